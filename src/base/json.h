@@ -1,0 +1,24 @@
+/* Small helpers over jansson: capped loading with file and line in errors, atomic saving, typed getters. */
+#ifndef MDM_BASE_JSON_H
+#define MDM_BASE_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* Parses a file of at most `max` bytes (0: 64 MiB), depth-limited. Caller json_decref's *out. */
+mdm_status mdm_json_load(json_t **out, const char *path, size_t max);
+/* Pretty, sorted keys, final newline, atomic. */
+mdm_status mdm_json_save(const json_t *value, const char *path);
+
+/* Getters: a missing key or a wrong type is MDM_ERR_INPUT naming `where` and the key. */
+mdm_status mdm_json_string(const char **out, const json_t *object, const char *key, const char *where);
+mdm_status mdm_json_number(double *out, const json_t *object, const char *key, const char *where);
+mdm_status mdm_json_int(long long *out, const json_t *object, const char *key, long long min, long long max,
+                        const char *where);
+mdm_status mdm_json_array(json_t **out, const json_t *object, const char *key, const char *where); /* borrowed */
+mdm_status mdm_json_object(json_t **out, const json_t *object, const char *key, const char *where); /* borrowed */
+
+#endif

@@ -1,0 +1,22 @@
+/* Log lines on standard error, progress bars, and JSON events on standard output. */
+#ifndef MDM_BASE_LOG_H
+#define MDM_BASE_LOG_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+
+typedef enum mdm_log_level { MDM_LOG_ERROR, MDM_LOG_WARN, MDM_LOG_INFO, MDM_LOG_DEBUG } mdm_log_level;
+
+void mdm_log_set(mdm_log_level level, bool json_events);
+void mdm_log(mdm_log_level level, const char *format, ...) MDM_PRINTF(2, 3);
+
+/* What a long piece of work reports to. done/total in any unit; called often, must be cheap.
+ * Returning false asks the work to stop (MDM_ERR_CANCELLED). NULL callbacks are allowed everywhere. */
+typedef struct mdm_progress {
+    bool (*update)(void *user, double done, double total);
+    void *user;
+} mdm_progress;
+bool mdm_progress_update(const mdm_progress *progress, double done, double total);
+
+#endif
