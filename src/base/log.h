@@ -2,6 +2,7 @@
 #ifndef MDM_BASE_LOG_H
 #define MDM_BASE_LOG_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/status.h"
@@ -10,6 +11,11 @@ typedef enum mdm_log_level { MDM_LOG_ERROR, MDM_LOG_WARN, MDM_LOG_INFO, MDM_LOG_
 
 void mdm_log_set(mdm_log_level level, bool json_events);
 void mdm_log(mdm_log_level level, const char *format, ...) MDM_PRINTF(2, 3);
+
+bool mdm_log_is_json(void);
+
+/* Writes one JSON event line on standard output when --json was asked for; takes the reference either way. */
+void mdm_event(json_t *event);
 
 /* What a long piece of work reports to. done/total in any unit; called often, must be cheap.
  * Returning false asks the work to stop (MDM_ERR_CANCELLED). NULL callbacks are allowed everywhere. */
