@@ -21,6 +21,7 @@ typedef enum mdm_metadata { MDM_METADATA_STRIP, MDM_METADATA_KEEP_TIMING } mdm_m
 typedef enum mdm_identity { MDM_IDENTITY_PER_PERSON, MDM_IDENTITY_PER_CLIP } mdm_identity;
 typedef enum mdm_mode { MDM_MODE_SCENE, MDM_MODE_PORTRAIT } mdm_mode;
 
+#define MDM_MAX_PATH 1024
 #define MDM_MAX_RECTANGLES 16
 #define MDM_MAX_PERSONS_EXCLUDED 64
 
@@ -42,6 +43,13 @@ typedef struct mdm_settings {
     bool draw, json, force, dry_run, keep_work;
     char transcribe[16]; /* backend: "whisper", "none" */
     char animate[16], portrait[24], describe[16];
+    int attempts;       /* stand-ins drawn for a person whose result is recognised, before the face is covered */
+    int memory;         /* MiB a worker may use; 0 = no limit */
+    int verbosity;      /* -1 quiet, 0, 1 verbose */
+    char preset[24];    /* name of the preset that was applied, "" for none */
+    char output[MDM_MAX_PATH], config[MDM_MAX_PATH], models[MDM_MAX_PATH], weights[MDM_MAX_PATH];
+    char licence[64];   /* of the dataset, an identifier the Hugging Face card knows, or "other" */
+    char title[128];    /* of the dataset */
 } mdm_settings;
 
 const char *mdm_context_name(mdm_context context); /* "head_pose" */
