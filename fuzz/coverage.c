@@ -5,7 +5,8 @@
 uint64_t fuzz_cells[FUZZ_CELLS / 8];
 
 void __sanitizer_cov_trace_pc(void);
-void __sanitizer_cov_trace_pc(void) {
+void __sanitizer_cov_trace_pc(void)
+{
     uintptr_t pc = (uintptr_t)__builtin_return_address(0);
     ((uint8_t *)fuzz_cells)[(pc ^ (pc >> 13)) % FUZZ_CELLS] = 1;
 }

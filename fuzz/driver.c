@@ -36,14 +36,16 @@ static char file_path[128];
 
 /* --- the file handed to readers that take a path --- */
 
-static void remove_folder(void) {
+static void remove_folder(void)
+{
     if (file_path[0])
         unlink(file_path);
     if (folder[0])
         rmdir(folder);
 }
 
-const char *fuzz_file(const uint8_t *data, size_t size, const char *name) {
+const char *fuzz_file(const uint8_t *data, size_t size, const char *name)
+{
     char wanted[128];
     if (!folder[0]) {
         struct stat st;
@@ -73,11 +75,13 @@ const char *fuzz_file(const uint8_t *data, size_t size, const char *name) {
 
 void __sanitizer_set_death_callback(void (*callback)(void));
 const char *__asan_default_options(void);
-const char *__asan_default_options(void) {
+const char *__asan_default_options(void)
+{
     return "handle_abort=1:allocator_may_return_null=1:max_allocation_size_mb=4096:detect_leaks=1";
 }
 
-static void save_input(void) {
+static void save_input(void)
+{
     int fd = open(crash_name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (fd >= 0) {
         for (size_t done = 0; done < current_size;) {
@@ -92,7 +96,8 @@ static void save_input(void) {
     remove_folder();
 }
 
-static void on_alarm(int signal_number) {
+static void on_alarm(int signal_number)
+{
     (void)signal_number;
     fprintf(stderr, "fuzz: one run took over %d s\n", MAX_RUN_SECONDS);
     abort();
@@ -101,7 +106,8 @@ static void on_alarm(int signal_number) {
 /* --- one run --- */
 
 /* Runs the target and, when code was reached that no earlier input reached, keeps a copy of the input. */
-static void run(const uint8_t *data, size_t size, int keep) {
+static void run(const uint8_t *data, size_t size, int keep)
+{
     uint8_t *copy = malloc(size ? size : 1); /* of exactly this size, so that reading past it is seen */
     if (!copy)
         abort();
@@ -140,16 +146,19 @@ static uint64_t next_random(void) /* xorshift64* */
     return random_state * 0x2545F4914F6CDD1Du;
 }
 
-static size_t below(size_t n) {
+static size_t below(size_t n)
+{
     return n ? (size_t)(next_random() % n) : 0;
 }
 
 /* Most headers are at the front, so half of all positions are drawn there. */
-static size_t position(size_t size) {
+static size_t position(size_t size)
+{
     return next_random() & 1 ? below(size) : below(size < 256 ? size : 256);
 }
 
-static size_t put_number(uint8_t *data, size_t size) {
+static size_t put_number(uint8_t *data, size_t size)
+{
     static const uint64_t edges[] = {0,         1,          0x7F,       0x80,       0xFF,        0x7FFF,   0x8000,
                                      0xFFFF,    0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000, 1u << 20, UINT64_MAX,
                                      INT64_MAX, 1ull << 62, 16,         64,         4096};
@@ -164,7 +173,8 @@ static size_t put_number(uint8_t *data, size_t size) {
     return size;
 }
 
-static size_t change_digit(uint8_t *data, size_t size) {
+static size_t change_digit(uint8_t *data, size_t size)
+{
     size_t start = position(size);
     for (size_t i = 0; i < size; ++i) {
         uint8_t *p = data + (start + i) % size;
@@ -176,13 +186,15 @@ static size_t change_digit(uint8_t *data, size_t size) {
     return size;
 }
 
-static size_t move_block(uint8_t *data, size_t size) {
+static size_t move_block(uint8_t *data, size_t size)
+{
     size_t from = below(size), to = below(size), room = size - (from > to ? from : to);
     memmove(data + to, data + from, 1 + below(room < 64 ? room : 64));
     return size;
 }
 
-static size_t insert_block(uint8_t *data, size_t size) {
+static size_t insert_block(uint8_t *data, size_t size)
+{
     size_t from = below(size), length = 1 + below(size - from < 64 ? size - from : 64), to = below(size + 1);
     uint8_t block[64];
     if (size + length > MAX_SIZE)
@@ -193,13 +205,15 @@ static size_t insert_block(uint8_t *data, size_t size) {
     return size + length;
 }
 
-static size_t delete_block(uint8_t *data, size_t size) {
+static size_t delete_block(uint8_t *data, size_t size)
+{
     size_t from = position(size), length = 1 + below(size - from < 64 ? size - from : 64);
     memmove(data + from, data + from + length, size - from - length);
     return size - length;
 }
 
-static size_t splice(uint8_t *data, size_t size) {
+static size_t splice(uint8_t *data, size_t size)
+{
     const input *other = &inputs[below(input_count)];
     size_t from = below(other->size), to = below(size + 1), length = below(other->size - from + 1);
     if (to + length > MAX_SIZE)
@@ -211,17 +225,20 @@ static size_t splice(uint8_t *data, size_t size) {
     return to + length > size ? to + length : size;
 }
 
-static size_t flip_bit(uint8_t *data, size_t size) {
+static size_t flip_bit(uint8_t *data, size_t size)
+{
     data[position(size)] ^= (uint8_t)(1u << below(8));
     return size;
 }
 
-static size_t put_byte(uint8_t *data, size_t size) {
+static size_t put_byte(uint8_t *data, size_t size)
+{
     data[position(size)] = (uint8_t)next_random();
     return size;
 }
 
-static size_t cut(uint8_t *data, size_t size) {
+static size_t cut(uint8_t *data, size_t size)
+{
     (void)data;
     return below(size);
 }
@@ -232,11 +249,13 @@ static size_t (*const mutations[])(uint8_t *, size_t) = {
 
 /* --- corpus and main --- */
 
-static int by_name(const void *a, const void *b) {
+static int by_name(const void *a, const void *b)
+{
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void run_file(const char *path) {
+static void run_file(const char *path)
+{
     int fd = open(path, O_RDONLY);
     if (fd < 0)
         return;
@@ -252,7 +271,8 @@ static void run_file(const char *path) {
 }
 
 /* Runs the folder's files in name order, so that a seed gives the same session again. */
-static void run_corpus(const char *path) {
+static void run_corpus(const char *path)
+{
     char *names[MAX_INPUTS];
     size_t count = 0;
     DIR *dir = opendir(path);
@@ -275,7 +295,8 @@ static void run_corpus(const char *path) {
     }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     const char *base = strrchr(argv[0], '/');
     long seconds = 20;
     int option;
