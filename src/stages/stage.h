@@ -10,6 +10,13 @@
 #include "base/settings.h"
 #include "base/status.h"
 
+/* Takes one face embedding out of a worker. Templates identify people: they go through a pipe, never into a file.
+ * `weight` > 0 says how much to trust it. */
+typedef struct mdm_embedding_sink {
+    mdm_status (*give)(void *user, int track, const float *values, int count, float weight);
+    void *user;
+} mdm_embedding_sink;
+
 typedef struct mdm_clip_work {
     const char *clip_id;  /* "clip-0001": never derived from the source's name */
     const char *source;   /* path of the recording */
@@ -18,6 +25,8 @@ typedef struct mdm_clip_work {
     const char *weights;  /* folder of this project's own weights (models/ of the repository or installation) */
     const mdm_settings *settings;
     const mdm_progress *progress; /* may be NULL */
+    const mdm_embedding_sink *embeddings; /* for mdm_stage_embed; NULL elsewhere */
+    const char *standins; /* folder of the job's portraits so far, <person>.png + .json; NULL: none */
     int threads;          /* for ggml and codecs: a constant of the job, so that bytes do not depend on --jobs */
 } mdm_clip_work;
 
@@ -32,6 +41,7 @@ typedef struct mdm_stage {
 
 mdm_status mdm_stage_ingest(mdm_clip_work *work);     /* clip.json */
 mdm_status mdm_stage_find(mdm_clip_work *work);       /* tracks.json, geometry.safetensors */
+mdm_status mdm_stage_embed(mdm_clip_work *work);      /* nothing: one or more embeddings a track to work->embeddings */
 mdm_status mdm_stage_describe(mdm_clip_work *work);   /* context.json */
 mdm_status mdm_stage_transcribe(mdm_clip_work *work); /* transcript.json */
 /* plan is made once over all clips by the pipeline: stages/plan.h */
