@@ -1,0 +1,122 @@
+/* The folders under OUT, and the lock file. */
+#define _GNU_SOURCE
+#include "pipeline/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char note[] =
+    "This folder is NOT protected and must not be shared.\n\n"
+    "It holds what was seen in the recordings (plans, before/after pictures, quarantined clips and, while a run goes on,\n"
+    "work files with landmarks and motion that identify people). Only ../dataset/ is made to be shared.\n"
+    "Delete this folder when you no longer need to compare or to continue.\n";
+
+mdm_status mdm_layout_new(mdm_layout *out, const char *folder)
+{
+    memset(out, 0, sizeof *out);
+    out->lock = -1;
+    mdm_status status = mdm_strdup(&out->out, folder);
+    struct {
+        char **path;
+        char *const *parent;
+        const char *name;
+    } parts[] = {
+        {&out->dataset, &out->out, "dataset"},
+        {&out->private_folder, &out->out, "private"},
+        {&out->work, &out->private_folder, "work"},
+        {&out->standins, &out->work, "stand-ins"},
+        {&out->quarantine, &out->private_folder, "quarantine"},
+        {&out->plan, &out->private_folder, "plan.json"},
+        {&out->journal, &out->private_folder, "journal.jsonl"},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == MDM_OK; i++)
+        status = mdm_join_path(parts[i].path, *parts[i].parent, parts[i].name);
+    if (status != MDM_OK)
+        mdm_layout_free(out);
+    return status;
+}
+
+void mdm_layout_free(mdm_layout *layout)
+{
+    if (layout->lock >= 0)
+        close(layout->lock);
+    char **paths[] = {&layout->out,        &layout->dataset,  &layout->private_folder, &layout->work,
+                      &layout->quarantine, &layout->standins, &layout->plan,           &layout->journal};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        mdm_free(paths[i]);
+    layout->lock = -1;
+}
+
+static mdm_status take_lock(mdm_layout *layout)
+{
+    char *path;
+    MDM_TRY(mdm_join_path(&path, layout->private_folder, "lock"));
+    layout->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    mdm_status status = MDM_OK;
+    if (layout->lock < 0)
+        status = mdm_fail(MDM_ERR_WRITE, "%s: cannot create: %s", path, strerror(errno));
+    else if (flock(layout->lock, LOCK_EX | LOCK_NB) != 0)
+        status = mdm_fail(MDM_ERR_AGAIN, "%s: another mmdm is working there; wait for it or choose another --output",
+                          layout->out);
+    if (status == MDM_ERR_AGAIN) {
+        close(layout->lock);
+        layout->lock = -1;
+    }
+    mdm_free(&path);
+    return status;
+}
+
+mdm_status mdm_layout_open(mdm_layout *layout)
+{
+    char *readme;
+    if (mdm_file_exists(layout->dataset) && !mdm_file_exists(layout->private_folder))
+        return mdm_fail(MDM_ERR_WRITE, "%s: there is a dataset/ without the private/ of the run that made it; "
+                        "choose another --output or move it away", layout->out);
+    MDM_TRY(mdm_make_folder(layout->private_folder, 0700));
+    if (chmod(layout->private_folder, 0700) != 0)
+        return mdm_fail(MDM_ERR_WRITE, "%s: cannot make it private: %s", layout->private_folder, strerror(errno));
+    MDM_TRY(take_lock(layout));
+    MDM_TRY(mdm_join_path(&readme, layout->private_folder, "README.txt"));
+    mdm_status status = mdm_file_exists(readme) ? MDM_OK : mdm_file_write(readme, note, sizeof note - 1);
+    mdm_free(&readme);
+    MDM_TRY(status);
+    MDM_TRY(mdm_layout_sweep(layout->private_folder));
+    MDM_TRY(mdm_make_folder(layout->work, 0700));
+    return mdm_make_folder(layout->quarantine, 0700);
+}
+
+mdm_status mdm_layout_clip(char **out, const mdm_layout *layout, const char *clip_id, bool make)
+{
+    MDM_TRY(mdm_join_path(out, layout->work, clip_id));
+    mdm_status status = make ? mdm_make_folder(*out, 0700) : MDM_OK;
+    if (status != MDM_OK)
+        mdm_free(out);
+    return status;
+}
+
+mdm_status mdm_layout_sweep(const char *folder)
+{
+    char **names;
+    size_t count;
+    if (!mdm_file_exists(folder))
+        return MDM_OK;
+    MDM_TRY(mdm_list_folder(&names, &count, folder));
+    mdm_status status = MDM_OK;
+    for (size_t i = 0; i < count && status == MDM_OK; i++) {
+        size_t length = strlen(names[i]);
+        if (length < 4 || strcmp(names[i] + length - 4, ".tmp") != 0)
+            continue;
+        char *path;
+        status = mdm_join_path(&path, folder, names[i]);
+        if (status == MDM_OK)
+            status = mdm_remove_tree(path, true);
+        mdm_free(&path);
+    }
+    mdm_names_free(&names, count);
+    return status;
+}
