@@ -11,6 +11,14 @@
 
 static mdm_log_level threshold = MDM_LOG_INFO;
 static bool json_events;
+static mdm_log_sink log_sink;
+static void *log_user;
+
+void mdm_log_to(mdm_log_sink sink, void *user)
+{
+    log_sink = sink;
+    log_user = user;
+}
 
 void mdm_log_set(mdm_log_level level, bool events)
 {
@@ -59,6 +67,10 @@ void mdm_log(mdm_log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (log_sink) {
+        log_sink(log_user, level, text);
+        return;
+    }
     if (json_events) {
         /* "s" refuses broken UTF-8 (a file name may hold any bytes): then only the fact is told. */
         json_t *event = json_pack("{s:s, s:s, s:s}", "event", "log", "level", names[level], "text", text);

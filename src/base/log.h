@@ -14,6 +14,10 @@ void mdm_log(mdm_log_level level, const char *format, ...) MDM_PRINTF(2, 3);
 
 bool mdm_log_is_json(void);
 
+/* Sends lines somewhere else than standard error (a worker's pipe, above a progress line); NULL restores it. */
+typedef void (*mdm_log_sink)(void *user, mdm_log_level level, const char *text);
+void mdm_log_to(mdm_log_sink sink, void *user);
+
 /* Writes one JSON event line on standard output when --json was asked for; takes the reference either way. */
 void mdm_event(json_t *event);
 
