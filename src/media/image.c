@@ -16,11 +16,12 @@
 enum { MAX_SIDE = 16384 };
 
 /* 32.32 fixed point: coordinates stay exact to far below a network's tolerance along a row of any length. */
-#define FIXED_ONE 4294967296.0
+#define FIXED_ONE   4294967296.0
 #define START_LIMIT 1e7 /* pixels; a wilder map samples the border everywhere. Both keep the fixed point in range */
-#define STEP_LIMIT 1e4
+#define STEP_LIMIT  1e4
 
-mdm_status mdm_image_new(mdm_image *out, int width, int height, int channels) {
+mdm_status mdm_image_new(mdm_image *out, int width, int height, int channels)
+{
     memset(out, 0, sizeof *out);
     if (width < 1 || width > MAX_SIDE || height < 1 || height > MAX_SIDE)
         return mdm_fail(MDM_ERR_INPUT, "picture of %d x %d pixels: 1 to %d a side are supported; scale it down first",
@@ -38,14 +39,16 @@ mdm_status mdm_image_new(mdm_image *out, int width, int height, int channels) {
     return MDM_OK;
 }
 
-void mdm_image_free(mdm_image *image) {
+void mdm_image_free(mdm_image *image)
+{
     if (!image)
         return;
     mdm_free(&image->data);
     memset(image, 0, sizeof *image);
 }
 
-mdm_status mdm_image_copy(mdm_image *out, const mdm_image *image) {
+mdm_status mdm_image_copy(mdm_image *out, const mdm_image *image)
+{
     MDM_TRY(mdm_image_new(out, image->width, image->height, image->channels));
     for (int y = 0; y < image->height; y++)
         memcpy(out->data + (size_t)y * out->stride, image->data + (size_t)y * image->stride, out->stride);
@@ -54,7 +57,8 @@ mdm_status mdm_image_copy(mdm_image *out, const mdm_image *image) {
 
 /* --- affine sampling ------------------------------------------------------------------------------------------- */
 
-static int64_t to_fixed(double value, double limit) {
+static int64_t to_fixed(double value, double limit)
+{
     if (!(value > -limit)) /* also NaN */
         value = -limit;
     if (value > limit)
@@ -63,7 +67,8 @@ static int64_t to_fixed(double value, double limit) {
 }
 
 /* Narrows [*begin, *end) to the x for which 0 <= start + x * step < limit (fixed point). */
-static void narrow_span(int *begin, int *end, int64_t start, int64_t step, int64_t limit) {
+static void narrow_span(int *begin, int *end, int64_t start, int64_t step, int64_t limit)
+{
     if (*begin >= *end)
         return;
     if (step == 0) {
@@ -91,7 +96,8 @@ typedef struct taps {
     float fx, fy;
 } taps;
 
-static taps edge_taps(const mdm_image *image, int64_t fixed_x, int64_t fixed_y) {
+static taps edge_taps(const mdm_image *image, int64_t fixed_x, int64_t fixed_y)
+{
     int64_t x_max = (int64_t)(image->width - 1) << 32, y_max = (int64_t)(image->height - 1) << 32;
     fixed_x = fixed_x < 0 ? 0 : fixed_x > x_max ? x_max : fixed_x;
     fixed_y = fixed_y < 0 ? 0 : fixed_y > y_max ? y_max : fixed_y;
@@ -107,7 +113,8 @@ static taps edge_taps(const mdm_image *image, int64_t fixed_x, int64_t fixed_y) 
     return t;
 }
 
-static float blend(const taps *t, int c) {
+static float blend(const taps *t, int c)
+{
     float top = (float)t->a[c] + t->fx * (float)(t->b[c] - t->a[c]);
     float bottom = (float)t->c[c] + t->fx * (float)(t->d[c] - t->c[c]);
     return top + t->fy * (bottom - top);
@@ -115,7 +122,8 @@ static float blend(const taps *t, int c) {
 
 /* One row of samples into `row`: channels-last when plane == 0, else channel c starts at row + c * plane. */
 static void sample_row(float *row, int width, size_t plane, const mdm_image *image, int64_t x0, int64_t y0, int64_t dx,
-                       int64_t dy, float scale, const float offset[3]) {
+                       int64_t dy, float scale, const float offset[3])
+{
     const int channels = image->channels;
     const size_t pixel_step = plane ? 1 : (size_t)channels, channel_step = plane ? plane : 1;
     int begin = 0, end = width;
@@ -162,7 +170,8 @@ static void sample_row(float *row, int width, size_t plane, const mdm_image *ima
 }
 
 void mdm_image_sample(float *out, int out_width, int out_height, int planar, const mdm_image *image, const double m[6],
-                      float scale, const float offset[3]) {
+                      float scale, const float offset[3])
+{
     const size_t plane = planar ? (size_t)out_width * (size_t)out_height : 0;
     const size_t row_step = (size_t)out_width * (planar ? 1 : (size_t)image->channels);
     const int64_t dx = to_fixed(m[0], STEP_LIMIT), dy = to_fixed(m[3], STEP_LIMIT);
@@ -171,14 +180,17 @@ void mdm_image_sample(float *out, int out_width, int out_height, int planar, con
                    to_fixed(m[4] * y + m[5], START_LIMIT), dx, dy, scale, offset);
 }
 
-static int inside(const mdm_image *image, int x, int y) {
+static int inside(const mdm_image *image, int x, int y)
+{
     return x >= 0 && y >= 0 && x < image->width && y < image->height;
 }
 
 /* A pixel whose taps may lie outside: those count as `outside`. */
-static void warp_border_pixel(uint8_t *out, const mdm_image *image, int64_t sx, int64_t sy, int outside) {
+static void warp_border_pixel(uint8_t *out, const mdm_image *image, int64_t sx, int64_t sy, int outside)
+{
     const int x = (int)(sx >> 32), y = (int)(sy >> 32);
-    const float fx = (float)(uint32_t)sx * (float)(1.0 / FIXED_ONE), fy = (float)(uint32_t)sy * (float)(1.0 / FIXED_ONE);
+    const float fx = (float)(uint32_t)sx * (float)(1.0 / FIXED_ONE),
+                fy = (float)(uint32_t)sy * (float)(1.0 / FIXED_ONE);
     for (int c = 0; c < image->channels; c++) {
         float v[4];
         for (int i = 0; i < 4; i++) {
@@ -192,7 +204,8 @@ static void warp_border_pixel(uint8_t *out, const mdm_image *image, int64_t sx, 
     }
 }
 
-void mdm_image_warp(mdm_image *out, const mdm_image *image, const double m[6], int outside) {
+void mdm_image_warp(mdm_image *out, const mdm_image *image, const double m[6], int outside)
+{
     assert(out->channels == image->channels);
     const size_t channels = (size_t)image->channels, stride = image->stride;
     const int64_t dx = to_fixed(m[0], STEP_LIMIT), dy = to_fixed(m[3], STEP_LIMIT);
@@ -228,7 +241,9 @@ void mdm_image_warp(mdm_image *out, const mdm_image *image, const double m[6], i
             for (size_t c = 0; c < channels; c++) {
                 const int top = p[c] * (2048 - fx) + p[c + channels] * fx;
                 const int bottom = q[c] * (2048 - fx) + q[c + channels] * fx;
-                at[c] = (uint8_t)(((unsigned)top * (unsigned)(2048 - fy) + (unsigned)bottom * (unsigned)fy + (1u << 21)) >> 22);
+                at[c] =
+                    (uint8_t)(((unsigned)top * (unsigned)(2048 - fy) + (unsigned)bottom * (unsigned)fy + (1u << 21)) >>
+                              22);
             }
         }
     }
@@ -242,7 +257,8 @@ typedef struct axis_span {
     float head, middle, tail; /* weights of the first, the ones between and the last sample; they sum to 1 */
 } axis_span;
 
-static axis_span axis_at(int source, int target, int i) {
+static axis_span axis_at(int source, int target, int i)
+{
     const double ratio = (double)source / target;
     axis_span s;
     if (ratio <= 1.0) {
@@ -268,11 +284,13 @@ static axis_span axis_at(int source, int target, int i) {
     return s;
 }
 
-static float span_weight(const axis_span *s, int k) {
+static float span_weight(const axis_span *s, int k)
+{
     return k == 0 ? s->head : k == s->count - 1 ? s->tail : s->middle;
 }
 
-void mdm_image_resize(mdm_image *out, const mdm_image *image) {
+void mdm_image_resize(mdm_image *out, const mdm_image *image)
+{
     assert(out->channels == image->channels);
     const int channels = image->channels, values = image->width * channels;
     float sum[MAX_SIDE * 3]; /* the source rows under one output row, averaged; 192 KiB of stack, no failure path */
@@ -303,9 +321,13 @@ void mdm_image_resize(mdm_image *out, const mdm_image *image) {
 
 /* --- blur -------------------------------------------------------------------------------------------------------- */
 
-static int clamp_index(int i, int size) { return i < 0 ? 0 : i >= size ? size - 1 : i; }
+static int clamp_index(int i, int size)
+{
+    return i < 0 ? 0 : i >= size ? size - 1 : i;
+}
 
-mdm_status mdm_blur_float(float *data, int width, int height, int channels, float sigma) {
+mdm_status mdm_blur_float(float *data, int width, int height, int channels, float sigma)
+{
     if (!(sigma > 0.05f) || width < 1 || height < 1)
         return MDM_OK;
     /* Four sigmas each way, as OpenCV and SciPy do for floats; the two passes share one copy of the picture. */

@@ -11,19 +11,25 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "media/image.h"
+#include "media/mark.h"
+#include "media/writer.h"
 
 #define MAX_FILE_BYTES ((size_t)512 << 20)
-#define MAX_SIDE 16384
-#define MAX_PIXELS ((size_t)80 << 20) /* 8K and then some: 240 MB decoded */
+#define MAX_SIDE       16384
+#define MAX_PIXELS     ((size_t)80 << 20) /* 8K and then some: 240 MB decoded */
 
-static mdm_status check_size(const char *path, unsigned long width, unsigned long height) {
+static mdm_status check_size(const char *path, unsigned long width, unsigned long height)
+{
     if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS)
-        return mdm_fail(MDM_ERR_INPUT, "%s: picture of %lu x %lu pixels; at most %d a side and %zu in all are read. "
-                        "Scale it down first", path, width, height, MAX_SIDE, (size_t)MAX_PIXELS);
+        return mdm_fail(MDM_ERR_INPUT,
+                        "%s: picture of %lu x %lu pixels; at most %d a side and %zu in all are read. "
+                        "Scale it down first",
+                        path, width, height, MAX_SIDE, (size_t)MAX_PIXELS);
     return MDM_OK;
 }
 
-static mdm_status read_png(mdm_image *out, const char *path, const unsigned char *data, size_t size, int channels) {
+static mdm_status read_png(mdm_image *out, const char *path, const unsigned char *data, size_t size, int channels)
+{
     png_image png;
     memset(&png, 0, sizeof png);
     png.version = PNG_IMAGE_VERSION;
@@ -51,18 +57,21 @@ typedef struct jpeg_failure {
     char message[JMSG_LENGTH_MAX];
 } jpeg_failure;
 
-static void jpeg_fail(j_common_ptr info) {
+static void jpeg_fail(j_common_ptr info)
+{
     jpeg_failure *failure = (jpeg_failure *)info->err;
     info->err->format_message(info, failure->message);
     longjmp(failure->jump, 1);
 }
 
-static void jpeg_silent(j_common_ptr info, int level) {
+static void jpeg_silent(j_common_ptr info, int level)
+{
     (void)level;
     info->err->num_warnings++;
 }
 
-static mdm_status read_jpeg(mdm_image *out, const char *path, const unsigned char *data, size_t size, int channels) {
+static mdm_status read_jpeg(mdm_image *out, const char *path, const unsigned char *data, size_t size, int channels)
+{
     struct jpeg_decompress_struct jpeg;
     jpeg_failure failure;
     memset(&jpeg, 0, sizeof jpeg);
@@ -95,7 +104,8 @@ static mdm_status read_jpeg(mdm_image *out, const char *path, const unsigned cha
     return MDM_OK;
 }
 
-mdm_status mdm_image_read(mdm_image *out, const char *path, int channels) {
+mdm_status mdm_image_read(mdm_image *out, const char *path, int channels)
+{
     static const unsigned char png_start[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     memset(out, 0, sizeof *out);
     unsigned char *data = NULL;
@@ -107,34 +117,59 @@ mdm_status mdm_image_read(mdm_image *out, const char *path, int channels) {
     else if (size >= 3 && data[0] == 0xff && data[1] == 0xd8 && data[2] == 0xff)
         status = read_jpeg(out, path, data, size, channels);
     else
-        status = mdm_fail(MDM_ERR_INPUT, "%s: neither PNG nor JPEG (first bytes tell); convert it to one of them", path);
+        status =
+            mdm_fail(MDM_ERR_INPUT, "%s: neither PNG nor JPEG (first bytes tell); convert it to one of them", path);
     mdm_free(&data);
     return status;
 }
 
-mdm_status mdm_image_write_png(const mdm_image *image, const char *path) {
+/* A PNG in memory; caller frees. */
+static mdm_status encode_png(unsigned char **data, size_t *size, const mdm_image *image, const char *path)
+{
     png_image png;
     memset(&png, 0, sizeof png);
     png.version = PNG_IMAGE_VERSION;
     png.width = (png_uint_32)image->width;
     png.height = (png_uint_32)image->height;
     png.format = image->channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
-    png_alloc_size_t size = 0;
-    unsigned char *data = NULL;
-    /* libpng's own worst case instead of a first dry compression: one pass is enough. */
-    size = PNG_IMAGE_PNG_SIZE_MAX(png);
-    MDM_TRY(mdm_alloc(&data, size, 1, "a PNG"));
-    mdm_status status;
-    if (!png_image_write_to_memory(&png, data, &size, 0, image->data, (png_int_32)image->stride, NULL))
+    png_alloc_size_t room = PNG_IMAGE_PNG_SIZE_MAX(png); /* libpng's worst case: saves a first dry compression */
+    MDM_TRY(mdm_alloc(data, room, 1, "a PNG"));
+    mdm_status status = MDM_OK;
+    if (!png_image_write_to_memory(&png, *data, &room, 0, image->data, (png_int_32)image->stride, NULL)) {
         status = mdm_fail(MDM_ERR_WRITE, "%s: cannot encode PNG: %s", path, png.message);
-    else
-        status = mdm_file_write(path, data, size);
+        mdm_free(data);
+    }
     png_image_free(&png);
+    *size = room;
+    return status;
+}
+
+mdm_status mdm_image_write_png(const mdm_image *image, const char *path)
+{
+    unsigned char *data = NULL;
+    size_t size = 0;
+    MDM_TRY(encode_png(&data, &size, image, path));
+    const mdm_status status = mdm_file_write(path, data, size);
     mdm_free(&data);
     return status;
 }
 
-mdm_status mdm_image_write_jpeg(const mdm_image *image, const char *path, int quality) {
+mdm_status mdm_write_marked_png(const mdm_image *image, const char *path, const char *mark)
+{
+    unsigned char *data = NULL;
+    size_t size = 0;
+    MDM_TRY(encode_png(&data, &size, image, path));
+    mdm_buffer marked = {.max = size + 65536};
+    mdm_status status = mdm_mark_png(&marked, data, size, mark ? mark : MDM_SYNTHETIC_MARK);
+    if (status == MDM_OK)
+        status = mdm_file_write(path, marked.data, marked.size);
+    mdm_buffer_free(&marked);
+    mdm_free(&data);
+    return status;
+}
+
+mdm_status mdm_image_write_jpeg(const mdm_image *image, const char *path, int quality)
+{
     struct jpeg_compress_struct jpeg;
     jpeg_failure failure;
     unsigned char *buffer = NULL;

@@ -18,19 +18,22 @@
 #include "base/memory.h"
 #include "media/image.h"
 
-static unsigned next_random(unsigned *state) {
+static unsigned next_random(unsigned *state)
+{
     *state = *state * 1664525u + 1013904223u;
     return *state >> 8;
 }
 
-static void make_noise(mdm_image *image, int width, int height, int channels) {
+static void make_noise(mdm_image *image, int width, int height, int channels)
+{
     unsigned state = 7;
     assert_int_equal(mdm_image_new(image, width, height, channels), MDM_OK);
     for (size_t i = 0; i < (size_t)height * image->stride; i++)
         image->data[i] = (uint8_t)next_random(&state);
 }
 
-static double pixel(const mdm_image *image, int x, int y, int c, int outside) {
+static double pixel(const mdm_image *image, int x, int y, int c, int outside)
+{
     if (outside >= 0 && (x < 0 || y < 0 || x >= image->width || y >= image->height))
         return outside;
     x = x < 0 ? 0 : x >= image->width ? image->width - 1 : x;
@@ -38,7 +41,8 @@ static double pixel(const mdm_image *image, int x, int y, int c, int outside) {
     return image->data[(size_t)y * image->stride + (size_t)(x * image->channels + c)];
 }
 
-static double bilinear(const mdm_image *image, double x, double y, int c, int outside) {
+static double bilinear(const mdm_image *image, double x, double y, int c, int outside)
+{
     if (outside < 0) {
         x = fmin(fmax(x, 0), image->width - 1);
         y = fmin(fmax(y, 0), image->height - 1);
@@ -55,7 +59,8 @@ static const double maps[][6] = {
     {0.01, 1.3, 0, 1.3, 0, 0}, {1e-9, 0, 36, 0, 1, 0},
 };
 
-static void sample_matches_the_definition(void **state) {
+static void sample_matches_the_definition(void **state)
+{
     (void)state;
     enum { W = 41, H = 33 };
     static float out[W * H * 3];
@@ -70,10 +75,12 @@ static void sample_matches_the_definition(void **state) {
                 for (int y = 0; y < H; y++)
                     for (int x = 0; x < W; x++)
                         for (int c = 0; c < channels; c++) {
-                            const double want = bilinear(&image, m[0] * x + m[1] * y + m[2],
-                                                         m[3] * x + m[4] * y + m[5], c, -1) / 127.5 + (double)offset[c];
-                            const size_t at = planar ? (size_t)((c * H + y) * W + x)
-                                                     : (size_t)((y * W + x) * channels + c);
+                            const double want =
+                                bilinear(&image, m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5], c, -1) /
+                                    127.5 +
+                                (double)offset[c];
+                            const size_t at =
+                                planar ? (size_t)((c * H + y) * W + x) : (size_t)((y * W + x) * channels + c);
                             if (fabs((double)out[at] - want) > 1e-5)
                                 fail_msg("map %zu planar %d at %d,%d,%d: %g, expected %g", i, planar, x, y, c,
                                          (double)out[at], want);
@@ -84,12 +91,14 @@ static void sample_matches_the_definition(void **state) {
     }
 }
 
-static void sample_survives_wild_maps(void **state) {
+static void sample_survives_wild_maps(void **state)
+{
     (void)state;
     float out[8 * 8 * 3];
     mdm_image image;
     make_noise(&image, 5, 4, 3);
-    const double wild[][6] = {{NAN, 0, 0, 0, NAN, 0}, {1e300, 1e300, -1e300, -1e300, 1e300, INFINITY}, {1e5, 0, 0, 0, 1e5, 0}};
+    const double wild[][6] = {
+        {NAN, 0, 0, 0, NAN, 0}, {1e300, 1e300, -1e300, -1e300, 1e300, INFINITY}, {1e5, 0, 0, 0, 1e5, 0}};
     for (size_t i = 0; i < 3; i++)
         for (int planar = 0; planar < 2; planar++)
             mdm_image_sample(out, 8, 8, planar, &image, wild[i], 1, NULL);
@@ -100,7 +109,8 @@ static void sample_survives_wild_maps(void **state) {
     mdm_image_free(&image);
 }
 
-static void warp_matches_the_definition(void **state) {
+static void warp_matches_the_definition(void **state)
+{
     (void)state;
     for (int outside = -1; outside < 256; outside += 128) {
         mdm_image image, out;
@@ -112,7 +122,8 @@ static void warp_matches_the_definition(void **state) {
             for (int y = 0; y < out.height; y++)
                 for (int x = 0; x < out.width; x++)
                     for (int c = 0; c < 3; c++) {
-                        const double want = bilinear(&image, m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5], c, outside);
+                        const double want =
+                            bilinear(&image, m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5], c, outside);
                         const double got = out.data[(size_t)y * out.stride + (size_t)(x * 3 + c)];
                         if (fabs(got - want) > 0.7)
                             fail_msg("map %zu outside %d at %d,%d,%d: %g, expected %g", i, outside, x, y, c, got, want);
@@ -123,7 +134,8 @@ static void warp_matches_the_definition(void **state) {
     }
 }
 
-static double area_average(const mdm_image *image, double x0, double x1, double y0, double y1, int c) {
+static double area_average(const mdm_image *image, double x0, double x1, double y0, double y1, int c)
+{
     double sum = 0, weight = 0;
     for (int y = (int)y0; y < image->height && y < y1; y++)
         for (int x = (int)x0; x < image->width && x < x1; x++) {
@@ -134,7 +146,8 @@ static double area_average(const mdm_image *image, double x0, double x1, double 
     return sum / weight;
 }
 
-static void resize_averages_and_interpolates(void **state) {
+static void resize_averages_and_interpolates(void **state)
+{
     (void)state;
     mdm_image image, out;
     make_noise(&image, 37, 29, 3);
@@ -158,7 +171,8 @@ static void resize_averages_and_interpolates(void **state) {
     mdm_image_free(&image);
 }
 
-static void blur_is_a_gaussian(void **state) {
+static void blur_is_a_gaussian(void **state)
+{
     (void)state;
     enum { W = 23, H = 17 };
     static float data[W * H * 3], original[W * H * 3];
@@ -181,11 +195,12 @@ static void blur_is_a_gaussian(void **state) {
                     }
                 assert_true(fabs((double)data[(y * W + x) * 3 + c] - sum / weight) < 1e-3);
             }
-    assert_int_equal(mdm_blur_float(data, W, H, 3, 0.0f), MDM_OK); /* nothing to do */
+    assert_int_equal(mdm_blur_float(data, W, H, 3, 0.0f), MDM_OK);  /* nothing to do */
     assert_int_equal(mdm_blur_float(data, 3, 2, 1, 50.0f), MDM_OK); /* kernel larger than the picture */
 }
 
-static void files_round_trip(void **state) {
+static void files_round_trip(void **state)
+{
     (void)state;
     char folder[] = "/tmp/mmdm-image-XXXXXX";
     assert_non_null(mkdtemp(folder));
@@ -193,7 +208,8 @@ static void files_round_trip(void **state) {
     for (int channels = 1; channels <= 3; channels += 2) {
         mdm_image image, back;
         make_noise(&image, 21, 13, channels);
-        snprintf(path, sizeof path, "%s/a.bin", folder); /* the name says nothing: the content is told by its first bytes */
+        snprintf(path, sizeof path, "%s/a.bin",
+                 folder); /* the name says nothing: the content is told by its first bytes */
         assert_int_equal(mdm_image_write_png(&image, path), MDM_OK);
         assert_int_equal(mdm_image_read(&back, path, channels), MDM_OK);
         assert_int_equal(back.width, 21);
@@ -211,7 +227,8 @@ static void files_round_trip(void **state) {
     rmdir(folder);
 }
 
-static void bad_files_are_refused(void **state) {
+static void bad_files_are_refused(void **state)
+{
     (void)state;
     char folder[] = "/tmp/mmdm-image-XXXXXX";
     assert_non_null(mkdtemp(folder));
@@ -223,7 +240,8 @@ static void bad_files_are_refused(void **state) {
     unsigned char *bytes;
     size_t size;
     assert_int_equal(mdm_file_read(&bytes, &size, path, 1 << 20), MDM_OK);
-    for (size_t cut = 0; cut < size; cut += 1 + size / 97) { /* truncated anywhere: an error or a picture, never a crash */
+    for (size_t cut = 0; cut < size;
+         cut += 1 + size / 97) { /* truncated anywhere: an error or a picture, never a crash */
         assert_int_equal(mdm_file_write(path, bytes, cut), MDM_OK);
         if (mdm_image_read(&out, path, 3) == MDM_OK)
             mdm_image_free(&out);
@@ -243,7 +261,8 @@ static void bad_files_are_refused(void **state) {
     rmdir(folder);
 }
 
-static void sampling_is_fast(void **state) {
+static void sampling_is_fast(void **state)
+{
     (void)state;
     static float out[256 * 256 * 3];
     mdm_image image;
@@ -256,12 +275,17 @@ static void sampling_is_fast(void **state) {
     mdm_image_free(&image);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sample_matches_the_definition), cmocka_unit_test(sample_survives_wild_maps),
-        cmocka_unit_test(warp_matches_the_definition),   cmocka_unit_test(resize_averages_and_interpolates),
-        cmocka_unit_test(blur_is_a_gaussian),            cmocka_unit_test(files_round_trip),
-        cmocka_unit_test(bad_files_are_refused),         cmocka_unit_test(sampling_is_fast),
+        cmocka_unit_test(sample_matches_the_definition),
+        cmocka_unit_test(sample_survives_wild_maps),
+        cmocka_unit_test(warp_matches_the_definition),
+        cmocka_unit_test(resize_averages_and_interpolates),
+        cmocka_unit_test(blur_is_a_gaussian),
+        cmocka_unit_test(files_round_trip),
+        cmocka_unit_test(bad_files_are_refused),
+        cmocka_unit_test(sampling_is_fast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
