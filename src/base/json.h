@@ -13,6 +13,10 @@ mdm_status mdm_json_load(json_t **out, const char *path, size_t max);
 /* Pretty, sorted keys, final newline, atomic. */
 mdm_status mdm_json_save(const json_t *value, const char *path);
 
+/* Line (from 1) of the value at `path` ("persons/2/standin/age") in valid JSON text, or of the nearest value around it
+ * that exists. For errors about meaning, which the parser cannot give a line. */
+int mdm_json_line(const char *text, size_t size, const char *path);
+
 /* Getters: a missing key or a wrong type is MDM_ERR_INPUT naming `where` and the key. */
 mdm_status mdm_json_string(const char **out, const json_t *object, const char *key, const char *where);
 mdm_status mdm_json_number(double *out, const json_t *object, const char *key, const char *where);
