@@ -46,7 +46,7 @@ static bool code_token(const mdm_token *token)
         return !mdm_number_is_amount(token->text);
     case MDM_NUMBER_MIXED:
         /* Words in capitals that are no codes. */
-        return !mdm_word_in("tv ok gps usa us uk eu am pm id ssn dob iban mrn pin sim nasa bbc cnn nbc fbi cia suv gmbh ceo diy "
+        return !mdm_word_in("tv ok gps usa us uk eu am pm id ssn dob iban pin sim nasa bbc cnn nbc fbi cia suv gmbh ceo diy "
                             "dvd usb faq the and not my",
                             token->lower);
     default:
@@ -63,6 +63,13 @@ static bool pause_word(const mdm_token *token)
 static bool small_word(const mdm_token *token)
 {
     return token->number.kind == MDM_NUMBER_LETTER && strchr("ai", token->lower[0]);
+}
+
+/* True for a capital A or I that closes a run of spelled letters ("K O W A L S K I.") rather than opening what follows. */
+static bool ends_spelling(const mdm_text *text, size_t first, size_t at)
+{
+    return at > first && text->tokens[at].cap && text->tokens[at - 1].number.kind == MDM_NUMBER_LETTER &&
+           text->tokens[at - 1].cap && !text->tokens[at - 1].after && (text->tokens[at].after || at + 1 == text->count);
 }
 
 /* End of the run of code tokens that starts at `first`. */
@@ -86,9 +93,8 @@ static size_t run_end(const mdm_text *text, size_t first)
             small_word(mdm_token_at(text, end)))
             break; /* "... nine. I will" */
     }
-    while (end > first && (small_word(&text->tokens[end - 1]) || mdm_word_in("and", text->tokens[end - 1].lower)) &&
-           !(end - first >= 2 && text->tokens[end - 1].cap && text->tokens[end - 1].number.value == 'A' &&
-             text->tokens[end - 1].after))
+    while (end > first && (mdm_word_in("and", text->tokens[end - 1].lower) ||
+                           (small_word(&text->tokens[end - 1]) && !ends_spelling(text, first, end - 1))))
         end--;
     return end;
 }

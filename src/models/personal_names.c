@@ -217,8 +217,10 @@ static void by_list(mdm_text *text, size_t at)
         is_name = is_name || (after_name && !token->opens);
     } else if (!common(token) && !token->opens) { /* no list knows it as a word */
         is_name = (!article && !names_place(text, at) && !(token->flags & MDM_NAME_PROPER)) || after_name;
-    } else if (!common(token) && surname_next && listed(next) && !common(next)) {
-        is_name = true; /* "Oluwaseun Peters ..." at the start of a sentence */
+        is_name = is_name || (surname_next && listed(next) && !common(next)); /* "to Viktor Petrov" */
+    } else if (!common(token)) { /* at the start of a sentence: "Oluwaseun Peters ...", "Kwame, watch the road" */
+        is_name = (surname_next && listed(next) && !common(next)) ||
+                  (token->after == ',' && !(token->flags & MDM_NAME_PROPER));
     }
     if (is_name)
         mark_name(text, at);
@@ -247,7 +249,13 @@ void mdm_rule_names(mdm_text *text)
         by_speaking(text, i);
     for (size_t i = 0; i < text->count; i++)
         by_list(text, i);
-    /* An initial or a listed surname beside a name belongs to it: "J. Hollis", "Hollis, Margaret". */
+    /* An initial or an unlisted given name right before a name belongs to it: "J. Hollis", "to Viktor Petrov". */
+    for (size_t i = text->count; i-- > 1;) {
+        mdm_token *token = &text->tokens[i - 1];
+        if (text->tokens[i].mark == MDM_PERSONAL_NAME && token->mark < 0 && token->cap && !token->opens && !token->after &&
+            !common(token) && !excluded(token) && strlen(token->text) > 2)
+            token->mark = MDM_PERSONAL_NAME;
+    }
     for (size_t i = 0; i + 1 < text->count; i++) {
         mdm_token *token = &text->tokens[i];
         if (token->mark < 0 && token->number.kind == MDM_NUMBER_LETTER && token->cap && token->lower[0] != 'i' &&
