@@ -1,0 +1,164 @@
+/* The compose stage: reads the recording again, paints every frame and writes the masked clip and the record of what was
+ * done. The painting is in compose_paint.c, the sound in compose_sound.c. */
+#include "stages/compose.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "media/flow.h"
+
+static const char *const state_names[] = {"none", "covered", "replaced"};
+
+static void close_compose(mdm_compose *compose)
+{
+    for (int i = 0; compose->state && i < compose->found.tracks.count; i++)
+        mdm_free(&compose->state[i]);
+    mdm_free(&compose->state);
+    mdm_free(&compose->painted);
+    mdm_found_free(&compose->found);
+    mdm_clip_free(&compose->clip);
+}
+
+static mdm_status open_compose(mdm_compose *compose, const mdm_clip_work *work)
+{
+    memset(compose, 0, sizeof *compose);
+    compose->work = work;
+    MDM_TRY(mdm_clip_read(&compose->clip, work->folder));
+    MDM_TRY(mdm_found_read(&compose->found, work->folder));
+    const mdm_clip *clip = &compose->clip;
+    if ((size_t)compose->found.frames != clip->frames)
+        return mdm_fail(MDM_ERR_INPUT, "%s: tracks.json knows %d frames, clip.json %zu; run find again", work->folder,
+                        compose->found.frames, clip->frames);
+    const int count = compose->found.tracks.count;
+    MDM_TRY(mdm_alloc(&compose->painted, (size_t)compose->found.region_count, sizeof *compose->painted, "regions"));
+    MDM_TRY(mdm_alloc(&compose->state, (size_t)count, sizeof *compose->state, "face states"));
+    for (int i = 0; i < count; i++)
+        MDM_TRY(mdm_alloc(&compose->state[i], (size_t)compose->found.tracks.track[i].count, 1, "face states"));
+    return MDM_OK;
+}
+
+static mdm_status write_record(const mdm_compose *compose, json_t *sound, const char *output, size_t frames)
+{
+    json_t *tracks = json_array(), *regions = json_array();
+    for (int i = 0; i < compose->found.tracks.count; i++) {
+        const mdm_track *track = &compose->found.tracks.track[i];
+        json_t *states = json_array();
+        for (int k = 0; k < track->count; k++)
+            json_array_append_new(states, json_string(state_names[compose->state[i][k]]));
+        json_array_append_new(tracks, json_pack("{s:i, s:i, s:i, s:o}", "id", track->id, "first", track->first, "last",
+                                                track->first + track->count - 1, "state", states));
+    }
+    for (int i = 0; i < compose->found.region_count; i++)
+        json_array_append_new(regions, json_pack("{s:i, s:s, s:I}", "region", i, "kind", compose->found.region[i].kind,
+                                                 "covered", (json_int_t)compose->painted[i]));
+    json_t *root = json_pack("{s:i, s:s, s:I, s:o, s:o, s:i, s:O?}", "version", 1, "output", output, "frames",
+                             (json_int_t)frames, "tracks", tracks, "regions", regions, "rectangles",
+                             compose->work->settings->cover_count, "sound", sound);
+    if (!root)
+        return mdm_fail(MDM_ERR_INTERNAL, "%s: compose.json cannot be made", compose->work->folder);
+    char *path = NULL;
+    mdm_status status = mdm_join_path(&path, compose->work->folder, "compose.json");
+    if (status == MDM_OK)
+        status = mdm_json_save(root, path);
+    mdm_free(&path);
+    json_decref(root);
+    return status;
+}
+
+static mdm_status paint(void *user, mdm_frame *frame)
+{
+    mdm_compose *compose = user;
+    if ((size_t)frame->number >= compose->clip.frames || frame->pts != compose->clip.pts[frame->number])
+        return mdm_fail(MDM_ERR_INPUT,
+                        "%s: frame %lld is not the one that ingest saw; the recording has changed: run again "
+                        "with --force",
+                        compose->clip.source, (long long)frame->number);
+    return mdm_compose_paint(compose, frame);
+}
+
+static mdm_status compose_video(mdm_compose *compose, mdm_compose_sound *sound, mdm_reader *reader, const char *path,
+                                size_t *frames)
+{
+    const mdm_video_info *info = mdm_reader_video(reader);
+    const mdm_clip *clip = &compose->clip;
+    mdm_writer_options options = {.width = info->width,
+                                  .height = info->height,
+                                  .time_base = {clip->time_base[0], clip->time_base[1]},
+                                  .fps = clip->fps,
+                                  .aspect = {info->aspect[0], info->aspect[1]},
+                                  .colour = info->colour,
+                                  .threads = compose->work->threads};
+    if (sound->sound) {
+        const mdm_audio_info *audio = mdm_audio_describe(sound->audio);
+        options.audio_rate = audio->rate;
+        options.audio_channels = audio->channels;
+        options.audio_start = audio->start;
+    }
+    mdm_writer *writer;
+    MDM_TRY(mdm_writer_open(&writer, path, &options));
+    const mdm_flow flow = {.reader = reader,
+                           .writer = writer,
+                           .sound = sound->sound,
+                           .paint = paint,
+                           .user = compose,
+                           .progress = compose->work->progress,
+                           .total = (double)clip->frames};
+    mdm_status status = mdm_flow_run(frames, &flow);
+    if (status == MDM_OK && *frames != clip->frames)
+        status = mdm_fail(MDM_ERR_INPUT, "%s: %zu frames instead of the %zu that ingest saw; run again with --force",
+                          clip->source, *frames, clip->frames);
+    if (status == MDM_OK)
+        status = mdm_writer_finish(writer);
+    mdm_writer_free(&writer);
+    return status;
+}
+
+static mdm_status compose_still(mdm_compose *compose, mdm_reader *reader, const char *path)
+{
+    mdm_frame frame = {0};
+    bool more;
+    mdm_status status = mdm_reader_next(&more, reader, &frame);
+    if (status == MDM_OK)
+        status = mdm_compose_paint(compose, &frame);
+    if (status == MDM_OK)
+        status = mdm_write_marked_png(&frame.rgb, path, NULL);
+    mdm_frame_free(&frame);
+    return status;
+}
+
+static mdm_status compose_clip(mdm_compose *compose, const mdm_clip_work *work)
+{
+    const char *output = compose->clip.still ? "masked.png" : "masked.mp4";
+    mdm_compose_sound sound = {0};
+    mdm_reader *reader = NULL;
+    char *path = NULL;
+    size_t frames = 1;
+    mdm_status status = mdm_join_path(&path, work->folder, output);
+    if (status == MDM_OK)
+        status = mdm_clip_open_video(&reader, &compose->clip, work->threads);
+    if (status == MDM_OK && compose->clip.still)
+        status = compose_still(compose, reader, path);
+    else if (status == MDM_OK) {
+        status = mdm_compose_sound_open(&sound, compose);
+        if (status == MDM_OK)
+            status = compose_video(compose, &sound, reader, path, &frames);
+    }
+    if (status == MDM_OK)
+        status = write_record(compose, sound.record, output, frames);
+    mdm_compose_sound_free(&sound);
+    mdm_reader_free(&reader);
+    mdm_free(&path);
+    return status;
+}
+
+mdm_status mdm_stage_compose(mdm_clip_work *work)
+{
+    mdm_compose compose;
+    mdm_status status = open_compose(&compose, work);
+    if (status == MDM_OK)
+        status = compose_clip(&compose, work);
+    close_compose(&compose);
+    return status;
+}
