@@ -1,0 +1,143 @@
+/* Inner loops of the CPU executor. */
+#include "nn/kernel.h"
+
+#include <math.h>
+
+#if defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+
+void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b, int k, const float *bias, int rows, int columns)
+{
+    __m256 sum[MDM_GEMM_ROWS][2];
+    for (int r = 0; r < MDM_GEMM_ROWS; r++)
+        sum[r][0] = sum[r][1] = _mm256_set1_ps(bias && r < rows ? bias[r] : 0.0f);
+    for (int i = 0; i < k; i++) {
+        __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+        for (int r = 0; r < MDM_GEMM_ROWS; r++) {
+            __m256 w = _mm256_broadcast_ss(a + r);
+            sum[r][0] = _mm256_fmadd_ps(w, b0, sum[r][0]);
+            sum[r][1] = _mm256_fmadd_ps(w, b1, sum[r][1]);
+        }
+        a += MDM_GEMM_ROWS;
+        b += MDM_GEMM_COLUMNS;
+    }
+    if (columns == MDM_GEMM_COLUMNS) {
+        for (int r = 0; r < rows; r++) {
+            _mm256_storeu_ps(c + (size_t)r * row_stride, sum[r][0]);
+            _mm256_storeu_ps(c + (size_t)r * row_stride + 8, sum[r][1]);
+        }
+        return;
+    }
+    for (int r = 0; r < rows; r++) {
+        float row[MDM_GEMM_COLUMNS];
+        _mm256_storeu_ps(row, sum[r][0]);
+        _mm256_storeu_ps(row + 8, sum[r][1]);
+        for (int j = 0; j < columns; j++)
+            c[(size_t)r * row_stride + (size_t)j] = row[j];
+    }
+}
+
+void mdm_axpy(float *y, float a, const float *x, int count)
+{
+    __m256 w = _mm256_set1_ps(a);
+    int i = 0;
+    for (; i + 8 <= count; i += 8)
+        _mm256_storeu_ps(y + i, _mm256_fmadd_ps(w, _mm256_loadu_ps(x + i), _mm256_loadu_ps(y + i)));
+    for (; i < count; i++)
+        y[i] += a * x[i];
+}
+
+#else
+
+void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b, int k, const float *bias, int rows, int columns)
+{
+    float sum[MDM_GEMM_ROWS][MDM_GEMM_COLUMNS];
+    for (int r = 0; r < MDM_GEMM_ROWS; r++)
+        for (int j = 0; j < MDM_GEMM_COLUMNS; j++)
+            sum[r][j] = bias && r < rows ? bias[r] : 0.0f;
+    for (int i = 0; i < k; i++, a += MDM_GEMM_ROWS, b += MDM_GEMM_COLUMNS)
+        for (int r = 0; r < MDM_GEMM_ROWS; r++)
+            for (int j = 0; j < MDM_GEMM_COLUMNS; j++)
+                sum[r][j] += a[r] * b[j];
+    for (int r = 0; r < rows; r++)
+        for (int j = 0; j < columns; j++)
+            c[(size_t)r * row_stride + (size_t)j] = sum[r][j];
+}
+
+void mdm_axpy(float *y, float a, const float *x, int count)
+{
+    for (int i = 0; i < count; i++)
+        y[i] += a * x[i];
+}
+
+#endif
+
+static float clip(float x, float low, float high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+void mdm_activate_row(float *v, int count, mdm_activation activation, float p)
+{
+    switch (activation) {
+    case MDM_LINEAR:
+        break;
+    case MDM_RELU:
+        for (int i = 0; i < count; i++)
+            v[i] = v[i] > 0 ? v[i] : 0;
+        break;
+    case MDM_RELU6:
+        for (int i = 0; i < count; i++)
+            v[i] = clip(v[i], 0, 6);
+        break;
+    case MDM_PRELU:
+    case MDM_LEAKY_RELU:
+        for (int i = 0; i < count; i++)
+            v[i] = v[i] > 0 ? v[i] : p * v[i];
+        break;
+    case MDM_SILU:
+        for (int i = 0; i < count; i++)
+            v[i] = v[i] / (1 + expf(-v[i]));
+        break;
+    case MDM_GELU:
+        for (int i = 0; i < count; i++)
+            v[i] = 0.5f * v[i] * (1 + tanhf(0.79788456f * (v[i] + 0.044715f * v[i] * v[i] * v[i])));
+        break;
+    case MDM_GELU_ERF:
+        for (int i = 0; i < count; i++)
+            v[i] = 0.5f * v[i] * (1 + erff(v[i] * 0.70710678f));
+        break;
+    case MDM_HARDSWISH:
+        for (int i = 0; i < count; i++)
+            v[i] = v[i] * clip(v[i] + 3, 0, 6) / 6;
+        break;
+    case MDM_HARDSIGMOID: /* PyTorch's and Paddle's default in PP-OCR's export differ: slope 1/6 here, others by importer */
+        for (int i = 0; i < count; i++)
+            v[i] = clip(v[i] / 6 + 0.5f, 0, 1);
+        break;
+    case MDM_SIGMOID:
+        for (int i = 0; i < count; i++)
+            v[i] = 1 / (1 + expf(-v[i]));
+        break;
+    case MDM_TANH:
+        for (int i = 0; i < count; i++)
+            v[i] = tanhf(v[i]);
+        break;
+    case MDM_ABS:
+        for (int i = 0; i < count; i++)
+            v[i] = fabsf(v[i]);
+        break;
+    case MDM_EXP:
+        for (int i = 0; i < count; i++)
+            v[i] = expf(v[i]);
+        break;
+    case MDM_SQRT:
+        for (int i = 0; i < count; i++)
+            v[i] = sqrtf(v[i]);
+        break;
+    case MDM_ELU:
+        for (int i = 0; i < count; i++)
+            v[i] = v[i] > 0 ? v[i] : expm1f(v[i]);
+        break;
+    }
+}

@@ -1,0 +1,397 @@
+/* The ggml executor: contexts, leaves, building, running. Layers are in nn_layers.c, nn_conv.c, nn_picture.c, nn_shape.c. */
+#include <ggml-alloc.h>
+#include <ggml-backend.h>
+#include <ggml-cpu.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "nn/nn_internal.h"
+
+#define MAX_ELEMENTS ((int64_t)1 << 31)
+
+mdm_status mdm_nn_new(mdm_nn **out, const char *name, int threads)
+{
+    mdm_nn *nn = NULL;
+    *out = NULL;
+    MDM_TRY(mdm_alloc(&nn, 1, sizeof *nn, "network"));
+    snprintf(nn->name, sizeof nn->name, "%s", name);
+    nn->threads = threads < 1 ? 1 : threads > 64 ? 64 : threads;
+    struct ggml_init_params params = {.mem_size = ggml_tensor_overhead() * 4096, .no_alloc = true};
+    nn->leaves = ggml_init(params);
+    params.mem_size = ggml_tensor_overhead() * MDM_NN_MAX_NODES + ggml_graph_overhead_custom(MDM_NN_MAX_NODES, false);
+    nn->nodes = ggml_init(params);
+    nn->backend = ggml_backend_cpu_init();
+    if (!nn->leaves || !nn->nodes || !nn->backend) {
+        mdm_nn_free(&nn);
+        return mdm_fail(MDM_ERR_MEMORY, "network \"%s\": no memory for its context", name);
+    }
+    ggml_backend_cpu_set_n_threads(nn->backend, nn->threads);
+    *out = nn;
+    return MDM_OK;
+}
+
+void mdm_nn_free(mdm_nn **nn)
+{
+    mdm_nn *n = *nn;
+    if (!n)
+        return;
+    if (n->allocator)
+        ggml_gallocr_free(n->allocator);
+    if (n->weights)
+        ggml_backend_buffer_free(n->weights);
+    if (n->nodes)
+        ggml_free(n->nodes);
+    if (n->leaves)
+        ggml_free(n->leaves);
+    if (n->backend)
+        ggml_backend_free(n->backend);
+    for (size_t i = 0; i < n->leaf_count; i++)
+        mdm_free(&n->leaf[i].host);
+    mdm_free(&n->leaf);
+    for (size_t i = 0; i < n->owned_count; i++)
+        mdm_free(&n->owned[i]);
+    mdm_free(&n->owned);
+    for (int i = 0; n->scratch && i < n->threads; i++)
+        mdm_free(&n->scratch[i]);
+    mdm_free(&n->scratch);
+    mdm_free(nn);
+}
+
+mdm_node *mdm_nn_fail(mdm_nn *nn, mdm_status status, const char *format, ...)
+{
+    if (nn->status != MDM_OK)
+        return NULL;
+    nn->status = status;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(nn->message, sizeof nn->message, format, list);
+    va_end(list);
+    return NULL;
+}
+
+void *mdm_nn_own(mdm_nn *nn, size_t count, size_t size)
+{
+    void *memory = NULL;
+    if (nn->owned_count == nn->owned_capacity) {
+        size_t capacity = nn->owned_capacity ? nn->owned_capacity * 2 : 64;
+        if (mdm_realloc(&nn->owned, capacity, sizeof *nn->owned, "network kernels") != MDM_OK)
+            return mdm_nn_fail(nn, MDM_ERR_MEMORY, "no memory for %zu kernels", capacity);
+        nn->owned_capacity = capacity;
+    }
+    if (mdm_alloc(&memory, count, size, "network kernel") != MDM_OK)
+        return mdm_nn_fail(nn, MDM_ERR_MEMORY, "no memory for a kernel of %zu x %zu bytes", count, size);
+    nn->owned[nn->owned_count++] = memory;
+    return memory;
+}
+
+mdm_leaf *mdm_nn_leaf_of(mdm_nn *nn, const mdm_node *node)
+{
+    for (size_t i = 0; i < nn->leaf_count; i++)
+        if (nn->leaf[i].node == node)
+            return &nn->leaf[i];
+    return NULL;
+}
+
+/* ggml's extents from a shape in PyTorch's order; false when it is empty or too large. */
+static bool to_extents(int64_t ne[4], size_t *count, int rank, const int64_t *shape)
+{
+    int64_t total = 1;
+    for (int i = 0; i < 4; i++)
+        ne[i] = 1;
+    if (rank < 0 || rank > MDM_MAX_RANK)
+        return false;
+    for (int i = 0; i < rank; i++) {
+        int64_t extent = shape[rank - 1 - i];
+        if (extent < 1 || extent > MAX_ELEMENTS / total)
+            return false;
+        total *= extent;
+        if (i < 4)
+            ne[i] = extent;
+        else
+            ne[3] *= extent;
+    }
+    *count = (size_t)total;
+    return true;
+}
+
+static mdm_leaf *add_leaf(mdm_nn *nn, const char *name, enum ggml_type type, int rank, const int64_t *shape)
+{
+    int64_t ne[4];
+    size_t count;
+    if (nn->status)
+        return NULL;
+    if (!to_extents(ne, &count, rank, shape)) {
+        mdm_nn_fail(nn, MDM_ERR_INPUT, "\"%s\" has an empty or too large shape", name);
+        return NULL;
+    }
+    if (nn->leaf_count >= 4000) {
+        mdm_nn_fail(nn, MDM_ERR_INPUT, "more than 4000 weights");
+        return NULL;
+    }
+    if (nn->leaf_count == nn->leaf_capacity) {
+        size_t capacity = nn->leaf_capacity ? nn->leaf_capacity * 2 : 64;
+        if (mdm_realloc(&nn->leaf, capacity, sizeof *nn->leaf, "weights") != MDM_OK) {
+            mdm_nn_fail(nn, MDM_ERR_MEMORY, "no memory for %zu weights", capacity);
+            return NULL;
+        }
+        nn->leaf_capacity = capacity;
+    }
+    mdm_leaf *leaf = &nn->leaf[nn->leaf_count++];
+    memset(leaf, 0, sizeof *leaf);
+    snprintf(leaf->name, sizeof leaf->name, "%s", name);
+    if (type == GGML_TYPE_Q8_0 && ne[0] % 32)
+        type = GGML_TYPE_F32;
+    leaf->node = ggml_new_tensor(nn->leaves, type, 4, ne);
+    leaf->count = count;
+    return leaf;
+}
+
+mdm_node *mdm_nn_input(mdm_nn *nn, const char *name, int rank, const int64_t *shape)
+{
+    mdm_leaf *leaf = add_leaf(nn, name, GGML_TYPE_F32, rank, shape);
+    if (!leaf)
+        return NULL;
+    leaf->input = leaf->needed = true;
+    return leaf->node;
+}
+
+static enum ggml_type ggml_type_of(mdm_store store)
+{
+    static const enum ggml_type types[] = {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_Q8_0};
+    return types[store];
+}
+
+mdm_node *mdm_nn_constant(mdm_nn *nn, const char *name, const float *values, mdm_store store, int rank, const int64_t *shape)
+{
+    mdm_leaf *leaf = add_leaf(nn, name, ggml_type_of(store), rank, shape);
+    if (!leaf)
+        return NULL;
+    if (mdm_alloc(&leaf->host, leaf->count, sizeof(float), "weight") != MDM_OK)
+        return mdm_nn_fail(nn, MDM_ERR_MEMORY, "no memory for weight \"%s\"", name);
+    memcpy(leaf->host, values, leaf->count * sizeof(float));
+    return leaf->node;
+}
+
+mdm_node *mdm_nn_weight(mdm_nn *nn, const mdm_tensor_file *file, const char *name, mdm_store store, int rank,
+                        const int64_t *shape)
+{
+    if (nn->status)
+        return NULL;
+    const mdm_array *array = mdm_tensor_file_find(file, name);
+    if (!array)
+        return mdm_nn_fail(nn, MDM_ERR_INPUT, "weight \"%s\" is not in the file; get the model again (mmdm models verify)", name);
+    bool same = array->rank == rank;
+    for (int i = 0; same && i < rank; i++)
+        same = array->shape[i] == shape[i];
+    if (!same) {
+        char has[128] = "", wants[128] = "";
+        for (int i = 0, n = 0; i < array->rank && n < 100; i++)
+            n += snprintf(has + n, sizeof has - (size_t)n, " %lld", (long long)array->shape[i]);
+        for (int i = 0, n = 0; i < rank && n < 100; i++)
+            n += snprintf(wants + n, sizeof wants - (size_t)n, " %lld", (long long)shape[i]);
+        return mdm_nn_fail(nn, MDM_ERR_INPUT, "weight \"%s\" has shape%s, expected%s", name, has, wants);
+    }
+    mdm_leaf *leaf = add_leaf(nn, name, ggml_type_of(store), rank, shape);
+    if (!leaf)
+        return NULL;
+    if (mdm_alloc(&leaf->host, leaf->count, sizeof(float), "weight") != MDM_OK)
+        return mdm_nn_fail(nn, MDM_ERR_MEMORY, "no memory for weight \"%s\"", name);
+    mdm_status status = mdm_array_to_f32(leaf->host, leaf->count, array);
+    if (status)
+        return mdm_nn_fail(nn, status, "%s", mdm_error_message());
+    return leaf->node;
+}
+
+mdm_node *mdm_nn_contiguous(mdm_nn *nn, mdm_node *x)
+{
+    if (!x || nn->status)
+        return NULL;
+    return ggml_is_contiguous(x) ? x : ggml_cont(nn->nodes, x);
+}
+
+mdm_node *mdm_nn_custom(mdm_nn *nn, const int64_t ne[4], mdm_node *const *arguments, int count, mdm_custom_run run, void *user,
+                        bool serial)
+{
+    struct ggml_tensor *list[8];
+    if (nn->status)
+        return NULL;
+    if (count < 1 || count > 8)
+        return mdm_nn_fail(nn, MDM_ERR_INTERNAL, "an operation with %d arguments, expected 1..8", count);
+    for (int i = 0; i < count; i++)
+        if (!(list[i] = mdm_nn_contiguous(nn, arguments[i])))
+            return NULL;
+    return ggml_custom_4d(nn->nodes, GGML_TYPE_F32, ne[0], ne[1], ne[2], ne[3], list, count, run,
+                          serial ? 1 : GGML_N_TASKS_MAX, user);
+}
+
+typedef struct host_call {
+    mdm_host_operation operation;
+    int count;
+} host_call;
+
+static void run_host(struct ggml_tensor *dst, int ith, int nth, void *user)
+{
+    (void)nth;
+    const host_call *call = user;
+    const float *arguments[8];
+    if (ith != 0)
+        return;
+    for (int i = 0; i < call->count; i++)
+        arguments[i] = dst->src[i]->data;
+    call->operation.run(dst->data, arguments, call->operation.user);
+}
+
+mdm_node *mdm_nn_host(mdm_nn *nn, const mdm_host_operation *operation, mdm_node *const *arguments, int count, int rank,
+                      const int64_t *shape)
+{
+    int64_t ne[4];
+    size_t total;
+    if (nn->status)
+        return NULL;
+    if (!to_extents(ne, &total, rank, shape))
+        return mdm_nn_fail(nn, MDM_ERR_INPUT, "a host operation with an empty or too large shape");
+    host_call *call = mdm_nn_own(nn, 1, sizeof *call);
+    if (!call)
+        return NULL;
+    call->operation = *operation;
+    call->count = count;
+    return mdm_nn_custom(nn, ne, arguments, count, run_host, call, true);
+}
+
+void mdm_nn_output(mdm_nn *nn, mdm_node *x, const char *name)
+{
+    if (!x || nn->status) {
+        mdm_nn_fail(nn, MDM_ERR_INTERNAL, "output \"%s\" does not exist", name);
+        return;
+    }
+    if (nn->output_count == 32) {
+        mdm_nn_fail(nn, MDM_ERR_INPUT, "more than 32 outputs");
+        return;
+    }
+    mdm_named *named = &nn->output[nn->output_count++];
+    snprintf(named->name, sizeof named->name, "%s", name);
+    x = mdm_nn_contiguous(nn, x);
+    if (mdm_nn_leaf_of(nn, x))
+        x = ggml_cont(nn->nodes, x); /* a leaf that is an output as well gets a node of its own */
+    named->node = x;
+}
+
+/* Uploads the weights the graph reads; the rest lives on in packed kernels only. */
+static mdm_status upload(mdm_nn *nn)
+{
+    ggml_backend_buffer_type_t type = ggml_backend_get_default_buffer_type(nn->backend);
+    size_t alignment = ggml_backend_buft_get_alignment(type), total = alignment;
+    for (int i = 0; i < ggml_graph_n_nodes(nn->graph); i++) {
+        const mdm_node *node = ggml_graph_node(nn->graph, i);
+        for (int k = 0; k < GGML_MAX_SRC; k++) {
+            mdm_node *source = node->src[k];
+            mdm_leaf *leaf = source ? mdm_nn_leaf_of(nn, source->view_src ? source->view_src : source) : NULL;
+            if (leaf)
+                leaf->needed = true;
+        }
+    }
+    for (size_t i = 0; i < nn->leaf_count; i++)
+        if (nn->leaf[i].needed)
+            total += ggml_nbytes(nn->leaf[i].node) + alignment;
+    nn->weights = ggml_backend_alloc_buffer(nn->backend, total);
+    if (!nn->weights)
+        return mdm_fail(MDM_ERR_MEMORY, "network \"%s\": no %zu bytes for its weights", nn->name, total);
+    char *base = ggml_backend_buffer_get_base(nn->weights);
+    size_t at = 0;
+    for (size_t i = 0; i < nn->leaf_count; i++) {
+        mdm_leaf *leaf = &nn->leaf[i];
+        if (leaf->needed) {
+            at = (at + alignment - 1) / alignment * alignment;
+            if (ggml_backend_tensor_alloc(nn->weights, leaf->node, base + at) != GGML_STATUS_SUCCESS)
+                return mdm_fail(MDM_ERR_MEMORY, "network \"%s\": weight \"%s\" does not fit", nn->name, leaf->name);
+            at += ggml_nbytes(leaf->node);
+            if (leaf->host && leaf->node->type == GGML_TYPE_F32)
+                memcpy(leaf->node->data, leaf->host, leaf->count * sizeof(float));
+            else if (leaf->host)
+                ggml_quantize_chunk(leaf->node->type, leaf->host, leaf->node->data, 0,
+                                    (int64_t)leaf->count / leaf->node->ne[0], leaf->node->ne[0], NULL);
+            else
+                memset(leaf->node->data, 0, ggml_nbytes(leaf->node));
+        }
+        mdm_free(&leaf->host);
+    }
+    return MDM_OK;
+}
+
+mdm_status mdm_nn_build(mdm_nn *nn)
+{
+    if (nn->status)
+        return mdm_fail(nn->status, "network \"%s\": %s", nn->name, nn->message);
+    if (nn->built || nn->output_count == 0)
+        return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\" is built already or has no output", nn->name);
+    nn->graph = ggml_new_graph_custom(nn->nodes, MDM_NN_MAX_NODES, false);
+    for (int i = 0; i < nn->output_count; i++) {
+        ggml_set_output(nn->output[i].node);
+        ggml_build_forward_expand(nn->graph, nn->output[i].node);
+    }
+    MDM_TRY(upload(nn));
+    MDM_TRY(mdm_alloc(&nn->scratch, (size_t)nn->threads, sizeof *nn->scratch, "scratch"));
+    for (int i = 0; i < nn->threads; i++)
+        MDM_TRY(mdm_alloc(&nn->scratch[i], nn->scratch_floats + 16, sizeof(float), "scratch"));
+    nn->allocator = ggml_gallocr_new(ggml_backend_get_default_buffer_type(nn->backend));
+    if (!nn->allocator || !ggml_gallocr_alloc_graph(nn->allocator, nn->graph))
+        return mdm_fail(MDM_ERR_MEMORY, "network \"%s\": no memory for its activations", nn->name);
+    nn->built = true;
+    return MDM_OK;
+}
+
+static mdm_node *find_node(const mdm_nn *nn, const char *name)
+{
+    for (int i = 0; i < nn->output_count; i++)
+        if (!strcmp(nn->output[i].name, name))
+            return nn->output[i].node;
+    for (size_t i = 0; i < nn->leaf_count; i++)
+        if (nn->leaf[i].input && !strcmp(nn->leaf[i].name, name))
+            return nn->leaf[i].node;
+    return NULL;
+}
+
+mdm_status mdm_nn_set(mdm_nn *nn, const char *input, const float *values, size_t count)
+{
+    mdm_node *node = find_node(nn, input);
+    if (!nn->built || !node || (size_t)ggml_nelements(node) != count)
+        return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\": input \"%s\" with %zu values, expected %lld", nn->name, input, count,
+                        node ? (long long)ggml_nelements(node) : 0);
+    memcpy(node->data, values, count * sizeof(float));
+    return MDM_OK;
+}
+
+mdm_status mdm_nn_run(mdm_nn *nn)
+{
+    if (!nn->built)
+        return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\" is not built", nn->name);
+    if (ggml_backend_graph_compute(nn->backend, nn->graph) != GGML_STATUS_SUCCESS)
+        return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\": ggml could not compute it", nn->name);
+    return MDM_OK;
+}
+
+mdm_status mdm_nn_get(mdm_nn *nn, const char *output, float *values, size_t count)
+{
+    const mdm_node *node = find_node(nn, output);
+    if (!nn->built || !node || (size_t)ggml_nelements(node) != count)
+        return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\": output \"%s\" with %zu values, expected %lld", nn->name, output,
+                        count, node ? (long long)ggml_nelements(node) : 0);
+    memcpy(values, node->data, count * sizeof(float));
+    return MDM_OK;
+}
+
+size_t mdm_nn_count(const mdm_nn *nn, const char *leaf_or_output)
+{
+    const mdm_node *node = find_node(nn, leaf_or_output);
+    return node ? (size_t)ggml_nelements(node) : 0;
+}
+
+bool mdm_nn_shape(const mdm_nn *nn, const char *output, int64_t shape[4])
+{
+    const mdm_node *node = find_node(nn, output);
+    for (int i = 0; i < 4; i++)
+        shape[i] = node ? node->ne[3 - i] : 0;
+    return node != NULL;
+}

@@ -1,0 +1,59 @@
+/* What the files of the ggml executor share: the context behind mdm_nn. Not for other layers. */
+#ifndef MDM_NN_NN_INTERNAL_H
+#define MDM_NN_NN_INTERNAL_H
+
+#include <ggml.h>
+
+#include "nn/nn.h"
+
+#define MDM_NN_MAX_NODES 16384
+#define MDM_NN_NAME 64 /* GGML_MAX_NAME: longer names are cut by ggml */
+
+/* A weight, constant or input. Weights keep their values here until build, for packing and upload. */
+typedef struct mdm_leaf {
+    char name[MDM_NN_NAME];
+    mdm_node *node;
+    float *host; /* NULL for inputs, and after build */
+    size_t count;
+    bool input, needed;
+} mdm_leaf;
+
+typedef struct mdm_named {
+    char name[MDM_NN_NAME];
+    mdm_node *node;
+} mdm_named;
+
+struct mdm_nn {
+    char name[MDM_NN_NAME];
+    int threads;
+    struct ggml_context *leaves, *nodes;
+    struct ggml_backend *backend;
+    struct ggml_backend_buffer *weights;
+    struct ggml_gallocr *allocator;
+    struct ggml_cgraph *graph;
+    mdm_leaf *leaf;
+    size_t leaf_count, leaf_capacity;
+    mdm_named output[32];
+    int output_count;
+    void **owned; /* memory of kernels, freed with the context */
+    size_t owned_count, owned_capacity;
+    float **scratch; /* one a thread, grown to the largest need at build */
+    size_t scratch_floats;
+    mdm_status status;
+    char message[512];
+    bool built;
+};
+
+/* The leaf whose node this is, NULL if it is a result. */
+mdm_leaf *mdm_nn_leaf_of(mdm_nn *nn, const mdm_node *node);
+/* Zeroed memory that lives as long as the context; NULL and an error recorded when there is none. */
+void *mdm_nn_own(mdm_nn *nn, size_t count, size_t size);
+/* A contiguous node with the same values. */
+mdm_node *mdm_nn_contiguous(mdm_nn *nn, mdm_node *x);
+
+typedef void (*mdm_custom_run)(struct ggml_tensor *dst, int ith, int nth, void *user);
+/* A custom operation with result extents ne (ggml's order); `serial` runs it on one thread. */
+mdm_node *mdm_nn_custom(mdm_nn *nn, const int64_t ne[4], mdm_node *const *arguments, int count, mdm_custom_run run, void *user,
+                        bool serial);
+
+#endif
