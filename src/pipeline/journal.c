@@ -219,6 +219,14 @@ mdm_status mdm_journal_add_done(mdm_journal *journal, const char *subject, const
                                      key));
 }
 
+mdm_status mdm_journal_forget(mdm_journal *journal, const char *subject, const char *what)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s/%s", subject, what);
+    const char *key = json_string_value(json_object_get(journal->done, name));
+    return key && *key ? mdm_journal_add_done(journal, subject, what, "") : MDM_OK;
+}
+
 mdm_status mdm_journal_add_wiped(mdm_journal *journal)
 {
     return append(journal, json_pack("{s:s}", "record", "wiped"));

@@ -34,6 +34,9 @@ mdm_status mdm_journal_add_person(mdm_journal *journal, const char *clip_id, int
 bool mdm_journal_is_done(const mdm_journal *journal, const char *subject, const char *what, const char *key);
 mdm_status mdm_journal_add_done(mdm_journal *journal, const char *subject, const char *what, const char *key);
 
+/* About to do something again: until it is done, no older key counts, whatever is left of the old result. */
+mdm_status mdm_journal_forget(mdm_journal *journal, const char *subject, const char *what);
+
 /* Forgets everything finished (work was wiped, or --force); ids are kept. */
 mdm_status mdm_journal_add_wiped(mdm_journal *journal);
 

@@ -1,0 +1,59 @@
+/* Packing: verified clips become a Hugging Face VideoFolder with a card, checksums and an audit. Nothing about a source
+ * goes in: no name, hash, path, landmark or plan, and nothing of a clip in quarantine but its id and why. */
+#ifndef MDM_DATASET_PACK_H
+#define MDM_DATASET_PACK_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/memory.h"
+#include "base/settings.h"
+#include "base/status.h"
+
+/* A clip to deliver or, when `passed` is false, to mention only. All borrowed. */
+typedef struct mdm_pack_clip {
+    const char *clip_id;
+    const char *media;            /* masked.mp4 or masked.png; NULL when not passed */
+    const json_t *clip;           /* clip.json */
+    const json_t *plan;           /* the clip's plan.json */
+    const json_t *evidence;       /* evidence.json; NULL when it never came so far */
+    const json_t *transcript;     /* transcript.json, or NULL */
+    const char *const *pictures;  /* JPEG files cut from the result, or NULL */
+    size_t picture_count;
+    bool passed;
+    const char *failure;          /* short code when it failed before verify: "input", "internal" ... */
+} mdm_pack_clip;
+
+typedef struct mdm_pack_info {
+    const mdm_settings *settings;
+    const json_t *policy, *channels; /* of the plan */
+    const json_t *redrawn;           /* per redrawn context how often it agrees with the source, or NULL (private) */
+    const char *version;             /* of mmdm */
+} mdm_pack_info;
+
+/* Fills `folder` (made by the caller, empty). The same input gives the same bytes. */
+mdm_status mdm_pack(const char *folder, const mdm_pack_info *info, const mdm_pack_clip *clips, size_t count);
+
+/* ---- parts, for pack.c and tests -------------------------------------------------------------------------------------- */
+
+/* Figures of one clip that may be shared (docs/evidence-format.md says which). Caller json_decref's. */
+mdm_status mdm_pack_shared_evidence(json_t **out, const mdm_pack_clip *clip);
+
+/* One line of metadata.jsonl. `file_name` is relative to it. */
+mdm_status mdm_pack_row(json_t **out, const mdm_pack_clip *clip, const char *file_name);
+
+/* README.md, the dataset card. */
+mdm_status mdm_pack_card(const char *path, const mdm_pack_info *info, size_t delivered, size_t left_out, bool has_test,
+                         bool has_stills);
+
+/* The figures of the whole dataset, as audit/report.json. Caller json_decref's. */
+mdm_status mdm_report_json(json_t **out, const mdm_pack_info *info, const mdm_pack_clip *clips, size_t count);
+
+/* The same as one self-contained page. Pictures are those of `clips`: of the result only. */
+mdm_status mdm_report_html(mdm_buffer *out, const json_t *report, const mdm_pack_clip *clips, size_t count);
+
+/* SHA256SUMS over all files under `folder`, sorted. */
+mdm_status mdm_pack_checksums(const char *folder);
+
+#endif

@@ -1,0 +1,257 @@
+/* Taking clips through stages in worker processes, skipping what is finished. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "pipeline/job.h"
+
+/* Raised when a stage's result changes for the same input, so that old work is not taken for new. */
+#define WORK_VERSION "1"
+
+/* Threads of ggml and of the codecs in one clip: a constant, so that results do not depend on --jobs. */
+enum { THREADS = 2 };
+
+void mdm_job_clip_failed(mdm_job_clip *clip, mdm_status status, const char *message)
+{
+    if (clip->status != MDM_OK)
+        return;
+    clip->status = status;
+    snprintf(clip->message, sizeof clip->message, "%s", message);
+}
+
+static mdm_status plan_hash(char out[65], const mdm_job_clip *clip)
+{
+    char *path;
+    out[0] = '\0';
+    MDM_TRY(mdm_join_path(&path, clip->folder, "plan.json"));
+    mdm_status status = mdm_file_exists(path) ? mdm_sha256_file(out, path) : MDM_OK;
+    mdm_free(&path);
+    return status;
+}
+
+mdm_status mdm_job_keys(mdm_job *job, mdm_job_clip *clip)
+{
+    char plan[65], options[65];
+    (void)job;
+    MDM_TRY(plan_hash(plan, clip));
+    for (int s = 0; s < MDM_STAGE_COUNT; s++) {
+        const mdm_stage_entry *entry = mdm_stage_at((mdm_stage_id)s);
+        mdm_sha256 hash;
+        unsigned char digest[32];
+        MDM_TRY(mdm_settings_key(options, &clip->settings, entry->stale));
+        mdm_sha256_start(&hash);
+        mdm_sha256_add(&hash, WORK_VERSION, sizeof WORK_VERSION);
+        mdm_sha256_add(&hash, entry->stage.name, strlen(entry->stage.name) + 1);
+        mdm_sha256_add(&hash, clip->input->sha256, 64);
+        mdm_sha256_add(&hash, options, 64);
+        if (entry->needs_plan)
+            mdm_sha256_add(&hash, plan, strlen(plan));
+        for (int n = 0; n < s; n++)
+            if (entry->needs >> n & 1)
+                mdm_sha256_add(&hash, clip->key[n], 64);
+        mdm_sha256_end(&hash, digest);
+        mdm_sha256_text(clip->key[s], digest);
+    }
+    return MDM_OK;
+}
+
+static bool has_file(const mdm_job_clip *clip, const char *name)
+{
+    char *path;
+    if (!name || mdm_join_path(&path, clip->folder, name) != MDM_OK)
+        return false;
+    bool there = mdm_file_exists(path);
+    mdm_free(&path);
+    return there;
+}
+
+bool mdm_job_stage_done(const mdm_job *job, const mdm_job_clip *clip, mdm_stage_id stage)
+{
+    const mdm_stage_entry *entry = mdm_stage_at(stage);
+    return mdm_journal_is_done(job->journal, clip->input->clip_id, entry->stage.name, clip->key[stage]) &&
+           (has_file(clip, entry->stage.artefact) || has_file(clip, entry->artefact_still));
+}
+
+/* ---- in the worker ------------------------------------------------------------------------------------------------- */
+
+typedef struct clip_task {
+    mdm_job *job;
+    mdm_job_clip *clip;
+    unsigned todo; /* bit per stage */
+    bool embed;
+} clip_task;
+
+static mdm_status run_stages(mdm_worker *worker, void *user)
+{
+    clip_task *task = user;
+    mdm_job_clip *clip = task->clip;
+    mdm_progress progress = mdm_worker_progress(worker);
+    const mdm_embedding_sink sink = {mdm_worker_embedding, worker};
+    mdm_clip_work work = {
+        .clip_id = clip->input->clip_id,
+        .source = clip->input->path,
+        .folder = clip->folder,
+        .models = task->job->models,
+        .weights = task->job->weights,
+        .settings = &clip->settings,
+        .progress = &progress,
+        .standins = task->job->layout.standins,
+        .threads = THREADS,
+    };
+    for (int s = 0; s < MDM_STAGE_COUNT; s++) {
+        const mdm_stage *stage = &mdm_stage_at((mdm_stage_id)s)->stage;
+        if (task->todo >> s & 1) {
+            MDM_TRY(mdm_worker_stage_started(worker, s));
+            mdm_status status = stage->run(&work);
+            if (status != MDM_OK)
+                return mdm_fail_context(status, "%s", stage->name);
+            MDM_TRY(mdm_worker_stage_done(worker, s));
+        }
+        if (s == MDM_STAGE_FIND && task->embed) {
+            work.embeddings = &sink;
+            mdm_status status = mdm_stage_embed(&work);
+            work.embeddings = NULL;
+            if (status != MDM_OK)
+                return mdm_fail_context(status, "embed");
+        }
+    }
+    return MDM_OK;
+}
+
+/* ---- in the parent --------------------------------------------------------------------------------------------------- */
+
+typedef struct pool_state {
+    mdm_job *job;
+    clip_task *items; /* per task */
+    mdm_task *tasks;
+} pool_state;
+
+static const char *stage_name(int stage)
+{
+    return stage >= 0 && stage < MDM_STAGE_COUNT ? mdm_stage_at((mdm_stage_id)stage)->stage.name : "?";
+}
+
+static double stage_weight(int stage)
+{
+    return stage >= 0 && stage < MDM_STAGE_COUNT ? mdm_stage_at((mdm_stage_id)stage)->weight : 0;
+}
+
+static mdm_status on_started(void *user, size_t task, int stage)
+{
+    pool_state *pool = user;
+    mdm_display_started(pool->job->display, pool->tasks[task].name, stage_name(stage), stage_weight(stage));
+    return MDM_OK;
+}
+
+static mdm_status on_progress(void *user, size_t task, int stage, double fraction)
+{
+    pool_state *pool = user;
+    mdm_display_moved(pool->job->display, pool->tasks[task].name, stage_name(stage), stage_weight(stage), fraction);
+    return MDM_OK;
+}
+
+static mdm_status on_done(void *user, size_t task, int stage)
+{
+    pool_state *pool = user;
+    if (stage < 0 || stage >= MDM_STAGE_COUNT)
+        return MDM_OK;
+    pool->items[task].todo &= ~(1u << stage);
+    mdm_display_ended(pool->job->display, pool->tasks[task].name, stage_name(stage), stage_weight(stage), "done");
+    return mdm_journal_add_done(pool->job->journal, pool->tasks[task].name, stage_name(stage),
+                                pool->items[task].clip->key[stage]);
+}
+
+static mdm_status on_embedding(void *user, size_t task, int track, const float *values, int count, float weight)
+{
+    pool_state *pool = user;
+    mdm_job *job = pool->job;
+    MDM_TRY(mdm_realloc(&job->embeddings, job->embedding_count + 1, sizeof *job->embeddings, "embeddings"));
+    mdm_job_embedding *e = &job->embeddings[job->embedding_count];
+    *e = (mdm_job_embedding){(int)(pool->items[task].clip - job->clips), track, count, weight, NULL};
+    MDM_TRY(mdm_alloc(&e->values, (size_t)count, sizeof *values, "embedding"));
+    memcpy(e->values, values, (size_t)count * sizeof *values);
+    job->embedding_count++;
+    return MDM_OK;
+}
+
+static mdm_status on_finished(void *user, size_t index)
+{
+    pool_state *pool = user;
+    mdm_task *task = &pool->tasks[index];
+    if (task->status == MDM_OK)
+        return MDM_OK;
+    mdm_job_clip_failed(pool->items[index].clip, task->status, task->message);
+    for (int s = 0; s < MDM_STAGE_COUNT; s++) /* what will not be done now counts as over */
+        if (pool->items[index].todo >> s & 1)
+            mdm_display_ended(pool->job->display, task->name, stage_name(s), stage_weight(s), "failed");
+    mdm_log(MDM_LOG_ERROR, "%s (%s): %s", pool->items[index].clip->input->path, task->name, task->message);
+    /* Without room on the disk the next clip would fail as well: stop while everything is in order. */
+    if (task->status == MDM_ERR_WRITE)
+        return mdm_fail(MDM_ERR_WRITE, "%s", task->message);
+    return MDM_OK;
+}
+
+static mdm_status on_idle(void *user)
+{
+    mdm_display_draw(((pool_state *)user)->job->display);
+    return MDM_OK;
+}
+
+static mdm_status run_pool(mdm_job *job, clip_task *items, mdm_task *tasks, size_t count, bool serial)
+{
+    pool_state pool = {job, items, tasks};
+    const mdm_pool_events events = {on_started, on_done, on_progress, on_embedding, on_finished, on_idle, &pool};
+    int jobs = serial ? 1 : job->settings.jobs;
+    const mdm_pool_limits limits = {jobs > 0 ? jobs : 1, job->settings.memory, 1800};
+    return mdm_pool_run(tasks, count, &limits, &events);
+}
+
+mdm_status mdm_job_stages(mdm_job *job, mdm_stage_id first, mdm_stage_id last, bool serial, bool embed)
+{
+    clip_task *items = NULL;
+    mdm_task *tasks = NULL;
+    size_t count = 0;
+    mdm_status status = mdm_alloc(&items, job->clip_count, sizeof *items, "tasks");
+    if (status == MDM_OK)
+        status = mdm_alloc(&tasks, job->clip_count, sizeof *tasks, "tasks");
+    for (size_t i = 0; i < job->clip_count && status == MDM_OK; i++) {
+        mdm_job_clip *clip = &job->clips[i];
+        if (clip->status != MDM_OK)
+            continue;
+        status = mdm_job_keys(job, clip);
+        unsigned todo = 0;
+        for (int s = first; s <= (int)last && status == MDM_OK; s++) {
+            if (mdm_job_stage_done(job, clip, (mdm_stage_id)s))
+                continue;
+            todo |= 1u << s;
+            status = mdm_journal_forget(job->journal, clip->input->clip_id, stage_name(s));
+        }
+        if (!todo && !embed)
+            continue;
+        items[count] = (clip_task){job, clip, todo, embed};
+        tasks[count] = (mdm_task){.name = clip->input->clip_id, .work = run_stages, .user = &items[count]};
+        for (int s = 0; s < MDM_STAGE_COUNT; s++)
+            if (job->display && todo >> s & 1)
+                mdm_display_add_total(job->display, stage_weight(s));
+        count++;
+    }
+    if (status == MDM_OK)
+        status = run_pool(job, items, tasks, count, serial);
+    mdm_free(&tasks);
+    mdm_free(&items);
+    return status;
+}
+
+mdm_status mdm_stage_on_folder(mdm_stage_id stage, const char *folder, const char *source,
+                               const mdm_settings *settings)
+{
+    char models[MDM_MAX_PATH], weights[MDM_MAX_PATH];
+    MDM_TRY(mdm_job_find_folders(models, weights, settings));
+    const char *slash = strrchr(folder, '/');
+    const char *name = slash && slash[1] ? slash + 1 : folder;
+    mdm_clip_work work = {.clip_id = name, .source = source ? source : "", .folder = folder, .models = models,
+                          .weights = weights, .settings = settings, .threads = THREADS};
+    mdm_status status = mdm_stage_at(stage)->stage.run(&work);
+    return status == MDM_OK ? MDM_OK : mdm_fail_context(status, "%s", mdm_stage_at(stage)->stage.name);
+}
