@@ -136,7 +136,7 @@ static const mdm_preset presets[] = {
 static const bool coarsenable[MDM_CONTEXT_COUNT] = {
     [MDM_CONTEXT_AGE] = true, [MDM_CONTEXT_RACE] = true, [MDM_CONTEXT_EXPRESSION] = true, [MDM_CONTEXT_GAZE] = true};
 
-const mdm_option *mdm_options(int *count)
+const mdm_option *mdm_option_table(int *count)
 {
     *count = (int)(sizeof table / sizeof table[0]);
     return table;

@@ -58,7 +58,7 @@ typedef struct mdm_preset {
     const char *coarsen; /* the same */
 } mdm_preset;
 
-const mdm_option *mdm_options(int *count);  /* the table; never freed */
+const mdm_option *mdm_option_table(int *count);  /* the table; never freed */
 const mdm_preset *mdm_presets(int *count);
 
 /* The option called `name` (without dashes; '_' counts as '-'). Unknown: MDM_ERR_USAGE with the nearest name. */

@@ -48,7 +48,7 @@ static mdm_status help_line(mdm_buffer *out, const mdm_option *option)
 mdm_status mdm_options_help(mdm_buffer *out)
 {
     int count;
-    const mdm_option *table = mdm_options(&count);
+    const mdm_option *table = mdm_option_table(&count);
     const char *section = "";
     for (int i = 0; i < count; i++) {
         if (strcmp(table[i].section, section) != 0)
@@ -84,7 +84,7 @@ static mdm_status values_cell(mdm_buffer *out, const char *values)
 mdm_status mdm_options_markdown(mdm_buffer *out)
 {
     int count;
-    const mdm_option *table = mdm_options(&count);
+    const mdm_option *table = mdm_option_table(&count);
     const char *section = "";
     MDM_TRY(mdm_buffer_printf(out, "# Options\n\nWritten by `mmdm options --markdown` from the one options table "
                                    "(`src/base/options.c`).\nThe same names work on the command line (`--name value`) "

@@ -50,7 +50,7 @@ static mdm_status read_option(const mdm_option **option, const char **value, int
     *option = NULL;
     if (word[1] != '-') { /* -o OUT or -oOUT */
         int count;
-        const mdm_option *table = mdm_options(&count);
+        const mdm_option *table = mdm_option_table(&count);
         for (int i = 0; i < count; i++)
             if (table[i].letter && table[i].letter == word[1])
                 *option = &table[i];
@@ -161,7 +161,7 @@ static mdm_status apply_value(config_reader *reader, const yaml_event_t *event, 
 static mdm_status take_key(config_reader *reader, const yaml_event_t *event, const char *key)
 {
     int count;
-    const mdm_option *table = mdm_options(&count);
+    const mdm_option *table = mdm_option_table(&count);
     if (mdm_option_find(&reader->option, key) != MDM_OK)
         return retell(reader, event);
     if (strcmp(reader->option->name, "config") == 0)

@@ -49,7 +49,6 @@ typedef struct mdm_job {
     json_t *plan;
     mdm_display *display;
     char models[MDM_MAX_PATH], weights[MDM_MAX_PATH];
-    bool edited_plan; /* apply: the plan on disk is followed, whatever the settings say */
 } mdm_job;
 
 /* How far a job goes. */

@@ -48,7 +48,7 @@ static mdm_status job_file(char **out, const mdm_job *job)
 static mdm_status save_job(const mdm_job *job, const char *const *inputs, size_t count)
 {
     int option_count;
-    const mdm_option *table = mdm_options(&option_count);
+    const mdm_option *table = mdm_option_table(&option_count);
     mdm_buffer text = {0};
     json_t *list = json_array(), *options = json_object();
     mdm_status status = MDM_OK;

@@ -35,7 +35,7 @@ static void every_default_is_valid(void **state)
 {
     (void)state;
     int count;
-    const mdm_option *table = mdm_options(&count);
+    const mdm_option *table = mdm_option_table(&count);
     mdm_settings settings;
     mdm_settings_defaults(&settings);
     for (int i = 0; i < count; i++) {

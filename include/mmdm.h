@@ -1,0 +1,127 @@
+/* libmmdm: recordings of people in, verified synthetic dataset out.
+ *
+ *     mdm_options *options; mdm_outcome outcome;
+ *     mdm_options_new(&options);
+ *     mdm_options_set(options, "keep", "age,gaze,head_pose");
+ *     mdm_options_set(options, "output", "out");
+ *     const char *inputs[] = {"drive.mp4"};
+ *     if (mdm_run(&outcome, options, inputs, 1) != MDM_OK) fprintf(stderr, "%s\n", mdm_last_error());
+ *     mdm_options_free(&options);
+ *
+ * Handles are opaque; whatever a function writes through its first parameter belongs to the caller, strings it returns
+ * belong to the library. Not thread-safe: one job at a time in a process, and the thread that runs it has to stay alive
+ * (workers die with it). Errors are per thread. */
+#ifndef MMDM_H
+#define MMDM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mmdm_status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MDM_VERSION "0.1.0"
+
+const char *mdm_version(void);
+
+/* What went wrong last in this thread, "" when nothing did; and the exit code a program should end with. */
+const char *mdm_last_error(void);
+int mdm_exit_code(mdm_status status);
+
+/* ---- options: filled by name from one table --------------------------------------------------------------------------- */
+
+typedef struct mdm_options mdm_options;
+
+mdm_status mdm_options_new(mdm_options **out); /* defaults */
+void mdm_options_free(mdm_options **options);
+
+/* Value as on the command line ("age,gaze", "true", "1:30"). MDM_ERR_USAGE names the nearest option or value. */
+mdm_status mdm_options_set(mdm_options *options, const char *name, const char *value);
+
+/* A YAML file of `name: value` lines. MDM_ERR_CONFIG names file and line. */
+mdm_status mdm_options_load(mdm_options *options, const char *path);
+
+/* A whole command line: --config, then --preset, then the others in order. Words that are not options go to
+ * positional[0..*count), which has room for argc. */
+mdm_status mdm_options_parse(mdm_options *options, const char **positional, int *count, int argc, char *const *argv);
+
+/* Present value as text; valid until the next call with these options. */
+mdm_status mdm_options_get(const char **out, mdm_options *options, const char *name);
+
+/* The table itself, for help texts and forms. */
+typedef struct mdm_option_info {
+    const char *name;     /* "keep" */
+    char letter;          /* short form, or 0 */
+    const char *kind;     /* "flag", "whole", "seconds", "choice", "text", "contexts", "rectangle", "persons", "preset" */
+    const char *values;   /* "blur|mosaic|fill|keep", or NULL */
+    const char *fallback; /* default, or NULL */
+    const char *argument; /* "LIST", or NULL for flags */
+    const char *section, *help;
+} mdm_option_info;
+int mdm_option_count(void);
+bool mdm_option_at(mdm_option_info *out, int index); /* false past the end */
+
+/* Text for --help, and docs/options.md. Caller frees with mdm_text_free. */
+mdm_status mdm_options_help_text(char **out, bool markdown);
+void mdm_text_free(char **text);
+
+/* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct mdm_outcome {
+    size_t clips, delivered, quarantined, failed;
+    int exit_code; /* 0 all delivered; 3 some quarantined or failed; else the first failure's */
+} mdm_outcome;
+
+/* Everything: from recordings to OUT/dataset. Finished work is not done again. Failures of single clips are in the
+ * outcome; the status is about the job. */
+mdm_status mdm_run(mdm_outcome *out, const mdm_options *options, const char *const *inputs, size_t count);
+
+/* Up to the plan (OUT/private/plan.json), which may then be edited; and on from there. */
+mdm_status mdm_analyze(mdm_outcome *out, const mdm_options *options, const char *const *inputs, size_t count);
+mdm_status mdm_apply(mdm_outcome *out, const mdm_options *options);
+
+/* One stage on one work folder ("ingest", "find", ...). `source` is needed by ingest; NULL elsewhere. */
+mdm_status mdm_stage_run_one(const char *stage, const mdm_options *options, const char *folder, const char *source);
+
+/* Checks a plan, edited or not. MDM_ERR_CONFIG names file, line and reason. */
+mdm_status mdm_plan_verify(const char *path);
+
+/* Asks a running job to stop at the next chance on SIGINT and SIGTERM. For programs that want that. */
+void mdm_catch_signals(void);
+
+/* ---- what is installed ---------------------------------------------------------------------------------------------------- */
+
+/* One line of `mmdm doctor`: a thing, whether it is there, and the command that would bring it. */
+typedef struct mdm_finding {
+    const char *part;   /* "stage transcribe", "library FFmpeg" */
+    bool ready;
+    const char *detail; /* what was found, or what is missing */
+    const char *remedy; /* "" when ready */
+} mdm_finding;
+typedef void (*mdm_finding_fn)(void *user, const mdm_finding *finding);
+
+/* Calls `tell` for every finding; *ready is false when `mmdm run` could not work. */
+mdm_status mdm_doctor(bool *ready, const mdm_options *options, mdm_finding_fn tell, void *user);
+
+/* Downloadable models of the catalogue. */
+typedef struct mdm_model_info {
+    const char *name, *file, *licence, *sha256, *needed_by;
+    uint64_t bytes;
+    bool present; /* a file of this name is in the models folder; mdm_models_verify looks inside */
+} mdm_model_info;
+typedef void (*mdm_model_fn)(void *user, const mdm_model_info *model, const char *problem);
+
+mdm_status mdm_models_list(const mdm_options *options, mdm_model_fn tell, void *user);
+mdm_status mdm_models_verify(const mdm_options *options, mdm_model_fn tell, void *user);
+/* Fetches what is missing from the base address in MMDM_MODEL_BASE; without it, says which script gets them. */
+mdm_status mdm_models_pull(const mdm_options *options, mdm_model_fn tell, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

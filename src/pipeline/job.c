@@ -1,0 +1,225 @@
+/* A job from start to end: analysis, plan, application, other stand-ins where needed, delivery, wiping. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/sha256.h"
+#include "mmdm.h"
+#include "pipeline/job.h"
+
+/* Key of everything that shapes the dataset: recordings, options and the plan as it is on disk. */
+mdm_status mdm_job_job_key(char out[65], const mdm_job *job)
+{
+    mdm_sha256 hash;
+    unsigned char digest[32];
+    char options[65], plan[65] = "";
+    MDM_TRY(mdm_settings_key(options, &job->settings, ~0u));
+    if (mdm_file_exists(job->layout.plan))
+        MDM_TRY(mdm_sha256_file(plan, job->layout.plan));
+    mdm_sha256_start(&hash);
+    mdm_sha256_add(&hash, MDM_VERSION, sizeof MDM_VERSION);
+    mdm_sha256_add(&hash, options, 64);
+    mdm_sha256_add(&hash, plan, strlen(plan));
+    for (size_t i = 0; i < job->inputs.count; i++) {
+        char part[200];
+        const mdm_input *input = &job->inputs.items[i];
+        int n = snprintf(part, sizeof part, "%s %s %.6f %.6f\n", input->clip_id, input->sha256, input->start, input->end);
+        mdm_sha256_add(&hash, part, (size_t)n);
+    }
+    mdm_sha256_end(&hash, digest);
+    mdm_sha256_text(out, digest);
+    return MDM_OK;
+}
+
+/* ---- the last result, for "nothing to do" ------------------------------------------------------------------------------- */
+
+static mdm_status result_file(char **out, const mdm_job *job)
+{
+    return mdm_join_path(out, job->layout.private_folder, "result.json");
+}
+
+static mdm_status save_result(const mdm_job *job, const mdm_job_result *result)
+{
+    char *path, key[65];
+    MDM_TRY(mdm_job_job_key(key, job));
+    MDM_TRY(result_file(&path, job));
+    json_t *clips = json_array();
+    for (size_t i = 0; i < job->clip_count; i++) {
+        const mdm_job_clip *clip = &job->clips[i];
+        json_t *entry = json_pack("{s:s, s:s, s:s}", "id", clip->input->clip_id, "state",
+                                  clip->status != MDM_OK ? "failed" : clip->passed ? "delivered" : "quarantined",
+                                  "message", clip->message);
+        if (entry) /* a message that is not UTF-8 has no entry */
+            json_array_append_new(clips, entry);
+    }
+    json_t *file = json_pack("{s:i, s:s, s:I, s:I, s:I, s:I, s:i, s:o}", "version", 1, "key", key, "clips_total",
+                             (json_int_t)result->clips, "delivered", (json_int_t)result->delivered, "quarantined",
+                             (json_int_t)result->quarantined, "failed", (json_int_t)result->failed, "exit_code",
+                             result->exit_code, "clips", clips);
+    mdm_status status = mdm_json_save(file, path);
+    json_decref(file);
+    mdm_free(&path);
+    return status;
+}
+
+/* True when the last run was of the very same job and ended without failures (those deserve another try). */
+static bool same_as_last(mdm_job_result *result, const mdm_job *job)
+{
+    char *path, key[65];
+    json_t *file = NULL;
+    bool same = false;
+    if (mdm_job_job_key(key, job) != MDM_OK || result_file(&path, job) != MDM_OK)
+        return false;
+    if (mdm_file_exists(path) && mdm_json_load(&file, path, 0) == MDM_OK) {
+        const char *last = json_string_value(json_object_get(file, "key"));
+        result->clips = (size_t)json_integer_value(json_object_get(file, "clips_total"));
+        result->delivered = (size_t)json_integer_value(json_object_get(file, "delivered"));
+        result->quarantined = (size_t)json_integer_value(json_object_get(file, "quarantined"));
+        result->failed = (size_t)json_integer_value(json_object_get(file, "failed"));
+        result->exit_code = (int)json_integer_value(json_object_get(file, "exit_code"));
+        same = last && strcmp(last, key) == 0 && result->failed == 0 &&
+               (result->delivered == 0 || mdm_file_exists(job->layout.dataset));
+    }
+    json_decref(file);
+    mdm_free(&path);
+    return same;
+}
+
+/* ---- phases ------------------------------------------------------------------------------------------------------------------ */
+
+static mdm_status analyze(mdm_job *job, mdm_job_goal goal)
+{
+    bool embed = goal != MDM_GOAL_APPLY;
+    if (embed) { /* embeddings are only needed to make a plan, and are computed again when one has to be made */
+        for (size_t i = 0; i < job->clip_count; i++)
+            if (job->clips[i].status == MDM_OK)
+                MDM_TRY(mdm_job_keys(job, &job->clips[i]));
+        embed = !mdm_job_plan_done(job);
+    }
+    MDM_TRY(mdm_job_stages(job, MDM_STAGE_INGEST, MDM_STAGE_TRANSCRIBE, false, embed));
+    /* A plan made when other clips had failed does not fit any more: embeddings are then needed after all. */
+    if (!embed && goal != MDM_GOAL_APPLY && !mdm_job_plan_done(job))
+        MDM_TRY(mdm_job_stages(job, MDM_STAGE_INGEST, MDM_STAGE_TRANSCRIBE, false, true));
+    return mdm_job_plan(job, goal);
+}
+
+static mdm_status apply(mdm_job *job)
+{
+    for (;;) {
+        size_t changed = 0;
+        MDM_TRY(mdm_job_plan_clips(job));
+        MDM_TRY(mdm_make_folder(job->layout.standins, 0700));
+        /* One after the other: a stand-in is chosen to be unlike those before it, and shared by a person's clips. */
+        MDM_TRY(mdm_job_stages(job, MDM_STAGE_PORTRAIT, MDM_STAGE_PORTRAIT, true, false));
+        MDM_TRY(mdm_job_stages(job, MDM_STAGE_ANIMATE, MDM_STAGE_VERIFY, false, false));
+        MDM_TRY(mdm_job_retry(&changed, job));
+        if (!changed)
+            return MDM_OK;
+    }
+}
+
+static mdm_status finish(mdm_job_result *result, mdm_job *job)
+{
+    MDM_TRY(mdm_job_deliver(result, job));
+    MDM_TRY(save_result(job, result));
+    if (job->settings.keep_work)
+        return MDM_OK;
+    /* Said first, wiped after: a kill in between only means wiping again. */
+    MDM_TRY(mdm_journal_add_wiped(job->journal));
+    return mdm_remove_tree(job->layout.work, true);
+}
+
+/* --dry-run: which stages of which clips would run. */
+static mdm_status tell_plan(mdm_job *job, mdm_job_goal goal)
+{
+    int last = goal == MDM_GOAL_ANALYZE ? MDM_STAGE_TRANSCRIBE : MDM_STAGE_VERIFY;
+    for (size_t i = 0; i < job->clip_count; i++) {
+        mdm_job_clip *clip = &job->clips[i];
+        mdm_buffer todo = {0};
+        mdm_status status = clip->status;
+        if (status != MDM_OK) {
+            mdm_log(MDM_LOG_WARN, "%s: would fail: %s", clip->input->path, clip->message);
+            continue;
+        }
+        status = mdm_job_keys(job, clip);
+        for (int s = 0; s <= last && status == MDM_OK; s++)
+            if (!mdm_job_stage_done(job, clip, (mdm_stage_id)s))
+                status = mdm_buffer_printf(&todo, " %s", mdm_stage_at((mdm_stage_id)s)->stage.name);
+        if (status == MDM_OK)
+            mdm_log(MDM_LOG_INFO, "%s: %s:%s", clip->input->clip_id, clip->input->path,
+                    todo.size ? (char *)todo.data : " nothing left to do");
+        mdm_buffer_free(&todo);
+        MDM_TRY(status);
+    }
+    return MDM_OK;
+}
+
+static void tell_result(const mdm_job *job, const mdm_job_result *result, mdm_job_goal goal)
+{
+    mdm_event(json_pack("{s:s, s:I, s:I, s:I, s:I, s:i}", "event", "result", "clips", (json_int_t)result->clips,
+                        "delivered", (json_int_t)result->delivered, "quarantined", (json_int_t)result->quarantined,
+                        "failed", (json_int_t)result->failed, "exit_code", result->exit_code));
+    if (goal == MDM_GOAL_ANALYZE) {
+        mdm_log(MDM_LOG_INFO, "%zu of %zu clips analysed. The plan is %s: look at it, change it, then\n  mmdm apply -o %s",
+                result->clips - result->failed, result->clips, job->layout.plan, job->layout.out);
+        return;
+    }
+    mdm_log(MDM_LOG_INFO, "%zu of %zu clips delivered, %zu held back, %zu failed", result->delivered, result->clips,
+            result->quarantined, result->failed);
+    if (result->delivered)
+        mdm_log(MDM_LOG_INFO, "dataset  %s\nreport   %s/audit/report.html", job->layout.dataset, job->layout.dataset);
+    if (result->quarantined || result->failed)
+        mdm_log(MDM_LOG_INFO, "held back clips and the reasons are in %s", job->layout.private_folder);
+}
+
+static mdm_status work(mdm_job_result *result, mdm_job *job, mdm_job_goal goal)
+{
+    MDM_TRY(mdm_display_new(&job->display, 0, job->settings.verbosity < 0));
+    MDM_TRY(analyze(job, goal));
+    if (goal == MDM_GOAL_ANALYZE) {
+        result->clips = job->clip_count;
+        for (size_t i = 0; i < job->clip_count; i++)
+            result->failed += job->clips[i].status != MDM_OK;
+        result->exit_code = result->failed == 0 ? 0 : result->failed < result->clips ? 3 : 65;
+        for (size_t i = job->clip_count; result->failed == result->clips && i-- > 0;)
+            result->exit_code = mdm_exit_code(job->clips[i].status);
+    } else {
+        MDM_TRY(apply(job));
+        MDM_TRY(finish(result, job));
+    }
+    mdm_display_free(&job->display);
+    return MDM_OK;
+}
+
+mdm_status mdm_job_run(mdm_job_result *result, const mdm_settings *settings, const char *const *inputs, size_t count,
+                       mdm_job_goal goal)
+{
+    mdm_job *job;
+    memset(result, 0, sizeof *result);
+    if (!count && goal != MDM_GOAL_APPLY)
+        return mdm_fail(MDM_ERR_USAGE, "name at least one recording or folder");
+    MDM_TRY(mdm_alloc(&job, 1, sizeof *job, "job"));
+    job->settings = *settings;
+    job->layout.lock = -1;
+    if (!job->settings.jobs) { /* a worker computes with two threads */
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        job->settings.jobs = cores > 3 ? (int)(cores / 2) : 1;
+    }
+    mdm_status status = mdm_job_open(job, inputs, count, goal);
+    if (status == MDM_OK && job->settings.dry_run) {
+        status = tell_plan(job, goal);
+    } else if (status == MDM_OK && !job->settings.force && goal == MDM_GOAL_RUN && same_as_last(result, job)) {
+        mdm_log(MDM_LOG_INFO, "nothing to do: the dataset is of these recordings and options (--force makes it again)");
+        tell_result(job, result, goal);
+    } else if (status == MDM_OK) {
+        memset(result, 0, sizeof *result);
+        status = work(result, job, goal);
+        if (status == MDM_OK)
+            tell_result(job, result, goal);
+    }
+    mdm_job_close(job);
+    mdm_free(&job);
+    return status;
+}
