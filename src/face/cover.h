@@ -16,7 +16,7 @@ typedef struct mdm_shape {
     float cells; /* mosaic cells across the shorter side: fewer hide more */
 } mdm_shape;
 
-/* A face's box, grown to what makes a head known: hairline, chin and ears. 8 cells. */
+/* A face's box, grown to what makes a head known: hairline, chin and ears. */
 mdm_shape mdm_shape_face(const float box[4]);
 /* A plate or a line of text, grown by `margin` of its height on every side. Two cells across its height. */
 mdm_shape mdm_shape_quad(const float corner[4][2], float margin);

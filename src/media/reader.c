@@ -27,6 +27,7 @@ struct mdm_reader {
     int64_t step;        /* a frame's usual duration, for frames without a timestamp */
     int64_t number;      /* of the next frame delivered */
     bool draining, ended;
+    bool pending; /* `decoded` holds a frame that has not been looked at */
     int64_t bad_packets, bad_frames, repaired;
     bool cut_short;
     char damage[256];
@@ -71,60 +72,8 @@ static void seek_before(mdm_reader *reader, int64_t pts, double back)
         av_seek_frame(format, reader->source.video, INT64_MIN / 2, AVSEEK_FLAG_BACKWARD) < 0)
         avformat_seek_file(format, -1, INT64_MIN, 0, INT64_MAX, AVSEEK_FLAG_BYTE);
     avcodec_flush_buffers(reader->decoder);
-    reader->draining = reader->ended = false;
+    reader->draining = reader->ended = reader->pending = false;
     reader->last = AV_NOPTS_VALUE;
-}
-
-mdm_status mdm_reader_open(mdm_reader **out, const char *path, const mdm_reader_options *options)
-{
-    static const mdm_reader_options defaults;
-    options = options ? options : &defaults;
-    mdm_reader *reader = NULL;
-    *out = NULL;
-    if (options->start < 0.0 || options->end < 0.0 || (options->end > 0.0 && options->end <= options->start))
-        return mdm_fail(MDM_ERR_USAGE, "%s: start %g s and end %g s: expected 0 <= start < end", path, options->start,
-                        options->end);
-    MDM_TRY(mdm_alloc(&reader, 1, sizeof *reader, "a reader"));
-    mdm_status status = mdm_source_open(&reader->source, path, true);
-    if (status != MDM_OK) {
-        mdm_free(&reader);
-        return status;
-    }
-    const AVStream *stream = reader->source.format->streams[reader->source.video];
-    /* One thread keeps concealment of damaged frames repeatable and leaves the other core to the encoder. */
-    const bool big = (int64_t)stream->codecpar->width * stream->codecpar->height > BIG_PICTURE;
-    status = mdm_source_decoder(&reader->decoder, &reader->source, reader->source.video, big ? options->threads : 1);
-    reader->packet = av_packet_alloc();
-    reader->decoded = av_frame_alloc();
-    if (status == MDM_OK && (!reader->packet || !reader->decoded))
-        status = mdm_fail(MDM_ERR_MEMORY, "%s: out of memory opening it", path);
-    if (status == MDM_OK) {
-        if (reader->source.audio >= 0)
-            reader->source.format->streams[reader->source.audio]->discard = AVDISCARD_ALL;
-        if (options->scan)
-            reader->decoder->skip_loop_filter = AVDISCARD_ALL;
-        fill_info(reader);
-        status = mdm_upright_new(&reader->upright, &reader->info, stream);
-    }
-    if (status != MDM_OK) {
-        mdm_reader_free(&reader);
-        return status;
-    }
-    reader->first = reader->last = AV_NOPTS_VALUE;
-    reader->from = INT64_MIN;
-    reader->until = INT64_MAX;
-    if (options->start > 0.0 || options->end > 0.0) {
-        const int64_t start = mdm_source_video_start(&reader->source);
-        const int64_t origin = start == AV_NOPTS_VALUE ? 0 : start;
-        if (options->end > 0.0)
-            reader->until = origin + seconds_to_pts(reader, options->end);
-        if (options->start > 0.0) {
-            reader->from = origin + seconds_to_pts(reader, options->start);
-            seek_before(reader, reader->from, 0.0);
-        }
-    }
-    *out = reader;
-    return MDM_OK;
 }
 
 void mdm_reader_free(mdm_reader **reader)
@@ -208,10 +157,85 @@ static mdm_status decode(mdm_reader *reader, bool *more)
     return MDM_OK;
 }
 
+/* Goes where decoding reaches the frame at `pts`. Open groups of pictures, pictures out of order and containers without an
+ * index land after it now and then: further back then. */
+static mdm_status seek_to(mdm_reader *reader, int64_t pts)
+{
+    static const double back[] = {0.0, 2.0, 10.0, 1e9};
+    const int64_t repaired = reader->repaired;
+    for (size_t i = 0; i < sizeof back / sizeof *back; i++) {
+        bool more;
+        seek_before(reader, pts, back[i]);
+        MDM_TRY(decode(reader, &more));
+        reader->pending = more;
+        reader->repaired = repaired;
+        if (more && reader->decoded->pts <= pts)
+            break;
+    }
+    return MDM_OK;
+}
+
+mdm_status mdm_reader_open(mdm_reader **out, const char *path, const mdm_reader_options *options)
+{
+    static const mdm_reader_options defaults;
+    options = options ? options : &defaults;
+    mdm_reader *reader = NULL;
+    *out = NULL;
+    if (options->start < 0.0 || options->end < 0.0 || (options->end > 0.0 && options->end <= options->start))
+        return mdm_fail(MDM_ERR_USAGE, "%s: start %g s and end %g s: expected 0 <= start < end", path, options->start,
+                        options->end);
+    MDM_TRY(mdm_alloc(&reader, 1, sizeof *reader, "a reader"));
+    mdm_status status = mdm_source_open(&reader->source, path, true);
+    if (status != MDM_OK) {
+        mdm_free(&reader);
+        return status;
+    }
+    const AVStream *stream = reader->source.format->streams[reader->source.video];
+    /* One thread keeps concealment of damaged frames repeatable and leaves the other core to the encoder. */
+    const bool big = (int64_t)stream->codecpar->width * stream->codecpar->height > BIG_PICTURE;
+    status = mdm_source_decoder(&reader->decoder, &reader->source, reader->source.video, big ? options->threads : 1);
+    reader->packet = av_packet_alloc();
+    reader->decoded = av_frame_alloc();
+    if (status == MDM_OK && (!reader->packet || !reader->decoded))
+        status = mdm_fail(MDM_ERR_MEMORY, "%s: out of memory opening it", path);
+    if (status == MDM_OK) {
+        if (reader->source.audio >= 0)
+            reader->source.format->streams[reader->source.audio]->discard = AVDISCARD_ALL;
+        if (options->scan)
+            reader->decoder->skip_loop_filter = AVDISCARD_ALL;
+        fill_info(reader);
+        status = mdm_upright_new(&reader->upright, &reader->info, stream);
+    }
+    if (status != MDM_OK) {
+        mdm_reader_free(&reader);
+        return status;
+    }
+    reader->first = reader->last = AV_NOPTS_VALUE;
+    reader->from = INT64_MIN;
+    reader->until = INT64_MAX;
+    if (options->start > 0.0 || options->end > 0.0) {
+        const int64_t start = mdm_source_video_start(&reader->source);
+        const int64_t origin = start == AV_NOPTS_VALUE ? 0 : start;
+        if (options->end > 0.0)
+            reader->until = origin + seconds_to_pts(reader, options->end);
+        if (options->start > 0.0) {
+            reader->from = origin + seconds_to_pts(reader, options->start);
+            status = seek_to(reader, reader->from);
+        }
+    }
+    if (status != MDM_OK)
+        mdm_reader_free(&reader);
+    *out = reader;
+    return status;
+}
+
 mdm_status mdm_reader_next(bool *more, mdm_reader *reader, mdm_frame *frame)
 {
     do {
-        MDM_TRY(decode(reader, more));
+        *more = reader->pending;
+        reader->pending = false;
+        if (!*more)
+            MDM_TRY(decode(reader, more));
         if (*more && reader->decoded->pts >= reader->until) {
             *more = false;
             reader->ended = true;
@@ -243,18 +267,7 @@ mdm_status mdm_reader_seek(mdm_reader *reader, int64_t number, const int64_t *pt
     if (number < 0 || (uint64_t)number >= count)
         return mdm_fail(MDM_ERR_INTERNAL, "%s: frame %lld of %zu was asked for", reader->source.path, (long long)number,
                         count);
-    static const double back[] = {0.0, 2.0, 10.0, 1e9};
-    for (size_t i = 0; i < sizeof back / sizeof *back; i++) {
-        bool more;
-        seek_before(reader, pts[number], back[i]);
-        const int64_t repaired = reader->repaired;
-        MDM_TRY(decode(reader, &more));
-        reader->repaired = repaired;
-        /* Open groups of pictures and pictures out of order can land after the frame: go further back then. */
-        if (more && reader->decoded->pts <= pts[number])
-            break;
-    }
-    seek_before(reader, pts[number], 0.0);
+    MDM_TRY(seek_to(reader, pts[number]));
     reader->first = pts[0];
     reader->from = pts[number];
     reader->number = number;
