@@ -84,11 +84,17 @@ mdm_status mdm_run(mdm_outcome *out, const mdm_options *options, const char *con
 mdm_status mdm_analyze(mdm_outcome *out, const mdm_options *options, const char *const *inputs, size_t count);
 mdm_status mdm_apply(mdm_outcome *out, const mdm_options *options);
 
+/* Makes OUT/dataset again from clips already verified, while their work is still there (--keep-work). */
+mdm_status mdm_pack_again(mdm_outcome *out, const mdm_options *options);
+
 /* One stage on one work folder ("ingest", "find", ...). `source` is needed by ingest; NULL elsewhere. */
 mdm_status mdm_stage_run_one(const char *stage, const mdm_options *options, const char *folder, const char *source);
 
 /* Checks a plan, edited or not. MDM_ERR_CONFIG names file, line and reason. */
 mdm_status mdm_plan_verify(const char *path);
+
+/* The same, and calls `say` with a line in plain words for every person. */
+mdm_status mdm_plan_tell(const char *path, void (*say)(void *user, const char *line), void *user);
 
 /* Asks a running job to stop at the next chance on SIGINT and SIGTERM. For programs that want that. */
 void mdm_catch_signals(void);

@@ -174,9 +174,27 @@ static void tell_result(const mdm_job *job, const mdm_job_result *result, mdm_jo
         mdm_log(MDM_LOG_INFO, "held back clips and the reasons are in %s", job->layout.private_folder);
 }
 
+/* Packs what is finished; clips that are not count as failed. */
+static mdm_status pack_only(mdm_job_result *result, mdm_job *job)
+{
+    MDM_TRY(mdm_job_plan(job, MDM_GOAL_APPLY));
+    for (size_t i = 0; i < job->clip_count; i++) {
+        mdm_job_clip *clip = &job->clips[i];
+        if (clip->status != MDM_OK)
+            continue;
+        MDM_TRY(mdm_job_keys(job, clip));
+        if (!mdm_job_stage_done(job, clip, MDM_STAGE_VERIFY))
+            mdm_job_clip_failed(clip, MDM_ERR_USAGE, "not verified yet: `mmdm apply` goes on from the plan");
+    }
+    MDM_TRY(mdm_job_deliver(result, job));
+    return save_result(job, result);
+}
+
 static mdm_status work(mdm_job_result *result, mdm_job *job, mdm_job_goal goal)
 {
     MDM_TRY(mdm_display_new(&job->display, 0, job->settings.verbosity < 0));
+    if (goal == MDM_GOAL_PACK)
+        return pack_only(result, job);
     MDM_TRY(analyze(job, goal));
     if (goal == MDM_GOAL_ANALYZE) {
         result->clips = job->clip_count;
@@ -198,7 +216,7 @@ mdm_status mdm_job_run(mdm_job_result *result, const mdm_settings *settings, con
 {
     mdm_job *job;
     memset(result, 0, sizeof *result);
-    if (!count && goal != MDM_GOAL_APPLY)
+    if (!count && goal != MDM_GOAL_APPLY && goal != MDM_GOAL_PACK)
         return mdm_fail(MDM_ERR_USAGE, "name at least one recording or folder");
     MDM_TRY(mdm_alloc(&job, 1, sizeof *job, "job"));
     job->settings = *settings;

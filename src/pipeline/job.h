@@ -52,7 +52,7 @@ typedef struct mdm_job {
 } mdm_job;
 
 /* How far a job goes. */
-typedef enum mdm_job_goal { MDM_GOAL_RUN, MDM_GOAL_ANALYZE, MDM_GOAL_APPLY } mdm_job_goal;
+typedef enum mdm_job_goal { MDM_GOAL_RUN, MDM_GOAL_ANALYZE, MDM_GOAL_APPLY, MDM_GOAL_PACK } mdm_job_goal;
 
 typedef struct mdm_job_result {
     size_t clips, delivered, quarantined, failed;

@@ -162,7 +162,7 @@ mdm_status mdm_job_open(mdm_job *job, const char *const *inputs, size_t count, m
     MDM_TRY(mdm_journal_open(&job->journal, job->layout.journal));
     if (job->settings.force && !job->settings.dry_run)
         MDM_TRY(mdm_journal_add_wiped(job->journal));
-    if (goal == MDM_GOAL_APPLY) {
+    if (goal == MDM_GOAL_APPLY || goal == MDM_GOAL_PACK) {
         json_t *file = NULL;
         mdm_status status = load_job(job, &file);
         if (status == MDM_OK)

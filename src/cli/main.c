@@ -1,0 +1,7 @@
+/* The program mmdm. */
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+    return mdm_cli_main(argc, argv);
+}

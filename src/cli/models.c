@@ -1,0 +1,31 @@
+/* mmdm models list|verify|pull: the downloadable models. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static void say(void *user, const mdm_model_info *model, const char *problem)
+{
+    (void)user;
+    printf("%-8s %6.1f MB  %-44s %-22s %s\n", problem ? "-" : "ok", (double)model->bytes / 1e6, model->file,
+           model->needed_by, model->licence);
+    if (problem && strcmp(problem, "not there") != 0)
+        printf("%-8s %s\n", "", problem);
+}
+
+int mdm_cli_models(const mdm_arguments *arguments)
+{
+    static const struct {
+        const char *name;
+        mdm_status (*work)(const mdm_options *options, mdm_model_fn tell, void *user);
+    } actions[] = {{"list", mdm_models_list}, {"verify", mdm_models_verify}, {"pull", mdm_models_pull}};
+    const char *wanted = arguments->word_count == 1 ? arguments->words[0] : "";
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        if (strcmp(actions[i].name, wanted) != 0)
+            continue;
+        mdm_status status = actions[i].work(arguments->options, say, NULL);
+        return status == MDM_OK ? 0 : mdm_cli_fail(status);
+    }
+    fprintf(stderr, "mmdm: usage: mmdm models list|verify|pull\n");
+    return 2;
+}

@@ -1,0 +1,10 @@
+/* mmdm run: from recordings to a dataset. */
+#include "cli/cli.h"
+
+int mdm_cli_run(const mdm_arguments *arguments)
+{
+    mdm_outcome outcome;
+    mdm_catch_signals();
+    mdm_status status = mdm_run(&outcome, arguments->options, arguments->words, (size_t)arguments->word_count);
+    return status == MDM_OK ? outcome.exit_code : mdm_cli_fail(status);
+}

@@ -1,0 +1,258 @@
+/* The public functions of mmdm.h about options and jobs. */
+#include "mmdm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "pipeline/job.h"
+#include "stages/plan.h"
+
+struct mdm_options {
+    mdm_settings settings;
+    mdm_buffer text; /* what mdm_options_get returned last */
+};
+
+const char *mdm_version(void)
+{
+    return MDM_VERSION;
+}
+
+const char *mdm_last_error(void)
+{
+    return mdm_error_message();
+}
+
+mdm_status mdm_options_new(mdm_options **out)
+{
+    MDM_TRY(mdm_alloc(out, 1, sizeof **out, "options"));
+    mdm_settings_defaults(&(*out)->settings);
+    return MDM_OK;
+}
+
+void mdm_options_free(mdm_options **options)
+{
+    if (!*options)
+        return;
+    mdm_buffer_free(&(*options)->text);
+    mdm_free(options);
+}
+
+mdm_status mdm_options_set(mdm_options *options, const char *name, const char *value)
+{
+    const mdm_option *option;
+    MDM_TRY(mdm_option_find(&option, name));
+    return mdm_option_set(&options->settings, option, value);
+}
+
+mdm_status mdm_options_load(mdm_options *options, const char *path)
+{
+    return mdm_settings_load(&options->settings, path);
+}
+
+mdm_status mdm_options_parse(mdm_options *options, const char **positional, int *count, int argc, char *const *argv)
+{
+    return mdm_settings_parse(&options->settings, positional, count, argc, argv);
+}
+
+mdm_status mdm_options_get(const char **out, mdm_options *options, const char *name)
+{
+    const mdm_option *option;
+    *out = "";
+    MDM_TRY(mdm_option_find(&option, name));
+    options->text.size = 0;
+    MDM_TRY(mdm_buffer_append(&options->text, "", 0));
+    MDM_TRY(mdm_option_print(&options->text, &options->settings, option));
+    *out = (const char *)options->text.data;
+    return MDM_OK;
+}
+
+int mdm_option_count(void)
+{
+    int count;
+    mdm_option_table(&count);
+    return count;
+}
+
+bool mdm_option_at(mdm_option_info *out, int index)
+{
+    static const char *const kinds[] = {
+        [MDM_OPTION_FLAG] = "flag",         [MDM_OPTION_LEVEL] = "flag",          [MDM_OPTION_INT] = "whole",
+        [MDM_OPTION_SEED] = "whole",        [MDM_OPTION_SECONDS] = "seconds",     [MDM_OPTION_CHOICE] = "choice",
+        [MDM_OPTION_NAME] = "choice",       [MDM_OPTION_TEXT] = "text",           [MDM_OPTION_CONTEXTS] = "contexts",
+        [MDM_OPTION_RECTANGLE] = "rectangle", [MDM_OPTION_PERSONS] = "persons",   [MDM_OPTION_PRESET] = "preset",
+    };
+    int count;
+    const mdm_option *table = mdm_option_table(&count);
+    if (index < 0 || index >= count)
+        return false;
+    const mdm_option *o = &table[index];
+    *out = (mdm_option_info){o->name, o->letter, kinds[o->type], o->values, o->fallback, o->argument, o->section, o->help};
+    return true;
+}
+
+mdm_status mdm_options_help_text(char **out, bool markdown)
+{
+    mdm_buffer text = {0};
+    *out = NULL;
+    mdm_status status = markdown ? mdm_options_markdown(&text) : mdm_options_help(&text);
+    if (status == MDM_OK)
+        status = mdm_strdup(out, (const char *)text.data);
+    mdm_buffer_free(&text);
+    return status;
+}
+
+void mdm_text_free(char **text)
+{
+    mdm_free(text);
+}
+
+/* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
+
+/* Settles the options and turns logging to where they say. */
+static mdm_status settle(mdm_settings *out, const mdm_options *options)
+{
+    *out = options->settings;
+    MDM_TRY(mdm_settings_finish(out));
+    mdm_log_set(out->verbosity < 0 ? MDM_LOG_WARN : out->verbosity > 0 ? MDM_LOG_DEBUG : MDM_LOG_INFO, out->json);
+    return MDM_OK;
+}
+
+static mdm_status do_job(mdm_outcome *out, const mdm_options *options, const char *const *inputs, size_t count,
+                         mdm_job_goal goal)
+{
+    mdm_settings settings;
+    mdm_job_result result = {0};
+    memset(out, 0, sizeof *out);
+    MDM_TRY(settle(&settings, options));
+    mdm_status status = mdm_job_run(&result, &settings, inputs, count, goal);
+    *out = (mdm_outcome){result.clips, result.delivered, result.quarantined, result.failed,
+                         status == MDM_OK ? result.exit_code : mdm_exit_code(status)};
+    return status;
+}
+
+mdm_status mdm_run(mdm_outcome *out, const mdm_options *options, const char *const *inputs, size_t count)
+{
+    return do_job(out, options, inputs, count, MDM_GOAL_RUN);
+}
+
+mdm_status mdm_analyze(mdm_outcome *out, const mdm_options *options, const char *const *inputs, size_t count)
+{
+    return do_job(out, options, inputs, count, MDM_GOAL_ANALYZE);
+}
+
+/* apply follows plan.json. An option that would say something else is refused rather than ignored. */
+static mdm_status check_apply_options(const mdm_settings *settings)
+{
+    int count;
+    const mdm_option *table = mdm_option_table(&count);
+    mdm_settings defaults;
+    mdm_buffer now = {0}, before = {0};
+    mdm_status status = MDM_OK;
+    mdm_settings_defaults(&defaults);
+    for (int i = 0; i < count && status == MDM_OK; i++) {
+        if (!(table[i].stale & ~(unsigned)(MDM_STALE_PACK | MDM_STALE_COMPOSE)))
+            continue;
+        now.size = before.size = 0;
+        status = mdm_option_print(&now, settings, &table[i]);
+        if (status == MDM_OK)
+            status = mdm_option_print(&before, &defaults, &table[i]);
+        if (status == MDM_OK && (now.size != before.size || (now.size && memcmp(now.data, before.data, now.size) != 0)))
+            status = mdm_fail(MDM_ERR_USAGE, "--%s: apply does what private/plan.json says: change it there, or analyze again",
+                              table[i].name);
+    }
+    mdm_buffer_free(&now);
+    mdm_buffer_free(&before);
+    return status;
+}
+
+static mdm_status go_on(mdm_outcome *out, const mdm_options *options, mdm_job_goal goal)
+{
+    memset(out, 0, sizeof *out);
+    mdm_status status = check_apply_options(&options->settings);
+    if (status != MDM_OK) {
+        out->exit_code = mdm_exit_code(status);
+        return status;
+    }
+    return do_job(out, options, NULL, 0, goal);
+}
+
+mdm_status mdm_apply(mdm_outcome *out, const mdm_options *options)
+{
+    return go_on(out, options, MDM_GOAL_APPLY);
+}
+
+mdm_status mdm_pack_again(mdm_outcome *out, const mdm_options *options)
+{
+    return go_on(out, options, MDM_GOAL_PACK);
+}
+
+mdm_status mdm_stage_run_one(const char *stage, const mdm_options *options, const char *folder, const char *source)
+{
+    mdm_settings settings;
+    mdm_stage_id id;
+    MDM_TRY(settle(&settings, options));
+    MDM_TRY(mdm_stage_find_name(&id, stage));
+    return mdm_stage_on_folder(id, folder, source, &settings);
+}
+
+mdm_status mdm_plan_verify(const char *path)
+{
+    return mdm_plan_tell(path, NULL, NULL);
+}
+
+/* "gender, gaze" */
+static mdm_status append_names(mdm_buffer *out, const char *label, json_t *names)
+{
+    const char *key;
+    json_t *value;
+    if (json_object_size(names))
+        MDM_TRY(mdm_buffer_printf(out, "; %s", label));
+    json_object_foreach(names, key, value)
+        MDM_TRY(mdm_buffer_printf(out, " %s", key));
+    return MDM_OK;
+}
+
+static mdm_status person_line(mdm_buffer *out, const json_t *person)
+{
+    const json_t *standin = json_object_get(person, "standin");
+    bool replace = strcmp(json_string_value(json_object_get(person, "action")), "replace") == 0;
+    out->size = 0;
+    MDM_TRY(mdm_buffer_printf(out, "%s in %zu clip%s: ", json_string_value(json_object_get(person, "id")),
+                              json_object_size(json_object_get(person, "clips")),
+                              json_object_size(json_object_get(person, "clips")) == 1 ? "" : "s"));
+    if (!replace)
+        return mdm_buffer_printf(out, "covered");
+    MDM_TRY(mdm_buffer_printf(out, "replaced by %s, %s, %s%s", json_string_value(json_object_get(standin, "gender")),
+                              json_string_value(json_object_get(standin, "age")),
+                              json_string_value(json_object_get(standin, "race")),
+                              json_is_true(json_object_get(standin, "glasses")) ? ", glasses" : ""));
+    MDM_TRY(append_names(out, "keeps", json_object_get(person, "keep")));
+    MDM_TRY(append_names(out, "roughly", json_object_get(person, "coarsen")));
+    return append_names(out, "drawn anew:", json_object_get(person, "redraw"));
+}
+
+mdm_status mdm_plan_tell(const char *path, void (*say)(void *user, const char *line), void *user)
+{
+    json_t *plan, *person;
+    size_t i;
+    mdm_buffer line = {0};
+    MDM_TRY(mdm_plan_load(&plan, path));
+    mdm_status status = MDM_OK;
+    json_array_foreach(json_object_get(plan, "persons"), i, person) {
+        if (status == MDM_OK && say)
+            status = person_line(&line, person);
+        if (status == MDM_OK && say)
+            say(user, (const char *)line.data);
+    }
+    mdm_buffer_free(&line);
+    json_decref(plan);
+    return status;
+}
+
+void mdm_catch_signals(void)
+{
+    mdm_pool_catch_signals();
+}
