@@ -1,8 +1,5 @@
-/* Networks stored as graphs in files (TFLite, TFJS graph models, ONNX): read as data, checked, and rebuilt from nn.h's
- * operations. An operation that is not known is an error that names file, node and operation.
- *
- * Whatever the file's own order, values of four axes come in and go out as N,C,H,W planes; values of fewer axes in the
- * file's order. */
+/* Networks that come with their graph: TFLite, TFJS graph models and ONNX files turned into nn.h calls. The file is data:
+ * every index, shape and attribute is checked, an operation that is not known is an error that names file and node. */
 #ifndef MDM_NN_GRAPH_H
 #define MDM_NN_GRAPH_H
 
@@ -10,28 +7,32 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "nn/nn.h"
 
 typedef struct mdm_graph mdm_graph;
 
-/* Opens by extension: .tflite, .json (TFJS graph model, its shards beside it), .onnx. A graph whose extents are all known
- * is built at once; one with open extents (OCR's pictures) waits for mdm_graph_resize. */
-mdm_status mdm_graph_load(mdm_graph **out, const char *path, int threads);
+typedef struct mdm_graph_options {
+    int threads;       /* a constant of the job; 0 = 1 */
+    int height, width; /* of the first input, where the file leaves them open (ONNX); 0 = as the file says */
+    const char *const *outputs; /* NULL-terminated names of inner nodes to take as outputs; NULL = the file's own */
+} mdm_graph_options;
+
+/* Opens by content and extension (.tflite, .json with its shards beside it, .onnx) and builds. A file that is not there is
+ * MDM_ERR_DEVICE and says how to get it. */
+mdm_status mdm_graph_load(mdm_graph **out, const char *path, const mdm_graph_options *options);
 void mdm_graph_free(mdm_graph **graph);
 
-/* Builds the graph for a first input of [n,c,h,w], or picks it among the last few sizes that were built. */
-mdm_status mdm_graph_resize(mdm_graph *graph, const int64_t shape[4]);
-
-/* Runs on the only (or first) input: `count` floats, planes. */
-mdm_status mdm_graph_run(mdm_graph *graph, const float *input, size_t count);
+/* Pictures go in as planes (1,C,H,W) whatever the file's own layout. Batches are always 1. */
+mdm_status mdm_graph_set(mdm_graph *graph, int input, const float *values, size_t count);
+mdm_status mdm_graph_run(mdm_graph *graph);
 
 /* Outputs, in the file's order. -1 when there is none of that name. */
 int mdm_graph_output_count(const mdm_graph *graph);
 int mdm_graph_output_index(const mdm_graph *graph, const char *name);
-/* Shape and number of floats of an output of the size built last; 0 when there is none. Unused axes come first, as 1. */
-size_t mdm_graph_output_shape(const mdm_graph *graph, int index, int64_t shape[4]);
-/* Copies an output of the last run; `count` must be all of it. */
-mdm_status mdm_graph_get(mdm_graph *graph, int index, float *out, size_t count);
-/* The first input's shape of the size built last. */
-size_t mdm_graph_input_shape(const mdm_graph *graph, int64_t shape[4]);
+size_t mdm_graph_output_size(const mdm_graph *graph, int output); /* floats; 0 when there is none */
+/* Extents in the file's own layout (channels last for TFLite and TFJS, planes for ONNX); unused axes come first, as 1. */
+mdm_status mdm_graph_output_shape(const mdm_graph *graph, int output, int64_t shape[4]);
+/* Copies an output of the last run, in that layout; `count` must be all of it. */
+mdm_status mdm_graph_get(mdm_graph *graph, int output, float *values, size_t count);
 
 #endif

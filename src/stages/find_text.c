@@ -1,0 +1,232 @@
+/* Text is looked for at samples half a second apart. A quad belongs to the region whose last quad it overlaps, or whose
+ * reading it repeats nearby; between two samples corners move in a straight line, and at both ends a region reaches to the
+ * neighbouring sample, since nobody saw when it came or went. */
+#include "stages/find_text.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "models/personal_text.h"
+#include "models/text_detector.h"
+#include "models/text_reader.h"
+
+#define LONGEST_SIDE 1280    /* px the detector sees at most: burnt-in text of 1080p is still 12 px high */
+#define MAX_QUADS 128
+#define MAX_REGIONS 2048
+#define MIN_READING 0.50f    /* confidence of a reading that counts as text */
+#define GROW 0.22f           /* of the text's height, on every side: ascenders, outlines, compression halos */
+
+typedef struct open_region {
+    mdm_region region;
+    int capacity;
+    float best;   /* confidence of `region.reading` */
+    int sample;   /* index of the last sample that saw it */
+    int shot;
+} open_region;
+
+struct mdm_text_finder {
+    mdm_text_detector *detector;
+    mdm_text_reader *reader;
+    open_region *open;
+    int count, capacity;
+    int every, next, sample, shot, last_number;
+};
+
+mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double fps, int threads)
+{
+    mdm_text_finder *finder = NULL;
+    *out = NULL;
+    MDM_TRY(mdm_alloc(&finder, 1, sizeof *finder, "text finder"));
+    finder->every = (int)fmin(30, fmax(1, floor((fps > 0.5 ? fps : 25) * 0.48)));
+    mdm_status status = mdm_text_detector_new(&finder->detector, models, threads);
+    if (!status)
+        status = mdm_text_reader_new(&finder->reader, models, threads);
+    if (status)
+        mdm_text_finder_free(&finder);
+    *out = finder;
+    return status;
+}
+
+void mdm_text_finder_free(mdm_text_finder **finder)
+{
+    mdm_text_finder *f = *finder;
+    if (!f)
+        return;
+    for (int i = 0; i < f->count; i++)
+        mdm_free(&f->open[i].region.quad);
+    mdm_free(&f->open);
+    mdm_text_detector_free(&f->detector);
+    mdm_text_reader_free(&f->reader);
+    mdm_free(finder);
+}
+
+bool mdm_text_finder_wants(const mdm_text_finder *finder, int number, bool cut)
+{
+    return cut || number >= finder->next;
+}
+
+static void quad_box(float box[4], const float corner[4][2])
+{
+    float x0 = INFINITY, y0 = INFINITY, x1 = -INFINITY, y1 = -INFINITY;
+    for (int i = 0; i < 4; i++) {
+        x0 = fminf(x0, corner[i][0]), x1 = fmaxf(x1, corner[i][0]);
+        y0 = fminf(y0, corner[i][1]), y1 = fmaxf(y1, corner[i][1]);
+    }
+    box[0] = x0, box[1] = y0, box[2] = x1 - x0, box[3] = y1 - y0;
+}
+
+/* Moves the corners outwards along the quad's own axes by GROW of its short side. */
+static void grow(float out[4][2], const float corner[4][2])
+{
+    float u[2] = {corner[1][0] - corner[0][0], corner[1][1] - corner[0][1]};
+    float v[2] = {corner[3][0] - corner[0][0], corner[3][1] - corner[0][1]};
+    float lu = fmaxf(hypotf(u[0], u[1]), 1), lv = fmaxf(hypotf(v[0], v[1]), 1), by = GROW * fminf(lu, lv) + 1;
+    for (int i = 0; i < 4; i++) {
+        float su = i == 1 || i == 2 ? 1.0f : -1.0f, sv = i >= 2 ? 1.0f : -1.0f;
+        for (int k = 0; k < 2; k++)
+            out[i][k] = corner[i][k] + by * (su * u[k] / lu + sv * v[k] / lv);
+    }
+}
+
+static bool worth_covering(const char *reading, float confidence)
+{
+    int signs = 0;
+    for (const char *p = reading; *p; p++)
+        signs += isalnum((unsigned char)*p) || (*p & 0x80);
+    return signs >= 2 && confidence >= MIN_READING;
+}
+
+static mdm_status add_quad(open_region *open, int number, const float corner[4][2])
+{
+    mdm_region *region = &open->region;
+    if (region->count == open->capacity) {
+        int capacity = open->capacity ? open->capacity * 2 : 16;
+        MDM_TRY(mdm_realloc(&region->quad, (size_t)capacity, sizeof *region->quad, "text region"));
+        open->capacity = capacity;
+    }
+    region->quad[region->count].frame = number;
+    memcpy(region->quad[region->count].corner, corner, sizeof region->quad[0].corner);
+    region->count++;
+    return MDM_OK;
+}
+
+static open_region *find_open(mdm_text_finder *f, const float corner[4][2], const char *reading)
+{
+    float box[4], best = 0;
+    quad_box(box, corner);
+    open_region *found = NULL;
+    for (int i = 0; i < f->count; i++) {
+        open_region *open = &f->open[i];
+        if (open->shot != f->shot || open->sample < f->sample - 2 || open->sample == f->sample)
+            continue;
+        float other[4];
+        const struct mdm_region_quad *last = &open->region.quad[open->region.count - 1];
+        quad_box(other, last->corner);
+        float likeness = mdm_box_iou(box, other);
+        float away = hypotf(box[0] - other[0], box[1] - other[1]);
+        if (reading[0] && !strcmp(reading, open->region.reading) && away < 4 * fmaxf(box[2], other[2]))
+            likeness += 0.5f;
+        if (likeness > 0.2f && likeness > best)
+            best = likeness, found = open;
+    }
+    return found;
+}
+
+static mdm_status open_new(open_region **out, mdm_text_finder *f)
+{
+    if (f->count == f->capacity) {
+        int capacity = f->capacity ? f->capacity * 2 : 16;
+        if (f->count >= MAX_REGIONS)
+            return mdm_fail(MDM_ERR_MEMORY, "more than %d pieces of text in one clip; cut it with --segment", MAX_REGIONS);
+        MDM_TRY(mdm_realloc(&f->open, (size_t)capacity, sizeof *f->open, "text regions"));
+        f->capacity = capacity;
+    }
+    *out = &f->open[f->count++];
+    memset(*out, 0, sizeof **out);
+    return MDM_OK;
+}
+
+mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image, int number, bool cut)
+{
+    mdm_text_finder *f = finder;
+    f->next = number + f->every;
+    f->last_number = number;
+    f->sample++;
+    if (cut)
+        f->shot++;
+    mdm_text_quad quads[MAX_QUADS];
+    int count = 0;
+    MDM_TRY(mdm_text_detector_run(quads, MAX_QUADS, &count, f->detector, image, LONGEST_SIDE));
+    for (int i = 0; i < count; i++) {
+        char reading[128] = "";
+        float confidence = 0;
+        MDM_TRY(mdm_text_reader_run(reading, sizeof reading, &confidence, f->reader, image, &quads[i]));
+        float corner[4][2];
+        grow(corner, quads[i].corner);
+        open_region *open = find_open(f, corner, reading);
+        if (!open && !worth_covering(reading, confidence))
+            continue;
+        if (!open) {
+            MDM_TRY(open_new(&open, f));
+            open->shot = f->shot;
+            snprintf(open->region.kind, sizeof open->region.kind, "text");
+        }
+        open->sample = f->sample;
+        if (confidence > open->best && reading[0]) {
+            open->best = confidence;
+            snprintf(open->region.reading, sizeof open->region.reading, "%s", reading);
+            snprintf(open->region.kind, sizeof open->region.kind, "%s", mdm_personal_text_plate(reading) ? "plate" : "text");
+        }
+        MDM_TRY(add_quad(open, number, corner));
+    }
+    return MDM_OK;
+}
+
+/* A region sampled at some frames becomes one quad for every frame, reaching `reach` frames past both ends. */
+static mdm_status spread(mdm_region *out, const mdm_region *in, int reach, int frames)
+{
+    int first = in->quad[0].frame - reach, last = in->quad[in->count - 1].frame + reach;
+    first = first < 0 ? 0 : first;
+    last = last >= frames ? frames - 1 : last;
+    *out = *in;
+    out->quad = NULL;
+    out->count = last - first + 1;
+    MDM_TRY(mdm_alloc(&out->quad, (size_t)out->count, sizeof *out->quad, "text region"));
+    int k = 0;
+    for (int n = first; n <= last; n++) {
+        while (k + 1 < in->count && in->quad[k + 1].frame <= n)
+            k++;
+        const struct mdm_region_quad *a = &in->quad[k], *b = k + 1 < in->count ? &in->quad[k + 1] : a;
+        float t = b->frame > a->frame && n > a->frame ? (float)(n - a->frame) / (float)(b->frame - a->frame) : 0;
+        struct mdm_region_quad *quad = &out->quad[n - first];
+        quad->frame = n;
+        for (int c = 0; c < 4; c++)
+            for (int x = 0; x < 2; x++)
+                quad->corner[c][x] = a->corner[c][x] + t * (b->corner[c][x] - a->corner[c][x]);
+    }
+    return MDM_OK;
+}
+
+mdm_status mdm_text_finder_finish(mdm_region **regions, int *count, mdm_text_finder *finder, int frames)
+{
+    mdm_region *out = NULL;
+    *regions = NULL;
+    *count = 0;
+    MDM_TRY(mdm_alloc(&out, (size_t)finder->count, sizeof *out, "text regions"));
+    mdm_status status = MDM_OK;
+    int n = 0;
+    for (; n < finder->count && !status; n++)
+        status = spread(&out[n], &finder->open[n].region, finder->every, frames);
+    if (status) {
+        for (int i = 0; i < n; i++)
+            mdm_free(&out[i].quad);
+        mdm_free(&out);
+        return status;
+    }
+    *regions = out;
+    *count = n;
+    return MDM_OK;
+}
