@@ -36,10 +36,11 @@ static const char *size_category(size_t n)
 /* "age, gaze" for the contexts with a treatment; "nothing" when there are none. */
 static mdm_status list_contexts(mdm_buffer *out, const json_t *policy, const char *treatment)
 {
-    const char *name, *comma = "";
-    json_t *value;
-    json_object_foreach((json_t *)policy, name, value) {
-        if (strcmp(json_string_value(value), treatment) != 0)
+    const char *comma = "";
+    for (int c = 0; c < MDM_CONTEXT_COUNT; c++) {
+        const char *name = mdm_context_name((mdm_context)c);
+        const char *value = json_string_value(json_object_get(policy, name));
+        if (!value || strcmp(value, treatment) != 0)
             continue;
         MDM_TRY(mdm_buffer_printf(out, "%s%s", comma, name));
         comma = ", ";

@@ -42,15 +42,47 @@ static bool share_person(const mdm_pack_clip *a, const mdm_pack_clip *b)
     return false;
 }
 
-/* Which clips go to test/: clips that share a person stay together, and a group's place depends on its first clip's id
- * only, so that adding recordings does not move old ones. */
+/* A group of clips that share persons, and its place in a draw that depends on its first clip's id only. */
+typedef struct group {
+    size_t first;
+    double place;
+} group;
+
+static int by_place(const void *a, const void *b)
+{
+    const group *x = a, *y = b;
+    return x->place < y->place ? -1 : x->place > y->place ? 1 : x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* The fifth of the groups with the lowest places is held out as test/. */
+static mdm_status hold_out(bool *test, size_t *parent, const mdm_pack_clip *clips, size_t count)
+{
+    group *groups;
+    size_t n = 0;
+    MDM_TRY(mdm_alloc(&groups, count, sizeof *groups, "parts"));
+    for (size_t i = 0; i < count; i++) {
+        if (!clips[i].passed || root_of(parent, i) != i)
+            continue;
+        mdm_random random;
+        mdm_random_seed(&random, 0, clips[i].clip_id);
+        groups[n++] = (group){i, mdm_random_uniform(&random)};
+    }
+    if (n >= SPLIT_FROM_SUBJECTS) {
+        qsort(groups, n, sizeof *groups, by_place);
+        for (size_t g = 0; g < n / 5; g++)
+            for (size_t i = 0; i < count; i++)
+                test[i] = test[i] || (clips[i].passed && root_of(parent, i) == groups[g].first);
+    }
+    mdm_free(&groups);
+    return MDM_OK;
+}
+
+/* Which clips go to test/: clips that share a person stay together. */
 static mdm_status choose_parts(bool **test, const mdm_pack_clip *clips, size_t count)
 {
-    size_t *parent, groups = 0;
+    size_t *parent;
     MDM_TRY(mdm_alloc(test, count, sizeof **test, "parts"));
-    mdm_status status = mdm_alloc(&parent, count, sizeof *parent, "parts");
-    if (status != MDM_OK)
-        return status;
+    MDM_TRY(mdm_alloc(&parent, count, sizeof *parent, "parts"));
     for (size_t i = 0; i < count; i++) {
         parent[i] = i;
         for (size_t k = 0; k < i && clips[i].passed; k++)
@@ -59,15 +91,9 @@ static mdm_status choose_parts(bool **test, const mdm_pack_clip *clips, size_t c
                 parent[a > b ? a : b] = a > b ? b : a; /* the first clip is the root */
             }
     }
-    for (size_t i = 0; i < count; i++)
-        groups += clips[i].passed && root_of(parent, i) == i;
-    for (size_t i = 0; i < count && groups >= SPLIT_FROM_SUBJECTS; i++) {
-        mdm_random random;
-        mdm_random_seed(&random, 0, clips[root_of(parent, i)].clip_id);
-        (*test)[i] = mdm_random_uniform(&random) < 0.2;
-    }
+    mdm_status status = hold_out(*test, parent, clips, count);
     mdm_free(&parent);
-    return MDM_OK;
+    return status;
 }
 
 /* ---- media and metadata ------------------------------------------------------------------------------------------------- */

@@ -203,6 +203,7 @@ static mdm_status quarantine(const mdm_job *job, const mdm_job_clip *clip, const
     static const char *const kept[] = {"masked.mp4", "masked.png", "evidence.json", "plan.json"};
     char *folder;
     (void)d;
+    MDM_TRY(mdm_make_folder(job->layout.quarantine, 0700));
     MDM_TRY(mdm_join_path(&folder, job->layout.quarantine, clip->input->clip_id));
     mdm_status status = mdm_make_folder(folder, 0700);
     for (size_t i = 0; i < sizeof kept / sizeof kept[0] && status == MDM_OK; i++) {
@@ -246,8 +247,7 @@ static int outcome_code(const mdm_job *job, const mdm_job_result *result)
 /* The quarantine shows this run only. */
 static mdm_status reset_quarantine(const mdm_job *job)
 {
-    MDM_TRY(mdm_remove_tree(job->layout.quarantine, true));
-    return mdm_make_folder(job->layout.quarantine, 0700);
+    return mdm_remove_tree(job->layout.quarantine, true);
 }
 
 static mdm_status sort_out(mdm_job_result *result, mdm_job *job, const delivery *deliveries)

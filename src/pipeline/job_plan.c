@@ -224,8 +224,8 @@ mdm_status mdm_job_plan(mdm_job *job, mdm_job_goal goal)
         MDM_TRY(mdm_journal_forget(job->journal, "job", "plan"));
         MDM_TRY(mdm_json_save(job->plan, job->layout.plan));
         MDM_TRY(mdm_journal_add_done(job->journal, "job", "plan", key));
-        return MDM_OK;
     }
+    /* Read back even when just made, so that a resumed job sees the very same thing (down to the order of names). */
     json_decref(job->plan);
     job->plan = NULL;
     MDM_TRY(mdm_plan_load(&job->plan, job->layout.plan));

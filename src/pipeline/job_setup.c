@@ -119,7 +119,7 @@ static mdm_status name_clips(mdm_job *job)
             mdm_job_clip_failed(clip, clip->input->status, clip->input->message);
             continue;
         }
-        MDM_TRY(mdm_layout_clip(&clip->folder, &job->layout, clip->input->clip_id, !job->settings.dry_run));
+        MDM_TRY(mdm_layout_clip(&clip->folder, &job->layout, clip->input->clip_id));
         MDM_TRY(mdm_layout_sweep(clip->folder));
     }
     return MDM_OK;

@@ -212,6 +212,7 @@ mdm_status mdm_job_stages(mdm_job *job, mdm_stage_id first, mdm_stage_id last, b
     clip_task *items = NULL;
     mdm_task *tasks = NULL;
     size_t count = 0;
+    MDM_TRY(mdm_make_folder(job->layout.work, 0700));
     mdm_status status = mdm_alloc(&items, job->clip_count, sizeof *items, "tasks");
     if (status == MDM_OK)
         status = mdm_alloc(&tasks, job->clip_count, sizeof *tasks, "tasks");
@@ -229,6 +230,8 @@ mdm_status mdm_job_stages(mdm_job *job, mdm_stage_id first, mdm_stage_id last, b
         }
         if (!todo && !embed)
             continue;
+        if (status == MDM_OK)
+            status = mdm_make_folder(clip->folder, 0700);
         items[count] = (clip_task){job, clip, todo, embed};
         tasks[count] = (mdm_task){.name = clip->input->clip_id, .work = run_stages, .user = &items[count]};
         for (int s = 0; s < MDM_STAGE_COUNT; s++)

@@ -47,17 +47,23 @@ static bool take_record(mdm_journal *journal, json_t *record)
     json_t *value;
     if (json_unpack(record, "{s:s}", "record", &kind) != 0)
         return false;
-    if (strcmp(kind, "clip") == 0 && json_unpack(record, "{s:s, s:s}", "content", &a, "id", &b) == 0) {
+    if (strcmp(kind, "clip") == 0) {
+        if (json_unpack(record, "{s:s, s:s}", "content", &a, "id", &b) != 0)
+            return false;
         note_number(&journal->clip_count, b);
         return json_object_set_new(journal->clips, a, json_string(b)) == 0;
     }
-    if (strcmp(kind, "seen") == 0 && json_unpack(record, "{s:s}", "path", &a) == 0)
-        return json_object_set(journal->seen, a, record) == 0;
-    if (strcmp(kind, "person") == 0 && json_unpack(record, "{s:s, s:s}", "track", &a, "id", &b) == 0) {
+    if (strcmp(kind, "seen") == 0)
+        return json_unpack(record, "{s:s}", "path", &a) == 0 && json_object_set(journal->seen, a, record) == 0;
+    if (strcmp(kind, "person") == 0) {
+        if (json_unpack(record, "{s:s, s:s}", "track", &a, "id", &b) != 0)
+            return false;
         note_number(&journal->person_count, b);
         return json_object_set_new(journal->persons, a, json_string(b)) == 0;
     }
-    if (strcmp(kind, "done") == 0 && json_unpack(record, "{s:s, s:s, s:o}", "subject", &a, "what", &b, "key", &value) == 0) {
+    if (strcmp(kind, "done") == 0) {
+        if (json_unpack(record, "{s:s, s:s, s:o}", "subject", &a, "what", &b, "key", &value) != 0)
+            return false;
         note_done(journal, a, b, value);
         return true;
     }

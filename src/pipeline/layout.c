@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char note[] =
@@ -52,6 +53,19 @@ void mdm_layout_free(mdm_layout *layout)
     layout->lock = -1;
 }
 
+/* Workers of a killed run hold its lock until they are gone, which is a moment: that is waited for, so that they cannot
+ * write where a new run works. */
+static bool lock_soon(int fd)
+{
+    const struct timespec pause = {0, 50000000};
+    for (int i = 0; i < 40; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 static mdm_status take_lock(mdm_layout *layout)
 {
     char *path;
@@ -60,7 +74,7 @@ static mdm_status take_lock(mdm_layout *layout)
     mdm_status status = MDM_OK;
     if (layout->lock < 0)
         status = mdm_fail(MDM_ERR_WRITE, "%s: cannot create: %s", path, strerror(errno));
-    else if (flock(layout->lock, LOCK_EX | LOCK_NB) != 0)
+    else if (!lock_soon(layout->lock))
         status = mdm_fail(MDM_ERR_AGAIN, "%s: another mmdm is working there; wait for it or choose another --output",
                           layout->out);
     if (status == MDM_ERR_AGAIN) {
@@ -85,18 +99,12 @@ mdm_status mdm_layout_open(mdm_layout *layout)
     mdm_status status = mdm_file_exists(readme) ? MDM_OK : mdm_file_write(readme, note, sizeof note - 1);
     mdm_free(&readme);
     MDM_TRY(status);
-    MDM_TRY(mdm_layout_sweep(layout->private_folder));
-    MDM_TRY(mdm_make_folder(layout->work, 0700));
-    return mdm_make_folder(layout->quarantine, 0700);
+    return mdm_layout_sweep(layout->private_folder);
 }
 
-mdm_status mdm_layout_clip(char **out, const mdm_layout *layout, const char *clip_id, bool make)
+mdm_status mdm_layout_clip(char **out, const mdm_layout *layout, const char *clip_id)
 {
-    MDM_TRY(mdm_join_path(out, layout->work, clip_id));
-    mdm_status status = make ? mdm_make_folder(*out, 0700) : MDM_OK;
-    if (status != MDM_OK)
-        mdm_free(out);
-    return status;
+    return mdm_join_path(out, layout->work, clip_id);
 }
 
 mdm_status mdm_layout_sweep(const char *folder)

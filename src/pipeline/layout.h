@@ -17,8 +17,8 @@ void mdm_layout_free(mdm_layout *layout); /* releases the lock too */
  * run holds it. Refuses a folder that holds a dataset mmdm did not make. */
 mdm_status mdm_layout_open(mdm_layout *layout);
 
-/* Work folder of a clip: "OUT/private/work/clip-0001"; made when `make`. Caller frees. */
-mdm_status mdm_layout_clip(char **out, const mdm_layout *layout, const char *clip_id, bool make);
+/* Work folder of a clip: "OUT/private/work/clip-0001". Caller frees. */
+mdm_status mdm_layout_clip(char **out, const mdm_layout *layout, const char *clip_id);
 
 /* Removes temporaries a killed run left behind in a clip's work folder. */
 mdm_status mdm_layout_sweep(const char *folder);
