@@ -18,6 +18,7 @@ typedef struct tensor {
     const unsigned char *data; /* of a constant */
     size_t size;
     mdm_node *node;
+    int uses;                 /* how many operations and outputs read it */
     int same_as;              /* DEQUANTIZE of a constant: its index + 1 */
 } tensor;
 
@@ -78,7 +79,7 @@ static mdm_status constant(mdm_node **out, importer *m, const tensor *t, const i
 {
     int64_t shape[4] = {1, 1, 1, 1}, turned[4];
     float *values, *sorted = NULL;
-    size_t count;
+    size_t count = 0;
     if (t->rank > 4)
         return bad(m, "a constant of more than four axes");
     for (int i = 0; i < t->rank; i++)
@@ -296,15 +297,18 @@ static mdm_status prelu(importer *m, const operation *o)
     if (!x || !x->node || !s)
         return bad(m, "PReLU without input or slope");
     MDM_TRY(constant(&slope, m, s, x->rank == 4 ? to_planes : keep_order));
-    o->result->node = mdm_nn_prelu(m->nn, x->node, slope);
+    bool fused = x->rank == 4 && x->uses == 1 && mdm_nn_fuse(m->nn, x->node, MDM_PRELU, slope);
+    o->result->node = fused ? x->node : mdm_nn_prelu(m->nn, x->node, slope);
     return MDM_OK;
 }
 
 static mdm_status simple(importer *m, const operation *o, mdm_activation activation)
 {
     mdm_node *x;
+    tensor *t = tensor_at(m, o->in_index[0]);
     MDM_TRY(argument(&x, m, o->in_index[0], o->result->rank == 4));
-    o->result->node = mdm_nn_activate(m->nn, x, activation);
+    bool fused = t->uses == 1 && mdm_nn_fuse(m->nn, x, activation, NULL);
+    o->result->node = fused ? x : mdm_nn_activate(m->nn, x, activation);
     return MDM_OK;
 }
 
@@ -447,6 +451,25 @@ static mdm_status add_outputs(importer *m, const mdm_fb_table *subgraph)
     return outputs.count ? MDM_OK : bad(m, "no outputs");
 }
 
+static void count_uses(importer *m, const mdm_fb_table *subgraph, const mdm_fb_vector *operations)
+{
+    mdm_fb_vector outputs = mdm_fb_vector_field(subgraph, 2, 4);
+    for (uint32_t i = 0; i <= operations->count; i++) {
+        mdm_fb_table table;
+        mdm_fb_vector list = outputs;
+        if (i < operations->count) {
+            if (!mdm_fb_vector_table(&table, operations, i))
+                continue;
+            list = mdm_fb_vector_field(&table, 1, 4);
+        }
+        for (uint32_t k = 0; k < list.count; k++) {
+            int64_t index = mdm_fb_vector_int(&list, k, 4);
+            if (index >= 0 && index < (int64_t)m->count && m->tensors[index].uses < 1000)
+                m->tensors[index].uses++;
+        }
+    }
+}
+
 static mdm_status import_all(importer *m)
 {
     mdm_fb_table root, subgraph;
@@ -460,6 +483,7 @@ static mdm_status import_all(importer *m)
     MDM_TRY(read_tensors(m, &subgraph, &buffers));
     MDM_TRY(add_inputs(m, &subgraph));
     mdm_fb_vector operations = mdm_fb_vector_field(&subgraph, 3, 4);
+    count_uses(m, &subgraph, &operations);
     for (uint32_t i = 0; i < operations.count; i++) {
         mdm_fb_table table, code;
         operation o = {0};

@@ -6,35 +6,47 @@
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 
+/* One row's two sums; written out, since the twelve must stay in registers. */
+#define ROW(r)                                             \
+    w = _mm256_broadcast_ss(a + (r));                      \
+    s##r##0 = _mm256_fmadd_ps(w, b0, s##r##0);             \
+    s##r##1 = _mm256_fmadd_ps(w, b1, s##r##1)
+#define START(r) __m256 s##r##0 = _mm256_set1_ps(bias && (r) < rows ? bias[r] : 0.0f), s##r##1 = s##r##0
+#define STORE(r)                                                                  \
+    if ((r) < rows) {                                                             \
+        float *to = columns == MDM_GEMM_COLUMNS ? c + (r)*row_stride : rest;      \
+        _mm256_storeu_ps(to, s##r##0);                                            \
+        _mm256_storeu_ps(to + 8, s##r##1);                                        \
+        for (int j = 0; to == rest && j < columns; j++)                           \
+            c[(r)*row_stride + (size_t)j] = rest[j];                              \
+    }
+
 void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b, int k, const float *bias, int rows, int columns)
 {
-    __m256 sum[MDM_GEMM_ROWS][2];
-    for (int r = 0; r < MDM_GEMM_ROWS; r++)
-        sum[r][0] = sum[r][1] = _mm256_set1_ps(bias && r < rows ? bias[r] : 0.0f);
+    START(0);
+    START(1);
+    START(2);
+    START(3);
+    START(4);
+    START(5);
     for (int i = 0; i < k; i++) {
-        __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
-        for (int r = 0; r < MDM_GEMM_ROWS; r++) {
-            __m256 w = _mm256_broadcast_ss(a + r);
-            sum[r][0] = _mm256_fmadd_ps(w, b0, sum[r][0]);
-            sum[r][1] = _mm256_fmadd_ps(w, b1, sum[r][1]);
-        }
+        __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8), w;
+        ROW(0);
+        ROW(1);
+        ROW(2);
+        ROW(3);
+        ROW(4);
+        ROW(5);
         a += MDM_GEMM_ROWS;
         b += MDM_GEMM_COLUMNS;
     }
-    if (columns == MDM_GEMM_COLUMNS) {
-        for (int r = 0; r < rows; r++) {
-            _mm256_storeu_ps(c + (size_t)r * row_stride, sum[r][0]);
-            _mm256_storeu_ps(c + (size_t)r * row_stride + 8, sum[r][1]);
-        }
-        return;
-    }
-    for (int r = 0; r < rows; r++) {
-        float row[MDM_GEMM_COLUMNS];
-        _mm256_storeu_ps(row, sum[r][0]);
-        _mm256_storeu_ps(row + 8, sum[r][1]);
-        for (int j = 0; j < columns; j++)
-            c[(size_t)r * row_stride + (size_t)j] = row[j];
-    }
+    float rest[MDM_GEMM_COLUMNS];
+    STORE(0)
+    STORE(1)
+    STORE(2)
+    STORE(3)
+    STORE(4)
+    STORE(5)
 }
 
 void mdm_axpy(float *y, float a, const float *x, int count)

@@ -68,6 +68,9 @@ mdm_node *mdm_nn_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
 mdm_node *mdm_nn_conv2d_transposed(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bias, int stride);
 
 mdm_node *mdm_nn_activate(mdm_nn *nn, mdm_node *x, mdm_activation activation);
+/* For importers: where x is made by a convolution or a sum and read by nothing but this activation, does it there, in the
+ * same pass, and returns true; x then holds the activated values. slope: of MDM_PRELU, [C]. */
+bool mdm_nn_fuse(mdm_nn *nn, mdm_node *x, mdm_activation activation, mdm_node *slope);
 mdm_node *mdm_nn_prelu(mdm_nn *nn, mdm_node *x, mdm_node *slope /* [C], or x's own C,H,W */);
 
 /* Over the last axis; gain and shift [C] or NULL. */

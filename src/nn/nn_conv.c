@@ -164,19 +164,6 @@ static void run_depthwise(struct ggml_tensor *dst, int ith, int nth, void *user)
     }
 }
 
-static float *copy_vector(mdm_nn *nn, mdm_node *node, int count, const char *what)
-{
-    mdm_leaf *leaf = mdm_nn_leaf_of(nn, node);
-    if (!leaf || !leaf->host || (leaf->count != (size_t)count && leaf->count != 1)) {
-        mdm_nn_fail(nn, MDM_ERR_INPUT, "%s of a convolution must be a weight of %d values", what, count);
-        return NULL;
-    }
-    float *copy = mdm_nn_own(nn, (size_t)count, sizeof *copy);
-    for (int i = 0; copy && i < count; i++)
-        copy[i] = leaf->host[leaf->count == 1 ? 0 : i];
-    return copy;
-}
-
 /* Kernel [out][k] -> panels of MDM_GEMM_ROWS output channels: [block][k][row]. */
 static float *pack(mdm_nn *nn, const float *weights, int groups, int out_channels, int k)
 {
@@ -222,9 +209,9 @@ mdm_node *mdm_nn_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
                            c->in_channels, c->groups, (long long)weight->ne[2]);
     c->activation = conv->activation;
     c->alpha = conv->alpha;
-    if (bias && !(c->bias = copy_vector(nn, bias, c->out_channels, "the bias")))
+    if (bias && !(c->bias = mdm_nn_copy_vector(nn, bias, c->out_channels, "the bias of a convolution")))
         return NULL;
-    if (conv->activation == MDM_PRELU && !(c->slope = copy_vector(nn, conv->slope, c->out_channels, "the slope")))
+    if (conv->activation == MDM_PRELU && !(c->slope = mdm_nn_copy_vector(nn, conv->slope, c->out_channels, "the slope of a convolution")))
         return NULL;
     int64_t ne[4] = {c->out_size[1], c->out_size[0], c->out_channels, x->ne[3]};
     bool depthwise = c->groups > 1 && c->groups == c->in_channels && c->groups == c->out_channels;
@@ -246,7 +233,8 @@ mdm_node *mdm_nn_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
     }
     if (scratch > nn->scratch_floats)
         nn->scratch_floats = scratch;
-    return mdm_nn_custom(nn, ne, &x, 1, depthwise ? run_depthwise : run_dense, c, false);
+    mdm_node *out = mdm_nn_custom(nn, ne, &x, 1, depthwise ? run_depthwise : run_dense, c, false);
+    return mdm_nn_can_fuse(nn, out, &c->activation, &c->slope);
 }
 
 mdm_node *mdm_nn_conv2d_transposed(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bias, int stride)

@@ -53,6 +53,7 @@ void mdm_nn_free(mdm_nn **nn)
     for (size_t i = 0; i < n->owned_count; i++)
         mdm_free(&n->owned[i]);
     mdm_free(&n->owned);
+    mdm_free(&n->fusable);
     for (int i = 0; n->scratch && i < n->threads; i++)
         mdm_free(&n->scratch[i]);
     mdm_free(&n->scratch);
@@ -84,6 +85,53 @@ void *mdm_nn_own(mdm_nn *nn, size_t count, size_t size)
         return mdm_nn_fail(nn, MDM_ERR_MEMORY, "no memory for a kernel of %zu x %zu bytes", count, size);
     nn->owned[nn->owned_count++] = memory;
     return memory;
+}
+
+mdm_node *mdm_nn_can_fuse(mdm_nn *nn, mdm_node *node, mdm_activation *activation, float **slope)
+{
+    if (!node)
+        return NULL;
+    if (nn->fusable_count == nn->fusable_capacity) {
+        size_t capacity = nn->fusable_capacity ? nn->fusable_capacity * 2 : 64;
+        if (mdm_realloc(&nn->fusable, capacity, sizeof *nn->fusable, "operations") != MDM_OK)
+            return mdm_nn_fail(nn, MDM_ERR_MEMORY, "no memory for %zu operations", capacity);
+        nn->fusable_capacity = capacity;
+    }
+    nn->fusable[nn->fusable_count++] = (mdm_fusable){node, activation, slope};
+    return node;
+}
+
+bool mdm_nn_fuse(mdm_nn *nn, mdm_node *x, mdm_activation activation, mdm_node *slope)
+{
+    for (size_t i = nn->fusable_count; x && i-- > 0;) {
+        mdm_fusable *f = &nn->fusable[i];
+        if (f->node != x)
+            continue;
+        if (*f->activation != MDM_LINEAR)
+            return false;
+        if (slope) {
+            mdm_leaf *leaf = mdm_nn_leaf_of(nn, slope);
+            if (!leaf || !leaf->host || ((int64_t)leaf->count != x->ne[2] && leaf->count != 1))
+                return false;
+            *f->slope = mdm_nn_copy_vector(nn, slope, (int)x->ne[2], "the slope");
+        }
+        *f->activation = activation;
+        return true;
+    }
+    return false;
+}
+
+float *mdm_nn_copy_vector(mdm_nn *nn, mdm_node *node, int count, const char *what)
+{
+    mdm_leaf *leaf = mdm_nn_leaf_of(nn, node);
+    if (!leaf || !leaf->host || (leaf->count != (size_t)count && leaf->count != 1)) {
+        mdm_nn_fail(nn, MDM_ERR_INPUT, "%s must be a weight of %d values", what, count);
+        return NULL;
+    }
+    float *copy = mdm_nn_own(nn, (size_t)count, sizeof *copy);
+    for (int i = 0; copy && i < count; i++)
+        copy[i] = leaf->host[leaf->count == 1 ? 0 : i];
+    return copy;
 }
 
 mdm_leaf *mdm_nn_leaf_of(mdm_nn *nn, const mdm_node *node)

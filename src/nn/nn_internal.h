@@ -23,6 +23,13 @@ typedef struct mdm_named {
     mdm_node *node;
 } mdm_named;
 
+/* An operation that can apply an activation to what it makes, in the same pass. */
+typedef struct mdm_fusable {
+    mdm_node *node;
+    mdm_activation *activation; /* inside the operation's call; MDM_LINEAR so far */
+    float **slope;
+} mdm_fusable;
+
 struct mdm_nn {
     char name[MDM_NN_NAME];
     int threads;
@@ -37,6 +44,8 @@ struct mdm_nn {
     int output_count;
     void **owned; /* memory of kernels, freed with the context */
     size_t owned_count, owned_capacity;
+    mdm_fusable *fusable;
+    size_t fusable_count, fusable_capacity;
     float **scratch; /* one a thread, grown to the largest need at build */
     size_t scratch_floats;
     mdm_status status;
@@ -48,6 +57,10 @@ struct mdm_nn {
 mdm_leaf *mdm_nn_leaf_of(mdm_nn *nn, const mdm_node *node);
 /* Zeroed memory that lives as long as the context; NULL and an error recorded when there is none. */
 void *mdm_nn_own(mdm_nn *nn, size_t count, size_t size);
+/* Says that `node` can take an activation later (mdm_nn_fuse). */
+mdm_node *mdm_nn_can_fuse(mdm_nn *nn, mdm_node *node, mdm_activation *activation, float **slope);
+/* A copy of a weight's `count` values (or its one value, repeated) that lives with the context. */
+float *mdm_nn_copy_vector(mdm_nn *nn, mdm_node *node, int count, const char *what);
 /* A contiguous node with the same values. */
 mdm_node *mdm_nn_contiguous(mdm_nn *nn, mdm_node *x);
 

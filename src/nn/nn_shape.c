@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nn/kernel.h"
 #include "nn/nn_internal.h"
 
 #define CTX nn->nodes
@@ -142,8 +143,33 @@ static bool match(mdm_nn *nn, mdm_node **a, mdm_node **b, const char *what)
     return true;
 }
 
+typedef struct sum_call {
+    mdm_activation activation;
+    float *slope;
+} sum_call;
+
+static void run_sum(struct ggml_tensor *dst, int ith, int nth, void *user)
+{
+    const sum_call *call = user;
+    int64_t plane = dst->ne[0] * dst->ne[1], planes = dst->ne[2] * dst->ne[3];
+    for (int64_t p = ith; p < planes; p += nth) {
+        const float *a = (const float *)dst->src[0]->data + p * plane, *b = (const float *)dst->src[1]->data + p * plane;
+        float *out = (float *)dst->data + p * plane;
+        for (int64_t i = 0; i < plane; i++)
+            out[i] = a[i] + b[i];
+        if (call->activation != MDM_LINEAR)
+            mdm_activate_row(out, (int)plane, call->activation, call->slope ? call->slope[p % dst->ne[2]] : 0.01f);
+    }
+}
+
 mdm_node *mdm_nn_add(mdm_nn *nn, mdm_node *a, mdm_node *b)
 {
+    if (a && b && !nn->status && ggml_are_same_shape(a, b) && a->ne[2] * a->ne[3] >= 4) { /* pictures: can take an activation */
+        sum_call *call = mdm_nn_own(nn, 1, sizeof *call);
+        mdm_node *arguments[2] = {a, b};
+        return call ? mdm_nn_can_fuse(nn, mdm_nn_custom(nn, a->ne, arguments, 2, run_sum, call, false), &call->activation, &call->slope)
+                    : NULL;
+    }
     if (a && b && ggml_nelements(a) < ggml_nelements(b)) {
         mdm_node *larger = b;
         b = a;
