@@ -228,6 +228,23 @@ bool mdm_frame_is_grey(mdm_frame *frame)
     return coloured * 200 <= total;
 }
 
+mdm_status mdm_frame_share(mdm_frame *out, const mdm_frame *frame)
+{
+    const mdm_frame_store *store = frame->store;
+    if (!store || store->still)
+        return mdm_fail(MDM_ERR_INTERNAL, "a frame without planes cannot be shared");
+    AVFrame *planes = av_frame_clone(store->planes);
+    if (!planes)
+        return mdm_fail(MDM_ERR_MEMORY, "out of memory for a frame");
+    const mdm_status status = mdm_frame_set(out, frame->rgb.width, frame->rgb.height, planes, &store->matrix);
+    av_frame_free(&planes);
+    out->number = frame->number;
+    out->pts = frame->pts;
+    out->duration = frame->duration;
+    out->time = frame->time;
+    return status;
+}
+
 mdm_status mdm_frame_blank(mdm_frame *frame, int width, int height)
 {
     mdm_yuv_matrix matrix;

@@ -41,6 +41,9 @@ bool mdm_frame_is_grey(mdm_frame *frame);
  * sizes 4:4:4, bt709 limited. */
 mdm_status mdm_frame_blank(mdm_frame *frame, int width, int height);
 
+/* Makes `out` a second frame with the same picture: the planes are shared until one of the two is painted. */
+mdm_status mdm_frame_share(mdm_frame *out, const mdm_frame *frame);
+
 void mdm_frame_free(mdm_frame *frame);
 
 #endif

@@ -67,15 +67,41 @@ static mdm_status write_record(const mdm_compose *compose, json_t *sound, const 
     return status;
 }
 
+/* What the frames of a video pass through. */
+typedef struct canvas {
+    mdm_compose *compose;
+    mdm_writer *debug; /* --draw; NULL otherwise */
+    mdm_frame drawn;
+} canvas;
+
 static mdm_status paint(void *user, mdm_frame *frame)
 {
-    mdm_compose *compose = user;
+    canvas *c = user;
+    mdm_compose *compose = c->compose;
     if ((size_t)frame->number >= compose->clip.frames || frame->pts != compose->clip.pts[frame->number])
         return mdm_fail(MDM_ERR_INPUT,
                         "%s: frame %lld is not the one that ingest saw; the recording has changed: run again "
                         "with --force",
                         compose->clip.source, (long long)frame->number);
-    return mdm_compose_paint(compose, frame);
+    MDM_TRY(mdm_compose_paint(compose, frame));
+    if (!c->debug)
+        return MDM_OK;
+    MDM_TRY(mdm_frame_share(&c->drawn, frame));
+    MDM_TRY(mdm_compose_draw(compose, &c->drawn));
+    return mdm_writer_video(c->debug, &c->drawn);
+}
+
+/* The debug video: the same frames, no sound. */
+static mdm_status open_debug(canvas *c, const mdm_writer_options *options)
+{
+    char *path;
+    mdm_writer_options plain = *options;
+    plain.audio_rate = 0;
+    plain.mark = "debug: boxes drawn by mmdm; not protected";
+    MDM_TRY(mdm_join_path(&path, c->compose->work->folder, "draw.mp4"));
+    const mdm_status status = mdm_writer_open(&c->debug, path, &plain);
+    mdm_free(&path);
+    return status;
 }
 
 static mdm_status compose_video(mdm_compose *compose, mdm_compose_sound *sound, mdm_reader *reader, const char *path,
@@ -97,20 +123,27 @@ static mdm_status compose_video(mdm_compose *compose, mdm_compose_sound *sound, 
         options.audio_start = audio->start;
     }
     mdm_writer *writer;
+    canvas c = {.compose = compose};
     MDM_TRY(mdm_writer_open(&writer, path, &options));
+    mdm_status status = compose->work->settings->draw ? open_debug(&c, &options) : MDM_OK;
     const mdm_flow flow = {.reader = reader,
                            .writer = writer,
                            .sound = sound->sound,
                            .paint = paint,
-                           .user = compose,
+                           .user = &c,
                            .progress = compose->work->progress,
                            .total = (double)clip->frames};
-    mdm_status status = mdm_flow_run(frames, &flow);
+    if (status == MDM_OK)
+        status = mdm_flow_run(frames, &flow);
     if (status == MDM_OK && *frames != clip->frames)
         status = mdm_fail(MDM_ERR_INPUT, "%s: %zu frames instead of the %zu that ingest saw; run again with --force",
                           clip->source, *frames, clip->frames);
     if (status == MDM_OK)
         status = mdm_writer_finish(writer);
+    if (status == MDM_OK && c.debug)
+        status = mdm_writer_finish(c.debug);
+    mdm_writer_free(&c.debug);
+    mdm_frame_free(&c.drawn);
     mdm_writer_free(&writer);
     return status;
 }
