@@ -37,10 +37,10 @@ static mdm_status read_sizes(mdm_facegen_sizes *s, const json_t *arch, const cha
         int *value;
         long long min, max;
     } table[] = {
-        {"img", &s->picture, 16, 512}, {"patch", &s->patch, 1, 16},    {"c0", &s->c0, 4, 2048},
-        {"c1", &s->c1, 8, 4096},       {"n0d", &s->down0, 1, 16},      {"n0u", &s->up0, 1, 16},
-        {"n1d", &s->down1, 1, 16},     {"n1u", &s->up1, 1, 16},        {"ntf", &s->blocks, 1, 64},
-        {"heads", &s->heads, 1, 64},   {"hid", &s->hidden, 1, 16384},  {"emb", &s->embedding, 1, 4096},
+        {"img", &s->picture, 16, 512}, {"patch", &s->patch, 1, 16},   {"c0", &s->c0, 4, 2048},
+        {"c1", &s->c1, 8, 4096},       {"n0d", &s->down0, 1, 16},     {"n0u", &s->up0, 1, 16},
+        {"n1d", &s->down1, 1, 16},     {"n1u", &s->up1, 1, 16},       {"ntf", &s->blocks, 1, 64},
+        {"heads", &s->heads, 1, 64},   {"hid", &s->hidden, 1, 16384}, {"emb", &s->embedding, 1, 4096},
         {"rank", &s->rank, 1, 4096},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -49,12 +49,14 @@ static mdm_status read_sizes(mdm_facegen_sizes *s, const json_t *arch, const cha
         *table[i].value = (int)value;
     }
     if (s->picture % (2 * s->patch) || s->c1 % (4 * s->heads))
-        return mdm_fail(MDM_ERR_INPUT, "%s: a picture of %d px in patches of %d and %d channels in %d heads do not divide", where,
+        return mdm_fail(MDM_ERR_INPUT,
+                        "%s: a picture of %d px in patches of %d and %d channels in %d heads do not divide", where,
                         s->picture, s->patch, s->c1, s->heads);
     return MDM_OK;
 }
 
-static mdm_status parse_card(mdm_facegen *facegen, char **weights, const json_t *card, const char *folder, const char *where)
+static mdm_status parse_card(mdm_facegen *facegen, char **weights, const json_t *card, const char *folder,
+                             const char *where)
 {
     json_t *arch = NULL, *stats = NULL, *files = NULL;
     MDM_TRY(mdm_json_object(&arch, card, "arch", where));
@@ -134,7 +136,8 @@ static float near_zero(mdm_random *random, float deviation)
     return deviation * (value < -2 ? -2 : value > 2 ? 2 : value);
 }
 
-mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, int gender, int race, mdm_random *random)
+mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, int gender, int race,
+                                           mdm_random *random)
 {
     mdm_facegen_conditions out = mdm_facegen_unknown();
     const int median = race >= 0 && race < MDM_FACEGEN_RACES ? race : MDM_FACEGEN_RACES - 1;
@@ -196,7 +199,8 @@ mdm_status mdm_facegen_forward(mdm_facegen *facegen, float *f, const float *z, f
                                const mdm_facegen_conditions *conditions)
 {
     const size_t e = (size_t)facegen->sizes.embedding, pixels = mdm_nn_count(facegen->nn, "f");
-    const int classes[MDM_FACEGEN_CLASSES] = {conditions->age, conditions->gender, conditions->race, conditions->domain};
+    const int classes[MDM_FACEGEN_CLASSES] = {conditions->age, conditions->gender, conditions->race,
+                                              conditions->domain};
     float time[MDM_FACEGEN_TIME], values[MDM_FACEGEN_VALUES * MDM_FACEGEN_FEATURES], *sum = NULL;
     if (!(t > 0 && t < 1))
         return mdm_fail(MDM_ERR_INTERNAL, "face generator: time %g, expected 0..1", (double)t);

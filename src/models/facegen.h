@@ -28,9 +28,19 @@ enum {
 /* The numbers a face can be asked for. Degrees; shares of the outer eye distance (mouth) or of the eye's width (eye, gaze);
  * log of the variance of the Laplacian; mean colour and contrast of the face oval, 0..255. */
 typedef enum mdm_facegen_value {
-    MDM_FACEGEN_YAW, MDM_FACEGEN_PITCH, MDM_FACEGEN_MOUTH_OPEN, MDM_FACEGEN_MOUTH_WIDTH, MDM_FACEGEN_EYE_OPEN,
-    MDM_FACEGEN_GAZE_X, MDM_FACEGEN_GAZE_Y, MDM_FACEGEN_LOG_SHARP, MDM_FACEGEN_RED, MDM_FACEGEN_GREEN, MDM_FACEGEN_BLUE,
-    MDM_FACEGEN_CONTRAST, MDM_FACEGEN_VALUES,
+    MDM_FACEGEN_YAW,
+    MDM_FACEGEN_PITCH,
+    MDM_FACEGEN_MOUTH_OPEN,
+    MDM_FACEGEN_MOUTH_WIDTH,
+    MDM_FACEGEN_EYE_OPEN,
+    MDM_FACEGEN_GAZE_X,
+    MDM_FACEGEN_GAZE_Y,
+    MDM_FACEGEN_LOG_SHARP,
+    MDM_FACEGEN_RED,
+    MDM_FACEGEN_GREEN,
+    MDM_FACEGEN_BLUE,
+    MDM_FACEGEN_CONTRAST,
+    MDM_FACEGEN_VALUES,
 } mdm_facegen_value;
 
 /* What the face should be like; a class of -1 and a value not known are left to chance. */
@@ -53,16 +63,17 @@ mdm_facegen_conditions mdm_facegen_unknown(void);
 /* A frontal clean portrait with a shut mouth, colours of the race's median; with `random` each of sharpness, colour,
  * contrast, mouth width, eye opening and pitch is moved a little, so that siblings of one class differ more
  * (median descriptor distance within a class 0.50 -> 0.57). Classes out of range become unknown. */
-mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, int gender, int race, mdm_random *random);
+mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, int gender, int race,
+                                           mdm_random *random);
 
 /* The bare network: F [3][S][S] from z [3][S][S] (already scaled) at time t in (0,1), t = 1 clean. For tests. */
 mdm_status mdm_facegen_forward(mdm_facegen *facegen, float *f, const float *z, float t,
                                const mdm_facegen_conditions *conditions);
 
 typedef struct mdm_facegen_sampler {
-    int steps;         /* 2..100 */
-    float guidance;    /* 1: none */
-    float low, high;   /* noise levels between which guidance acts */
+    int steps;       /* 2..100 */
+    float guidance;  /* 1: none */
+    float low, high; /* noise levels between which guidance acts */
     /* Above these noise levels (0: never) the picture under way is steered towards what a driven stand-in needs: light that is
      * the same from left and right, and a forehead of the cheeks' colour, free of hair. It raises the share of draws that pass
      * the portrait gate from 6 to 63 %. */
@@ -74,8 +85,9 @@ mdm_facegen_sampler mdm_facegen_sampler_default(void);
 
 /* DPM-Solver++(2M) from `noise` [3][S][S], standard normal, to `picture` [3][S][S] in -1..1. `progress` is told of every
  * evaluation and may cancel (MDM_ERR_CANCELLED). */
-mdm_status mdm_facegen_sample(mdm_facegen *facegen, float *picture, const float *noise, const mdm_facegen_conditions *conditions,
-                              const mdm_facegen_sampler *sampler, const mdm_progress *progress);
+mdm_status mdm_facegen_sample(mdm_facegen *facegen, float *picture, const float *noise,
+                              const mdm_facegen_conditions *conditions, const mdm_facegen_sampler *sampler,
+                              const mdm_progress *progress);
 
 /* The same with noise from `random`, into a new 8-bit picture (mdm_image_free). */
 mdm_status mdm_facegen_draw(mdm_facegen *facegen, mdm_image *out, const mdm_facegen_conditions *conditions,

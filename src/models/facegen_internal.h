@@ -11,11 +11,11 @@
 
 /* The sizes of facegen.json's "arch". */
 typedef struct mdm_facegen_sizes {
-    int picture, patch;          /* side in pixels; pixels are taken in patches of this side */
-    int c0, c1;                  /* channels at picture/patch and at half of that */
-    int down0, down1, up0, up1;  /* residual blocks */
-    int blocks, heads, hidden;   /* of the transformer in the middle */
-    int embedding, rank;         /* condition vector; inner width of a modulation */
+    int picture, patch;         /* side in pixels; pixels are taken in patches of this side */
+    int c0, c1;                 /* channels at picture/patch and at half of that */
+    int down0, down1, up0, up1; /* residual blocks */
+    int blocks, heads, hidden;  /* of the transformer in the middle */
+    int embedding, rank;        /* condition vector; inner width of a modulation */
 } mdm_facegen_sizes;
 
 struct mdm_facegen {

@@ -29,7 +29,8 @@ static mdm_status read_values(float **out, const reader *r, const char *name, in
     const mdm_array *q = mdm_tensor_file_find(r->file, quantised), *d = mdm_tensor_file_find(r->file, scales);
     const mdm_array *array = q ? q : mdm_tensor_file_find(r->file, name);
     if (!array)
-        return mdm_fail(MDM_ERR_INPUT, "%s: no tensor %s: the weights do not belong to the sizes in its .json", r->path, name);
+        return mdm_fail(MDM_ERR_INPUT, "%s: no tensor %s: the weights do not belong to the sizes in its .json", r->path,
+                        name);
     bool kernel = q && rank == 4;
     bool same = array->rank == rank;
     for (int i = 0; i < rank && same; i++)
@@ -62,7 +63,8 @@ static mdm_status read_values(float **out, const reader *r, const char *name, in
     return status;
 }
 
-static mdm_node *tensor(const reader *r, const char *prefix, const char *name, mdm_store store, int rank, const int64_t *shape)
+static mdm_node *tensor(const reader *r, const char *prefix, const char *name, mdm_store store, int rank,
+                        const int64_t *shape)
 {
     char full[64];
     float *values = NULL;
@@ -101,7 +103,8 @@ static mdm_node *conv(const reader *r, mdm_node *x, const char *prefix, const ch
 }
 
 /* condition vector -> count vectors of `channels`, one after another: [1, count * channels] */
-static mdm_node *modulation(const reader *r, mdm_node *c, const char *prefix, const mdm_facegen_sizes *s, int channels, int count)
+static mdm_node *modulation(const reader *r, mdm_node *c, const char *prefix, const mdm_facegen_sizes *s, int channels,
+                            int count)
 {
     mdm_node *narrow = linear(r, c, prefix, "a", s->embedding, s->rank, false);
     return linear(r, narrow, prefix, "b", s->rank, count * channels, true);
@@ -123,7 +126,8 @@ static mdm_node *modulate(mdm_nn *nn, mdm_node *x, mdm_node *scale, mdm_node *sh
 #define EPSILON 1e-6f
 
 /* x [1,C,H,W]: two 3x3 convolutions, the second under the condition vector */
-static mdm_node *residual(const reader *r, mdm_node *x, mdm_node *c, const char *prefix, const mdm_facegen_sizes *s, int channels)
+static mdm_node *residual(const reader *r, mdm_node *x, mdm_node *c, const char *prefix, const mdm_facegen_sizes *s,
+                          int channels)
 {
     char mod[64];
     mdm_nn *nn = r->nn;
@@ -138,8 +142,8 @@ static mdm_node *residual(const reader *r, mdm_node *x, mdm_node *c, const char 
 }
 
 /* a run of residual blocks NAME.0. .. NAME.(count - 1). */
-static mdm_node *residuals(const reader *r, mdm_node *x, mdm_node *c, const char *name, int count, const mdm_facegen_sizes *s,
-                           int channels)
+static mdm_node *residuals(const reader *r, mdm_node *x, mdm_node *c, const char *name, int count,
+                           const mdm_facegen_sizes *s, int channels)
 {
     char prefix[64];
     for (int i = 0; i < count; i++) {
@@ -183,7 +187,8 @@ static rotation rotary(const reader *r, int side, int width)
 }
 
 /* q or k [1,L,C] -> normalised per head and turned, [1,L,C] */
-static mdm_node *turn(const reader *r, mdm_node *x, mdm_node *gain, const rotation *angles, int length, int heads, int width)
+static mdm_node *turn(const reader *r, mdm_node *x, mdm_node *gain, const rotation *angles, int length, int heads,
+                      int width)
 {
     mdm_nn *nn = r->nn;
     x = mdm_nn_rms_norm(nn, mdm_nn_reshape(nn, x, 4, (int64_t[]){1, length, heads, width}), gain, EPSILON);
@@ -240,7 +245,8 @@ static mdm_node *condition(const reader *r, const mdm_facegen_sizes *s)
 static void describe(const reader *r, const mdm_facegen_sizes *s)
 {
     mdm_nn *nn = r->nn;
-    const int pixels = 3 * s->patch * s->patch, side0 = s->picture / s->patch, side1 = side0 / 2, length = side1 * side1;
+    const int pixels = 3 * s->patch * s->patch, side0 = s->picture / s->patch, side1 = side0 / 2,
+              length = side1 * side1;
     mdm_node *c = condition(r, s);
     mdm_node *x = mdm_nn_input(nn, "z", 4, (int64_t[]){1, 3, s->picture, s->picture});
     x = conv(r, mdm_nn_pixel_unshuffle(nn, x, s->patch), "", "inp", pixels, s->c0, 3); /* [1,c0,side0,side0] */

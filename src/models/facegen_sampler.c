@@ -48,7 +48,8 @@ static mdm_status denoise(draw *d, float *out, const float *z, float t, const md
         out[i] = skip * z[i] + gain * out[i];
     d->done++;
     if (!mdm_progress_update(d->progress, d->done, d->total))
-        return mdm_fail(MDM_ERR_CANCELLED, "drawing a portrait was cancelled after %d of %d evaluations", d->done, d->total);
+        return mdm_fail(MDM_ERR_CANCELLED, "drawing a portrait was cancelled after %d of %d evaluations", d->done,
+                        d->total);
     return MDM_OK;
 }
 
@@ -147,8 +148,9 @@ static mdm_status solve(draw *d, float *x, const mdm_facegen_conditions *conditi
     return MDM_OK;
 }
 
-mdm_status mdm_facegen_sample(mdm_facegen *facegen, float *picture, const float *noise, const mdm_facegen_conditions *conditions,
-                              const mdm_facegen_sampler *sampler, const mdm_progress *progress)
+mdm_status mdm_facegen_sample(mdm_facegen *facegen, float *picture, const float *noise,
+                              const mdm_facegen_conditions *conditions, const mdm_facegen_sampler *sampler,
+                              const mdm_progress *progress)
 {
     if (sampler->steps < 2 || sampler->steps > 100)
         return mdm_fail(MDM_ERR_INTERNAL, "face generator: %d steps, expected 2..100", sampler->steps);

@@ -272,9 +272,9 @@ static void real_network_agrees(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_network_agrees),  cmocka_unit_test(drawing_can_be_cancelled),
+        cmocka_unit_test(small_network_agrees),   cmocka_unit_test(drawing_can_be_cancelled),
         cmocka_unit_test(same_seed_same_picture), cmocka_unit_test(neutral_is_what_was_asked),
-        cmocka_unit_test(bad_files_are_refused), cmocka_unit_test(real_network_agrees),
+        cmocka_unit_test(bad_files_are_refused),  cmocka_unit_test(real_network_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
