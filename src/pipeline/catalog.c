@@ -51,7 +51,10 @@ mdm_status mdm_catalog_path(char **out, const mdm_catalog *catalog, const json_t
     MDM_TRY(mdm_json_string(&name, file, "name", "catalog.json"));
     if (name[0] == '/' || strstr(name, ".."))
         return mdm_fail(MDM_ERR_CONFIG, "catalog.json: \"%s\" is not a plain file name", name);
-    return mdm_join_path(out, catalog->models, name);
+    /* Weights trained in this project lie beside the catalogue; the others are where the set-up puts them. */
+    const char *registry = json_string_value(json_object_get(json_object_get(file, "source"), "registry"));
+    bool own = registry && strcmp(registry, "repository") == 0;
+    return mdm_join_path(out, own ? catalog->weights : catalog->models, name);
 }
 
 typedef mdm_status (*model_work)(const char **problem, char *text, size_t room, const mdm_model_info *model,

@@ -90,7 +90,7 @@ mdm_status mdm_stage_find(mdm_clip_work *work)
     MDM_TRY(start_double(work, "find"));
     recording_says(work, "faces", rest, sizeof rest);
     json_t *tracks = json_array();
-    for (int t = 0; t < atoi(rest); t++)
+    for (int t = 0; t < (int)strtol(rest, NULL, 10); t++)
         json_array_append_new(tracks, json_pack("{s:i, s:i, s:i, s:n}", "id", t, "first", 0, "last", 9, "person"));
     return save_double(work, "tracks.json", json_pack("{s:i, s:o}", "version", 1, "tracks", tracks));
 }
@@ -117,7 +117,7 @@ mdm_status mdm_stage_describe(mdm_clip_work *work)
     recording_says(work, "age", age, sizeof age);
     recording_says(work, "faces", faces, sizeof faces);
     json_t *tracks = json_array();
-    for (int t = 0; t < atoi(faces); t++)
+    for (int t = 0; t < (int)strtol(faces, NULL, 10); t++)
         json_array_append_new(tracks, json_pack("{s:i, s:{s:s, s:f}, s:{s:s, s:f}}", "id", t, "age", "bin", age,
                                                 "confidence", 0.8, "gender", "value", "Female", "confidence", 0.9));
     return save_double(work, "context.json", json_pack("{s:i, s:o}", "version", 1, "tracks", tracks));
@@ -166,7 +166,7 @@ mdm_status mdm_stage_verify(mdm_clip_work *work)
     char rest[64] = "0";
     MDM_TRY(start_double(work, "verify"));
     bool hold = recording_says(work, "hold", rest, sizeof rest);
-    int attempts = recording_says(work, "retry", rest, sizeof rest) ? atoi(rest) : 0;
+    int attempts = recording_says(work, "retry", rest, sizeof rest) ? (int)strtol(rest, NULL, 10) : 0;
     json_t *plan = load_double(work, "plan.json"), *reasons = json_array(), *persons = json_array(), *person;
     size_t i;
     json_array_foreach(json_object_get(plan, "persons"), i, person) {
