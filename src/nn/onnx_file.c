@@ -93,8 +93,8 @@ bool mdm_onnx_is(mdm_onnx_text text, const char *word)
 
 /* ---- lists ---- */
 
-/* The zeroed item after the last of a list, in *item. */
-static mdm_status append(const mdm_onnx *o, void *list, size_t *count, size_t *room, size_t size, void *item)
+/* Makes a list one zeroed item longer. */
+static mdm_status append(const mdm_onnx *o, void *list, size_t *count, size_t *room, size_t size)
 {
     void **array = list;
     if (*count == *room) {
@@ -104,18 +104,15 @@ static mdm_status append(const mdm_onnx *o, void *list, size_t *count, size_t *r
         MDM_TRY(mdm_realloc(list, larger, size, "ONNX graph"));
         *room = larger;
     }
-    char *place = (char *)*array + *count * size;
-    memset(place, 0, size);
-    *(void **)item = place;
+    memset((char *)*array + *count * size, 0, size);
     (*count)++;
     return MDM_OK;
 }
 
 static mdm_status add_link(mdm_onnx *o, int value)
 {
-    int *link;
-    MDM_TRY(append(o, &o->links, &o->link_count, &o->link_room, sizeof *link, &link));
-    *link = value;
+    MDM_TRY(append(o, &o->links, &o->link_count, &o->link_room, sizeof *o->links));
+    o->links[o->link_count - 1] = value;
     return MDM_OK;
 }
 
@@ -157,9 +154,8 @@ static mdm_status value_number(mdm_onnx *o, int *out, mdm_onnx_text name)
     }
     uint32_t *slot = slot_of(o, name);
     if (!*slot) {
-        mdm_onnx_text *value;
-        MDM_TRY(append(o, &o->values, &o->value_count, &o->value_room, sizeof *value, &value));
-        *value = name;
+        MDM_TRY(append(o, &o->values, &o->value_count, &o->value_room, sizeof *o->values));
+        o->values[o->value_count - 1] = name;
         *slot = (uint32_t)o->value_count;
     }
     *out = (int)*slot - 1;
@@ -168,11 +164,9 @@ static mdm_status value_number(mdm_onnx *o, int *out, mdm_onnx_text name)
 
 static mdm_status own(mdm_onnx *o, void *out, size_t count, size_t size)
 {
-    void **item, *memory;
-    MDM_TRY(append(o, &o->owned, &o->owned_count, &o->owned_room, sizeof *item, &item));
-    MDM_TRY(mdm_alloc(&memory, count, size, "ONNX constant"));
-    *item = memory;
-    *(void **)out = memory;
+    MDM_TRY(append(o, &o->owned, &o->owned_count, &o->owned_room, sizeof *o->owned));
+    MDM_TRY(mdm_alloc(out, count, size, "ONNX constant"));
+    o->owned[o->owned_count - 1] = *(void **)out;
     return MDM_OK;
 }
 
@@ -270,13 +264,11 @@ static mdm_status read_tensor(mdm_onnx *o, int *index, cursor c)
         t.data = raw.at;
         t.size = left;
     }
-    mdm_onnx_tensor *place;
-    int *value;
-    MDM_TRY(append(o, &o->tensors, &o->tensor_count, &o->tensor_room, sizeof *place, &place));
-    *place = t;
-    size_t count = o->tensor_count - 1;
-    MDM_TRY(append(o, &o->tensor_value, &count, &o->tensor_value_room, sizeof *value, &value));
-    *value = -1;
+    size_t count = o->tensor_count;
+    MDM_TRY(append(o, &o->tensor_value, &count, &o->tensor_value_room, sizeof *o->tensor_value));
+    MDM_TRY(append(o, &o->tensors, &o->tensor_count, &o->tensor_room, sizeof *o->tensors));
+    o->tensors[o->tensor_count - 1] = t;
+    o->tensor_value[o->tensor_count - 1] = -1;
     *index = (int)o->tensor_count - 1;
     return MDM_OK;
 }
@@ -285,13 +277,11 @@ static mdm_status read_tensor(mdm_onnx *o, int *index, cursor c)
 
 static mdm_status read_attribute(mdm_onnx *o, cursor c)
 {
-    mdm_onnx_attribute *a;
-    MDM_TRY(append(o, &o->attributes, &o->attribute_count, &o->attribute_room, sizeof *a, &a));
+    MDM_TRY(append(o, &o->attributes, &o->attribute_count, &o->attribute_room, sizeof *o->attributes));
+    mdm_onnx_attribute *a = &o->attributes[o->attribute_count - 1];
     a->tensor = -1;
-    size_t self = o->attribute_count - 1;
     field f;
     while (next(&c, &f)) {
-        a = &o->attributes[self];
         uint32_t bits = (uint32_t)f.value;
         if (f.number == 1)
             a->name = text_of(&f);
@@ -302,9 +292,7 @@ static mdm_status read_attribute(mdm_onnx *o, cursor c)
         else if (f.number == 4)
             a->text = text_of(&f);
         else if (f.number == 5 && f.wire == 2) {
-            int tensor;
-            MDM_TRY(read_tensor(o, &tensor, f.bytes));
-            o->attributes[self].tensor = tensor;
+            MDM_TRY(read_tensor(o, &a->tensor, f.bytes));
         } else if (f.number == 8) {
             cursor list = f.bytes;
             bool single = f.wire == 0;
@@ -324,7 +312,7 @@ static mdm_status read_attribute(mdm_onnx *o, cursor c)
 
 static mdm_status read_node(mdm_onnx *o, cursor c)
 {
-    mdm_onnx_node node = {.first_attribute = (int)o->attribute_count}, *place;
+    mdm_onnx_node node = {.first_attribute = (int)o->attribute_count};
     field f;
     for (int pass = 1; pass <= 2; pass++) { /* inputs, then outputs, so that each lie together */
         cursor again = c;
@@ -356,8 +344,8 @@ static mdm_status read_node(mdm_onnx *o, cursor c)
         o->tensor_value[value->tensor] = o->links[node.first_output];
         return MDM_OK;
     }
-    MDM_TRY(append(o, &o->nodes, &o->node_count, &o->node_room, sizeof *place, &place));
-    *place = node;
+    MDM_TRY(append(o, &o->nodes, &o->node_count, &o->node_room, sizeof *o->nodes));
+    o->nodes[o->node_count - 1] = node;
     return MDM_OK;
 }
 
@@ -378,7 +366,7 @@ static void read_shape(mdm_onnx_input *input, cursor c)
 
 static mdm_status read_value_info(mdm_onnx *o, cursor c, bool output)
 {
-    mdm_onnx_input input = {.value = -1}, *place;
+    mdm_onnx_input input = {.value = -1};
     field f, type, tensor;
     while (next(&c, &f)) {
         if (f.number == 1)
@@ -393,13 +381,12 @@ static mdm_status read_value_info(mdm_onnx *o, cursor c, bool output)
     if (input.value < 0)
         return MDM_OK;
     if (output) {
-        int *number;
-        MDM_TRY(append(o, &o->outputs, &o->output_count, &o->output_room, sizeof *number, &number));
-        *number = input.value;
+        MDM_TRY(append(o, &o->outputs, &o->output_count, &o->output_room, sizeof *o->outputs));
+        o->outputs[o->output_count - 1] = input.value;
         return MDM_OK;
     }
-    MDM_TRY(append(o, &o->inputs, &o->input_count, &o->input_room, sizeof *place, &place));
-    *place = input;
+    MDM_TRY(append(o, &o->inputs, &o->input_count, &o->input_room, sizeof *o->inputs));
+    o->inputs[o->input_count - 1] = input;
     return MDM_OK;
 }
 
