@@ -39,9 +39,9 @@ static const mdm_option table[] = {
      FIELD(preset), 0, sizeof ((mdm_settings *)0)->preset, MDM_STALE_NONE},
 
     {"plates", 0, MDM_OPTION_CHOICE, "blur|mosaic|fill|keep", "blur", "HOW", channels,
-     "Number plates in the picture.", FIELD(plates), 0, 0, MDM_STALE_PLAN},
+     "Number plates in the picture.", FIELD(plates), 0, 0, MDM_STALE_PLAN | MDM_STALE_FIND},
     {"text", 0, MDM_OPTION_CHOICE, "blur|mosaic|fill|keep", "blur", "HOW", channels,
-     "Other text in the picture: burnt-in time, place and speed, signs, labels.", FIELD(text), 0, 0, MDM_STALE_PLAN},
+     "Other text in the picture: burnt-in time, place and speed, signs, labels.", FIELD(text), 0, 0, MDM_STALE_PLAN | MDM_STALE_FIND},
     {"words", 0, MDM_OPTION_CHOICE, "silence|tone|keep", "silence", "HOW", channels,
      "Spoken personal data: names, numbers, addresses. Placeholders take its place in the transcript.",
      FIELD(words), 0, 0, MDM_STALE_PLAN},

@@ -2,61 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "dataset/html.h"
 #include "dataset/pack.h"
-
-#define MAX_PICTURE ((size_t)4 << 20)
-
-static const char style[] =
-    "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:58rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "h1{font-size:1.7rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #ddd}"
-    "h3{font-size:1rem;margin:1.4rem 0 .3rem}table{border-collapse:collapse;font-size:.92rem}"
-    "td,th{padding:.2rem .7rem;border-bottom:1px solid #e5e5e5;text-align:left;vertical-align:top}"
-    ".tiles{display:flex;flex-wrap:wrap;gap:.8rem}.tile{background:#f3f5f7;border-radius:.5rem;padding:.7rem 1rem}"
-    ".tile b{display:block;font-size:1.5rem}.note{color:#666;font-size:.9rem}img{height:150px;margin:.2rem;border-radius:.3rem}"
-    ".bad{color:#a40000}</style>";
-
-/* ---- small pieces ---------------------------------------------------------------------------------------------------- */
-
-static mdm_status escaped(mdm_buffer *out, const char *text)
-{
-    for (const char *c = text ? text : ""; *c; c++) {
-        switch (*c) {
-        case '<': MDM_TRY(mdm_buffer_printf(out, "&lt;")); break;
-        case '>': MDM_TRY(mdm_buffer_printf(out, "&gt;")); break;
-        case '&': MDM_TRY(mdm_buffer_printf(out, "&amp;")); break;
-        case '"': MDM_TRY(mdm_buffer_printf(out, "&quot;")); break;
-        default: MDM_TRY(mdm_buffer_append(out, c, 1));
-        }
-    }
-    return MDM_OK;
-}
-
-/* A JSON value as a reader would write it: two decimals, words for true and false, a dash for nothing. */
-static mdm_status cell(mdm_buffer *out, const json_t *value)
-{
-    if (json_is_string(value))
-        return escaped(out, json_string_value(value));
-    if (json_is_integer(value))
-        return mdm_buffer_printf(out, "%lld", (long long)json_integer_value(value));
-    if (json_is_real(value))
-        return mdm_buffer_printf(out, "%.3g", json_real_value(value));
-    if (json_is_boolean(value))
-        return mdm_buffer_printf(out, json_is_true(value) ? "yes" : "no");
-    if (json_is_object(value)) {
-        const char *key, *comma = "";
-        json_t *inner;
-        json_object_foreach((json_t *)value, key, inner) {
-            MDM_TRY(mdm_buffer_printf(out, "%s", comma));
-            MDM_TRY(escaped(out, key));
-            MDM_TRY(mdm_buffer_printf(out, " "));
-            MDM_TRY(cell(out, inner));
-            comma = ", ";
-        }
-        return MDM_OK;
-    }
-    return mdm_buffer_printf(out, "&ndash;");
-}
 
 static long long whole(const json_t *object, const char *key)
 {
@@ -66,33 +13,6 @@ static long long whole(const json_t *object, const char *key)
 static mdm_status tile(mdm_buffer *out, const char *number, const char *words)
 {
     return mdm_buffer_printf(out, "<div class=tile><b>%s</b>%s</div>\n", number, words);
-}
-
-static mdm_status base64(mdm_buffer *out, const unsigned char *data, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < size; i += 3) {
-        unsigned triple = (unsigned)data[i] << 16 | (i + 1 < size ? (unsigned)data[i + 1] << 8 : 0) |
-                          (i + 2 < size ? (unsigned)data[i + 2] : 0);
-        char four[4] = {digits[triple >> 18], digits[triple >> 12 & 63], i + 1 < size ? digits[triple >> 6 & 63] : '=',
-                        i + 2 < size ? digits[triple & 63] : '='};
-        MDM_TRY(mdm_buffer_append(out, four, 4));
-    }
-    return MDM_OK;
-}
-
-static mdm_status picture(mdm_buffer *out, const char *path)
-{
-    unsigned char *data;
-    size_t size;
-    MDM_TRY(mdm_file_read(&data, &size, path, MAX_PICTURE));
-    mdm_status status = mdm_buffer_printf(out, "<img alt=\"frame of the result\" src=\"data:image/jpeg;base64,");
-    if (status == MDM_OK)
-        status = base64(out, data, size);
-    if (status == MDM_OK)
-        status = mdm_buffer_printf(out, "\">");
-    mdm_free(&data);
-    return status;
 }
 
 /* ---- plots -------------------------------------------------------------------------------------------------------------- */
@@ -177,9 +97,9 @@ static mdm_status key_value_table(mdm_buffer *out, const json_t *object, const c
     MDM_TRY(mdm_buffer_printf(out, "<table><tr><th>%s<th>%s\n", left, right));
     json_object_foreach((json_t *)object, key, value) {
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
-        MDM_TRY(escaped(out, key));
+        MDM_TRY(mdm_html_text(out, key));
         MDM_TRY(mdm_buffer_printf(out, "<td>"));
-        MDM_TRY(cell(out, value));
+        MDM_TRY(mdm_html_value(out, value));
         MDM_TRY(mdm_buffer_printf(out, "\n"));
     }
     return mdm_buffer_printf(out, "</table>\n");
@@ -206,7 +126,7 @@ static mdm_status judges(mdm_buffer *out, const json_t *report)
         MDM_TRY(mdm_buffer_printf(out, "<tr>"));
         for (size_t k = 0; k < sizeof columns / sizeof columns[0]; k++) {
             MDM_TRY(mdm_buffer_printf(out, "<td>"));
-            MDM_TRY(cell(out, json_object_get(judge, columns[k])));
+            MDM_TRY(mdm_html_value(out, json_object_get(judge, columns[k])));
         }
         MDM_TRY(mdm_buffer_printf(out, "\n"));
     }
@@ -220,7 +140,7 @@ static mdm_status recognition(mdm_buffer *out, const json_t *person)
     MDM_TRY(mdm_buffer_printf(out, "<table><tr><th>recogniser<th>frames matching the source<th>likeness (line: the same person)\n"));
     json_object_foreach(json_object_get(person, "reidentification"), name, figure) {
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
-        MDM_TRY(escaped(out, name));
+        MDM_TRY(mdm_html_text(out, name));
         MDM_TRY(mdm_buffer_printf(out, "<td>%lld of %lld<td>", whole(figure, "match_frames"), whole(figure, "frames")));
         MDM_TRY(match_plot(out, figure));
         MDM_TRY(mdm_buffer_printf(out, "\n"));
@@ -239,9 +159,9 @@ static mdm_status contexts(mdm_buffer *out, const json_t *person)
     json_object_foreach(json_object_get(person, "contexts"), name, context) {
         const char *comma = "";
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
-        MDM_TRY(escaped(out, name));
+        MDM_TRY(mdm_html_text(out, name));
         MDM_TRY(mdm_buffer_printf(out, "<td>"));
-        MDM_TRY(cell(out, json_object_get(context, "treatment")));
+        MDM_TRY(mdm_html_value(out, json_object_get(context, "treatment")));
         MDM_TRY(mdm_buffer_printf(out, "<td>"));
         json_object_foreach(context, key, value) {
             bool skip = json_is_null(value);
@@ -250,13 +170,13 @@ static mdm_status contexts(mdm_buffer *out, const json_t *person)
             if (skip)
                 continue;
             MDM_TRY(mdm_buffer_printf(out, "%s", comma));
-            MDM_TRY(escaped(out, key));
+            MDM_TRY(mdm_html_text(out, key));
             MDM_TRY(mdm_buffer_printf(out, " "));
-            MDM_TRY(cell(out, value));
+            MDM_TRY(mdm_html_value(out, value));
             comma = ", ";
         }
         MDM_TRY(mdm_buffer_printf(out, "<td>"));
-        MDM_TRY(cell(out, json_object_get(context, "judge")));
+        MDM_TRY(mdm_html_value(out, json_object_get(context, "judge")));
         if (json_is_false(json_object_get(context, "independent")))
             MDM_TRY(mdm_buffer_printf(out, " <span class=bad>not independent</span>"));
         MDM_TRY(mdm_buffer_printf(out, "\n"));
@@ -271,14 +191,14 @@ static mdm_status one_clip(mdm_buffer *out, const json_t *row, const mdm_pack_cl
     size_t i;
     json_t *person;
     MDM_TRY(mdm_buffer_printf(out, "<h3>"));
-    MDM_TRY(escaped(out, clip->clip_id));
+    MDM_TRY(mdm_html_text(out, clip->clip_id));
     MDM_TRY(mdm_buffer_printf(out, "</h3>\n<div>"));
     for (i = 0; i < clip->picture_count; i++)
-        MDM_TRY(picture(out, clip->pictures[i]));
+        MDM_TRY(mdm_html_picture(out, clip->pictures[i]));
     MDM_TRY(mdm_buffer_printf(out, "</div>\n"));
     json_array_foreach(json_object_get(row, "persons"), i, person) {
         MDM_TRY(mdm_buffer_printf(out, "<p><b>"));
-        MDM_TRY(cell(out, json_object_get(person, "id")));
+        MDM_TRY(mdm_html_value(out, json_object_get(person, "id")));
         MDM_TRY(mdm_buffer_printf(out, "</b> "));
         MDM_TRY(share_bar(out, json_object_get(person, "frames")));
         MDM_TRY(mdm_buffer_printf(out, "</p>\n"));
@@ -291,7 +211,7 @@ static mdm_status one_clip(mdm_buffer *out, const json_t *row, const mdm_pack_cl
         if (json_is_null(value) || !value)
             continue;
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>%s<td>", figures[i]));
-        MDM_TRY(cell(out, value));
+        MDM_TRY(mdm_html_value(out, value));
         MDM_TRY(mdm_buffer_printf(out, "\n"));
     }
     return mdm_buffer_printf(out, "</table>\n");
@@ -318,11 +238,11 @@ static mdm_status quarantine(mdm_buffer *out, const json_t *report)
     MDM_TRY(mdm_buffer_printf(out, "<p>These clips failed and are not in the dataset.</p>\n<table><tr><th>clip<th>why\n"));
     json_array_foreach(list, i, clip) {
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
-        MDM_TRY(cell(out, json_object_get(clip, "clip_id")));
+        MDM_TRY(mdm_html_value(out, json_object_get(clip, "clip_id")));
         MDM_TRY(mdm_buffer_printf(out, "<td>"));
         json_array_foreach(json_object_get(clip, "reasons"), k, code) {
             MDM_TRY(mdm_buffer_printf(out, k ? ", " : ""));
-            MDM_TRY(cell(out, code));
+            MDM_TRY(mdm_html_value(out, code));
         }
         MDM_TRY(mdm_buffer_printf(out, "\n"));
     }
@@ -340,7 +260,7 @@ static mdm_status redrawn(mdm_buffer *out, const json_t *report)
                                    "chance.</p>\n<table><tr><th>context<th>persons<th>agrees with the source<th>by chance\n"));
     json_object_foreach((json_t *)table, name, row) {
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
-        MDM_TRY(escaped(out, name));
+        MDM_TRY(mdm_html_text(out, name));
         MDM_TRY(mdm_buffer_printf(out, "<td>%lld<td>%.0f %%<td>%.0f %%\n", whole(row, "persons"),
                                   100 * json_number_value(json_object_get(row, "agreement")),
                                   100 * json_number_value(json_object_get(row, "chance"))));
@@ -363,8 +283,7 @@ static const char limits[] =
 mdm_status mdm_report_html(mdm_buffer *out, const json_t *report, const mdm_pack_clip *clips, size_t count)
 {
     out->max = (size_t)1 << 30;
-    MDM_TRY(mdm_buffer_printf(out, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-                                   "content=\"width=device-width\"><title>Audit of a masked dataset</title>%s\n", style));
+    MDM_TRY(mdm_html_head(out, "Audit of a masked dataset"));
     MDM_TRY(summary(out, report));
     MDM_TRY(policy(out, report));
     MDM_TRY(judges(out, report));
@@ -373,6 +292,6 @@ mdm_status mdm_report_html(mdm_buffer *out, const json_t *report, const mdm_pack
     MDM_TRY(quarantine(out, report));
     MDM_TRY(mdm_buffer_append(out, limits, sizeof limits - 1));
     MDM_TRY(mdm_buffer_printf(out, "<p class=note>Made with mmdm "));
-    MDM_TRY(cell(out, json_object_get(json_object_get(report, "tool"), "version")));
+    MDM_TRY(mdm_html_value(out, json_object_get(json_object_get(report, "tool"), "version")));
     return mdm_buffer_printf(out, ". The same figures are in report.json.</p></html>\n");
 }

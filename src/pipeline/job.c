@@ -122,7 +122,9 @@ static mdm_status apply(mdm_job *job)
 
 static mdm_status finish(mdm_job_result *result, mdm_job *job)
 {
+    MDM_TRY(mdm_job_pictures(job));
     MDM_TRY(mdm_job_deliver(result, job));
+    MDM_TRY(mdm_job_private_report(job));
     MDM_TRY(save_result(job, result));
     if (job->settings.keep_work)
         return MDM_OK;

@@ -75,6 +75,15 @@ mdm_status mdm_job_open(mdm_job *job, const char *const *inputs, size_t count, m
 void mdm_job_close(mdm_job *job);
 mdm_status mdm_job_find_folders(char *models, char *weights, const mdm_settings *settings);
 
+/* job_segment.c: cuts long recordings into parts (--segment); looks into them in workers. */
+mdm_status mdm_job_segment(mdm_job *job);
+
+/* job_pictures.c: small pictures for the reports, into after/ and before/ of each clip's work folder. */
+mdm_status mdm_job_pictures(mdm_job *job);
+
+/* job_report.c: OUT/private/report.html, before beside after, for the owner of the recordings only. */
+mdm_status mdm_job_private_report(mdm_job *job);
+
 /* job_stages.c: runs stages first..last of all clips in workers, those that are not finished under their key. */
 mdm_status mdm_job_stages(mdm_job *job, mdm_stage_id first, mdm_stage_id last, bool serial, bool embed);
 mdm_status mdm_job_keys(mdm_job *job, mdm_job_clip *clip); /* fills in clip->key; plan.json counts where it exists */

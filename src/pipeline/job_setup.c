@@ -129,6 +129,8 @@ static mdm_status collect(mdm_job *job, const char *const *inputs, size_t count)
 {
     MDM_TRY(mdm_inputs_collect(&job->inputs, inputs, count, job->layout.out));
     MDM_TRY(mdm_inputs_hash(&job->inputs, job->journal, NULL));
+    if (job->settings.segment > 0)
+        MDM_TRY(mdm_job_segment(job));
     return name_clips(job);
 }
 

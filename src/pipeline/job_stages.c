@@ -201,7 +201,13 @@ static mdm_status on_idle(void *user)
 static mdm_status run_pool(mdm_job *job, clip_task *items, mdm_task *tasks, size_t count, bool serial)
 {
     pool_state pool = {job, items, tasks};
-    const mdm_pool_events events = {on_started, on_done, on_progress, on_embedding, on_finished, on_idle, &pool};
+    const mdm_pool_events events = {.stage_started = on_started,
+                                    .stage_done = on_done,
+                                    .progress = on_progress,
+                                    .embedding = on_embedding,
+                                    .finished = on_finished,
+                                    .idle = on_idle,
+                                    .user = &pool};
     int jobs = serial ? 1 : job->settings.jobs;
     const mdm_pool_limits limits = {jobs > 0 ? jobs : 1, job->settings.memory, 1800};
     return mdm_pool_run(tasks, count, &limits, &events);

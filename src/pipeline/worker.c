@@ -25,7 +25,7 @@
 #define LIMIT_MEMORY 1
 #endif
 
-typedef enum message_kind { M_STARTED = 1, M_DONE, M_PROGRESS, M_EMBEDDING, M_LOG, M_RESULT } message_kind;
+typedef enum message_kind { M_STARTED = 1, M_DONE, M_PROGRESS, M_EMBEDDING, M_NUMBERS, M_LOG, M_RESULT } message_kind;
 
 typedef struct message_head {
     uint32_t kind, size;
@@ -137,6 +137,13 @@ mdm_status mdm_worker_embedding(void *user, int track, const float *values, int 
     return send_message(user, head, values, (size_t)count * sizeof *values);
 }
 
+mdm_status mdm_worker_numbers(mdm_worker *worker, const double *values, size_t count)
+{
+    if (count > MAX_PAYLOAD / sizeof *values)
+        return mdm_fail(MDM_ERR_INTERNAL, "%zu numbers in one message", count);
+    return send_message(worker, (message_head){.kind = M_NUMBERS}, values, count * sizeof *values);
+}
+
 static void log_to_parent(void *user, mdm_log_level level, const char *text)
 {
     size_t size = strlen(text);
@@ -198,11 +205,41 @@ static mdm_status call(mdm_status (*callback)(void *, size_t, int), const mdm_po
     return callback ? callback(events->user, task, value) : MDM_OK;
 }
 
+/* Payloads are copied first: the inbox is not aligned for numbers. */
+static mdm_status take_embedding(const child *from, const mdm_pool_events *events, const message_head *head,
+                                 const unsigned char *payload)
+{
+    size_t count = head->size / sizeof(float);
+    float *values;
+    if (!events->embedding || !count)
+        return MDM_OK;
+    MDM_TRY(mdm_alloc(&values, count, sizeof *values, "embedding"));
+    memcpy(values, payload, count * sizeof *values);
+    mdm_status status = events->embedding(events->user, from->task, head->stage, values, (int)count, head->value);
+    mdm_wipe(values, count * sizeof *values);
+    mdm_free(&values);
+    return status;
+}
+
+static mdm_status take_numbers(const child *from, const mdm_pool_events *events, const message_head *head,
+                               const unsigned char *payload)
+{
+    size_t count = head->size / sizeof(double);
+    double *values;
+    if (!events->numbers)
+        return MDM_OK;
+    MDM_TRY(mdm_alloc(&values, count, sizeof *values, "numbers"));
+    if (count)
+        memcpy(values, payload, count * sizeof *values);
+    mdm_status status = events->numbers(events->user, from->task, values, count);
+    mdm_free(&values);
+    return status;
+}
+
 static mdm_status take_message(child *from, mdm_task *task, const mdm_pool_events *events, const message_head *head,
                                const unsigned char *payload)
 {
     mdm_buffer text = {0};
-    mdm_status status = MDM_OK;
     switch ((message_kind)head->kind) {
     case M_STARTED:
         from->stage = head->stage;
@@ -211,18 +248,10 @@ static mdm_status take_message(child *from, mdm_task *task, const mdm_pool_event
         return call(events->stage_done, events, from->task, head->stage);
     case M_PROGRESS:
         return events->progress ? events->progress(events->user, from->task, head->stage, head->value) : MDM_OK;
-    case M_EMBEDDING: {
-        int count = (int)(head->size / sizeof(float));
-        float *values;
-        if (!events->embedding || !count)
-            return MDM_OK;
-        MDM_TRY(mdm_alloc(&values, (size_t)count, sizeof *values, "embedding")); /* for its alignment */
-        memcpy(values, payload, (size_t)count * sizeof *values);
-        status = events->embedding(events->user, from->task, head->stage, values, count, head->value);
-        mdm_wipe(values, (size_t)count * sizeof *values);
-        mdm_free(&values);
-        return status;
-    }
+    case M_EMBEDDING:
+        return take_embedding(from, events, head, payload);
+    case M_NUMBERS:
+        return take_numbers(from, events, head, payload);
     case M_LOG:
         MDM_TRY(mdm_buffer_append(&text, payload, head->size));
         mdm_log((mdm_log_level)head->stage, "%s: %s", task->name, (const char *)text.data);

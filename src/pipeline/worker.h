@@ -25,6 +25,7 @@ typedef struct mdm_pool_events {
     mdm_status (*stage_done)(void *user, size_t task, int stage);
     mdm_status (*progress)(void *user, size_t task, int stage, double fraction);
     mdm_status (*embedding)(void *user, size_t task, int track, const float *values, int count, float weight);
+    mdm_status (*numbers)(void *user, size_t task, const double *values, size_t count);
     mdm_status (*finished)(void *user, size_t task);
     mdm_status (*idle)(void *user); /* about ten times a second, to redraw */
     void *user;
@@ -45,6 +46,7 @@ mdm_status mdm_worker_stage_started(mdm_worker *worker, int stage);
 mdm_status mdm_worker_stage_done(mdm_worker *worker, int stage);
 mdm_progress mdm_worker_progress(mdm_worker *worker);
 mdm_status mdm_worker_embedding(void *worker, int track, const float *values, int count, float weight);
+mdm_status mdm_worker_numbers(mdm_worker *worker, const double *values, size_t count);
 
 /* SIGINT and SIGTERM ask the pool to stop (a second one ends the process); SIGPIPE is ignored. */
 void mdm_pool_catch_signals(void);

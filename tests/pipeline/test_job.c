@@ -308,7 +308,7 @@ static void an_option_runs_again_only_what_depends_on_it(void **state)
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(stat(in_root("options/private/work/clip-0001/tracks.json"), &found), 0);
     assert_int_equal(stat(in_root("options/private/work/clip-0001/masked.mp4"), &composed), 0);
-    settings.plates = MDM_COVER_FILL;
+    settings.words = MDM_WORDS_TONE;
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(stat(in_root("options/private/work/clip-0001/tracks.json"), &again), 0);
     assert_true(found.st_ino == again.st_ino);
