@@ -17,7 +17,7 @@ typedef struct mdm_flow {
     mdm_status (*paint)(void *user, mdm_frame *frame);
     /* When set, this frame is encoded instead of the painted one (a portrait clip); it takes over pts and duration. Made
      * with mdm_frame_blank, once a frame of the queue. */
-    mdm_status (*replace)(void *user, mdm_frame *out, const mdm_frame *frame);
+    mdm_status (*replace)(void *user, mdm_frame *out, mdm_frame *frame);
     void *user;
     const mdm_progress *progress;
     double total; /* frames expected, for progress */

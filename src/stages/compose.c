@@ -17,6 +17,7 @@ static void close_compose(mdm_compose *compose)
         mdm_free(&compose->state[i]);
     mdm_free(&compose->state);
     mdm_free(&compose->painted);
+    json_decref(compose->view);
     mdm_found_free(&compose->found);
     mdm_clip_free(&compose->clip);
 }
@@ -53,9 +54,9 @@ static mdm_status write_record(const mdm_compose *compose, json_t *sound, const 
     for (int i = 0; i < compose->found.region_count; i++)
         json_array_append_new(regions, json_pack("{s:i, s:s, s:I}", "region", i, "kind", compose->found.region[i].kind,
                                                  "covered", (json_int_t)compose->painted[i]));
-    json_t *root = json_pack("{s:i, s:s, s:I, s:o, s:o, s:i, s:O?}", "version", 1, "output", output, "frames",
+    json_t *root = json_pack("{s:i, s:s, s:I, s:o, s:o, s:i, s:O?, s:O?}", "version", 1, "output", output, "frames",
                              (json_int_t)frames, "tracks", tracks, "regions", regions, "rectangles",
-                             compose->work->settings->cover_count, "sound", sound);
+                             compose->work->settings->cover_count, "sound", sound, "portrait", compose->view);
     if (!root)
         return mdm_fail(MDM_ERR_INTERNAL, "%s: compose.json cannot be made", compose->work->folder);
     char *path = NULL;
@@ -70,7 +71,8 @@ static mdm_status write_record(const mdm_compose *compose, json_t *sound, const 
 /* What the frames of a video pass through. */
 typedef struct canvas {
     mdm_compose *compose;
-    mdm_writer *debug; /* --draw; NULL otherwise */
+    mdm_portrait_view view; /* --mode portrait; side is 0 otherwise */
+    mdm_writer *debug;      /* --draw; NULL otherwise */
     mdm_frame drawn;
 } canvas;
 
@@ -91,72 +93,117 @@ static mdm_status paint(void *user, mdm_frame *frame)
     return mdm_writer_video(c->debug, &c->drawn);
 }
 
-/* The debug video: the same frames, no sound. */
-static mdm_status open_debug(canvas *c, const mdm_writer_options *options)
+static mdm_status square(void *user, mdm_frame *out, mdm_frame *frame)
 {
-    char *path;
-    mdm_writer_options plain = *options;
-    plain.audio_rate = 0;
-    plain.mark = "debug: boxes drawn by mmdm; not protected";
-    MDM_TRY(mdm_join_path(&path, c->compose->work->folder, "draw.mp4"));
-    const mdm_status status = mdm_writer_open(&c->debug, path, &plain);
-    mdm_free(&path);
-    return status;
+    canvas *c = user;
+    return mdm_portrait_view_frame(out, &c->view, c->compose, frame);
 }
 
-static mdm_status compose_video(mdm_compose *compose, mdm_compose_sound *sound, mdm_reader *reader, const char *path,
-                                size_t *frames)
+/* What the output looks like: as the source, or a square. */
+static mdm_writer_options writer_options(const canvas *c, const mdm_video_info *info, const mdm_compose_sound *sound)
 {
-    const mdm_video_info *info = mdm_reader_video(reader);
-    const mdm_clip *clip = &compose->clip;
+    const mdm_clip *clip = &c->compose->clip;
     mdm_writer_options options = {.width = info->width,
                                   .height = info->height,
                                   .time_base = {clip->time_base[0], clip->time_base[1]},
                                   .fps = clip->fps,
                                   .aspect = {info->aspect[0], info->aspect[1]},
                                   .colour = info->colour,
-                                  .threads = compose->work->threads};
+                                  .threads = c->compose->work->threads};
+    if (c->view.side > 0) {
+        options.width = options.height = c->view.side;
+        options.aspect[0] = options.aspect[1] = 1;
+        options.colour = (mdm_colour){.matrix = 1, .primaries = 1, .transfer = 1}; /* BT.709, as mdm_frame_blank */
+    }
     if (sound->sound) {
         const mdm_audio_info *audio = mdm_audio_describe(sound->audio);
         options.audio_rate = audio->rate;
         options.audio_channels = audio->channels;
         options.audio_start = audio->start;
     }
-    mdm_writer *writer;
-    canvas c = {.compose = compose};
-    MDM_TRY(mdm_writer_open(&writer, path, &options));
-    mdm_status status = compose->work->settings->draw ? open_debug(&c, &options) : MDM_OK;
+    return options;
+}
+
+/* The debug video: the same frames as the source's, no sound. */
+static mdm_status open_debug(canvas *c, const mdm_video_info *info)
+{
+    char *path;
+    static const mdm_compose_sound silence;
+    canvas plain = {.compose = c->compose};
+    mdm_writer_options options = writer_options(&plain, info, &silence);
+    options.mark = "debug: boxes drawn by mmdm; not protected";
+    MDM_TRY(mdm_join_path(&path, c->compose->work->folder, "draw.mp4"));
+    const mdm_status status = mdm_writer_open(&c->debug, path, &options);
+    mdm_free(&path);
+    return status;
+}
+
+static mdm_status run_flow(canvas *c, mdm_writer *writer, mdm_sound *sound, mdm_reader *reader, size_t *frames)
+{
+    const mdm_clip *clip = &c->compose->clip;
     const mdm_flow flow = {.reader = reader,
                            .writer = writer,
-                           .sound = sound->sound,
+                           .sound = sound,
                            .paint = paint,
-                           .user = &c,
-                           .progress = compose->work->progress,
+                           .replace = c->view.side > 0 ? square : NULL,
+                           .user = c,
+                           .progress = c->compose->work->progress,
                            .total = (double)clip->frames};
+    MDM_TRY(mdm_flow_run(frames, &flow));
+    if (*frames != clip->frames)
+        return mdm_fail(MDM_ERR_INPUT, "%s: %zu frames instead of the %zu that ingest saw; run again with --force",
+                        clip->source, *frames, clip->frames);
+    MDM_TRY(mdm_writer_finish(writer));
+    return c->debug ? mdm_writer_finish(c->debug) : MDM_OK;
+}
+
+static mdm_status compose_video(mdm_compose *compose, const mdm_compose_sound *sound, mdm_reader *reader,
+                                const char *path, size_t *frames)
+{
+    const mdm_settings *settings = compose->work->settings;
+    const mdm_video_info *info = mdm_reader_video(reader);
+    mdm_writer *writer = NULL;
+    canvas c = {.compose = compose};
+    mdm_status status = settings->mode == MDM_MODE_PORTRAIT ? mdm_portrait_view_new(&c.view, compose) : MDM_OK;
+    if (status == MDM_OK) {
+        const mdm_writer_options options = writer_options(&c, info, sound);
+        status = mdm_writer_open(&writer, path, &options);
+    }
+    if (status == MDM_OK && settings->draw)
+        status = open_debug(&c, info);
     if (status == MDM_OK)
-        status = mdm_flow_run(frames, &flow);
-    if (status == MDM_OK && *frames != clip->frames)
-        status = mdm_fail(MDM_ERR_INPUT, "%s: %zu frames instead of the %zu that ingest saw; run again with --force",
-                          clip->source, *frames, clip->frames);
+        status = run_flow(&c, writer, sound->sound, reader, frames);
     if (status == MDM_OK)
-        status = mdm_writer_finish(writer);
-    if (status == MDM_OK && c.debug)
-        status = mdm_writer_finish(c.debug);
+        compose->view = mdm_portrait_view_record(&c.view, compose);
+    mdm_portrait_view_free(&c.view);
     mdm_writer_free(&c.debug);
     mdm_frame_free(&c.drawn);
     mdm_writer_free(&writer);
     return status;
 }
 
+static mdm_status still_picture(canvas *c, mdm_frame *frame, const char *path)
+{
+    mdm_compose *compose = c->compose;
+    MDM_TRY(mdm_compose_paint(compose, frame));
+    if (compose->work->settings->mode != MDM_MODE_PORTRAIT)
+        return mdm_write_marked_png(&frame->rgb, path, NULL);
+    MDM_TRY(mdm_portrait_view_new(&c->view, compose));
+    MDM_TRY(mdm_portrait_view_frame(&c->drawn, &c->view, compose, frame));
+    compose->view = mdm_portrait_view_record(&c->view, compose);
+    return mdm_write_marked_png(&c->drawn.rgb, path, NULL);
+}
+
 static mdm_status compose_still(mdm_compose *compose, mdm_reader *reader, const char *path)
 {
+    canvas c = {.compose = compose};
     mdm_frame frame = {0};
     bool more;
     mdm_status status = mdm_reader_next(&more, reader, &frame);
     if (status == MDM_OK)
-        status = mdm_compose_paint(compose, &frame);
-    if (status == MDM_OK)
-        status = mdm_write_marked_png(&frame.rgb, path, NULL);
+        status = still_picture(&c, &frame, path);
+    mdm_portrait_view_free(&c.view);
+    mdm_frame_free(&c.drawn);
     mdm_frame_free(&frame);
     return status;
 }

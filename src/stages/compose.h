@@ -19,6 +19,7 @@ typedef struct mdm_compose {
     mdm_found found;
     unsigned char **state; /* [found.tracks.count][track.count] of mdm_face_state */
     size_t *painted;       /* [found.region_count] frames in which the region was covered */
+    json_t *view;          /* where a portrait clip looked, for compose.json; NULL otherwise */
 } mdm_compose;
 
 /* The sound of a clip with its treatments; zero-initialise, free always. */
@@ -35,6 +36,23 @@ void mdm_compose_sound_free(mdm_compose_sound *sound);
 
 /* Paints one frame: faces, plates, text, rectangles; commits what it painted and notes the states. */
 mdm_status mdm_compose_paint(mdm_compose *compose, mdm_frame *frame);
+
+/* --mode portrait: a square clip of one face on a plain ground, nothing of the scene around it. */
+typedef struct mdm_portrait_view {
+    int side;           /* pixels of the square; even */
+    int track;          /* index in found.tracks; -1: no face in the clip */
+    float size;         /* of the window in the scene, pixels; constant over the clip */
+    float (*centre)[2]; /* [clip.frames] of the window, smoothed */
+} mdm_portrait_view;
+
+/* Chooses the track that shows most face and where the window looks. */
+mdm_status mdm_portrait_view_new(mdm_portrait_view *out, mdm_compose *compose);
+/* For compose.json: {side, size, track, centre [[x, y] a frame]}; NULL when there is no view. */
+json_t *mdm_portrait_view_record(const mdm_portrait_view *view, const mdm_compose *compose);
+void mdm_portrait_view_free(mdm_portrait_view *view);
+/* Makes the square frame out of a painted one. Where the face is not replaced, only the ground is shown. */
+mdm_status mdm_portrait_view_frame(mdm_frame *out, const mdm_portrait_view *view, mdm_compose *compose,
+                                   mdm_frame *frame);
 
 /* The debug picture: boxes with track numbers and states over the painted frame. */
 mdm_status mdm_compose_draw(mdm_compose *compose, mdm_frame *frame);
