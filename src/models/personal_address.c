@@ -61,6 +61,12 @@ static bool street_name(const mdm_text *text, const mdm_token *token)
                        : token->lower[0] && !mdm_word_in(NOT_NAMES, token->lower);
 }
 
+static bool plain_name(const mdm_token *token)
+{
+    return token->lower[0] && !mdm_token_is_numeric(token) && !mdm_word_in(NOT_NAMES, token->lower) &&
+           !mdm_word_in(CALENDAR, token->lower);
+}
+
 static bool street_word(const mdm_token *token)
 {
     return mdm_word_in(STREETS, token->lower) || (token->cap && mdm_word_in(SHORT_STREETS, token->lower));
@@ -91,6 +97,9 @@ static size_t post_code(const mdm_text *text, size_t at)
 
 static bool post_word(const mdm_text *text, size_t at)
 {
+    const char *word = mdm_token_at(text, at)->lower; /* "post-codesp": the code's letters run into the word */
+    if (strncmp(word, "postco", 6) == 0 || strncmp(word, "post-co", 7) == 0)
+        return true;
     return mdm_word_in("postcode postal zip zipcode post", mdm_token_at(text, at)->lower) &&
            (!mdm_word_in("post", mdm_token_at(text, at)->lower) || mdm_word_in("code", mdm_token_at(text, at + 1)->lower));
 }
@@ -111,12 +120,15 @@ static size_t extend_right(const mdm_text *text, size_t last)
             continue;
         }
         if (post_word(text, next)) {
-            while (next < text->count && mdm_word_in("post postcode postal zip zipcode code is number", text->tokens[next].lower))
+            last = next++;
+            while (next < text->count && mdm_word_in("code is number", text->tokens[next].lower))
                 next++;
             size_t length = post_code(text, next);
             if (!length)
                 return last;
             last = next + length - 1;
+            if (!ends_sentence(&text->tokens[last]) && last + 2 == text->count)
+                last++; /* a last short word is the code's end misheard ("2 Me" for "two A B") */
             continue;
         }
         size_t code = 0;
@@ -200,6 +212,28 @@ static void by_cue(mdm_text *text, size_t at)
     mdm_text_mark(text, extend_left(text, start), extend_right(text, the ? end : end), MDM_PERSONAL_ADDRESS);
 }
 
+/* "to Daniel Okafor, 42 maples treat, Springfield": a recogniser that missed the street word. A number, up to three words,
+ * a comma and a capital, after a word of delivery or dwelling. */
+static void by_town(mdm_text *text, size_t at)
+{
+    size_t end = at;
+    while (end < text->count && end < at + 7 && house_token(&text->tokens[end]) && !(end > at && text->tokens[end - 1].after))
+        end++;
+    size_t name = end;
+    while (name < text->count && name < end + 3 && plain_name(&text->tokens[name])) {
+        name++;
+        if (text->tokens[name - 1].after)
+            break;
+    }
+    if (end == at || name == end || text->tokens[name - 1].after != ',' || !mdm_token_at(text, name)->cap)
+        return;
+    bool cue = false;
+    for (size_t back = 1; back <= 8 && back <= at && !ends_sentence(&text->tokens[at - back]); back++)
+        cue = cue || mdm_word_in("deliver send bring take address live lives moved delivered parcel ship", text->tokens[at - back].lower);
+    if (cue)
+        mdm_text_mark(text, extend_left(text, at), extend_right(text, name - 1), MDM_PERSONAL_ADDRESS);
+}
+
 void mdm_rule_address(mdm_text *text)
 {
     for (size_t i = 0; i < text->count; i++) {
@@ -210,5 +244,7 @@ void mdm_rule_address(mdm_text *text)
             by_street(text, i);
         if (token->mark < 0 && text->cased && mdm_word_in("at address is to near outside", token->lower))
             by_cue(text, i);
+        if (token->mark < 0 && text->cased && house_token(token) && !(i > 0 && house_token(&text->tokens[i - 1])))
+            by_town(text, i);
     }
 }

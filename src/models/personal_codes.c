@@ -122,6 +122,12 @@ bool mdm_plate_shape(const char *code, bool strict)
     return false;
 }
 
+/* "cardend in 4421": recognisers run "card ends" together. */
+static bool runs_into_card(const char *lower)
+{
+    return strncmp(lower, "cardend", 7) == 0 || strncmp(lower, "cardin", 6) == 0;
+}
+
 /* The nearest telling word before `first`; NULL for none. Connectors, names and one sentence end may lie between. */
 static const cue *cue_before(const mdm_text *text, size_t first, size_t *distance)
 {
@@ -134,7 +140,7 @@ static const cue *cue_before(const mdm_text *text, size_t first, size_t *distanc
                 break;
         const cue *found = NULL;
         for (size_t i = 0; i < sizeof CUES / sizeof *CUES && !found; i++)
-            if (mdm_word_in(CUES[i].words, token->lower))
+            if (mdm_word_in(CUES[i].words, token->lower) || (CUES[i].kind == MDM_PERSONAL_CARD && runs_into_card(token->lower)))
                 found = &CUES[i];
         if (found && !found->weak) {
             *distance = back;

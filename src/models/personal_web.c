@@ -85,11 +85,44 @@ static bool has_at_sign(const char *text)
     return at && at > text && at[1];
 }
 
+/* "my e-mail is ...": a recogniser may mangle what follows past all rules, so everything up to the domain's end goes; or,
+ * when there is none, up to the end of the phrase. */
+static void by_cue(mdm_text *text, size_t at)
+{
+    size_t i = at + 1;
+    if (mdm_word_in("mail", text->tokens[at].lower) && !(at > 0 && mdm_word_in("e", text->tokens[at - 1].lower)))
+        return;
+    if (mdm_word_in("address", mdm_token_at(text, i)->lower))
+        i++;
+    if (!mdm_word_in("is was it's", mdm_token_at(text, i)->lower) || text->tokens[at].after == '?')
+        return;
+    size_t first = ++i, last = 0, phrase = 0;
+    for (; i < text->count && i < first + 14; i++) {
+        const mdm_token *token = &text->tokens[i];
+        bool hard = token->after == '.' || token->after == '!' || token->after == '?';
+        if (ends_in_tld(token->lower) || (i > first && mdm_word_in("dot point", text->tokens[i - 1].lower) && mdm_word_in(TLDS, token->lower))) {
+            last = i;
+            if (!mdm_word_in("dot", mdm_token_at(text, i + 1)->lower))
+                break;
+        }
+        if (!phrase && (hard || token->after || mdm_word_in("and", mdm_token_at(text, i + 1)->lower)))
+            phrase = i;
+        if (hard)
+            break;
+    }
+    if (last)
+        mdm_text_mark(text, first, last, MDM_PERSONAL_EMAIL);
+    else if (phrase >= first && phrase < first + 8 && phrase > first) /* one word alone ("is full") is no address */
+        mdm_text_mark(text, first, phrase, MDM_PERSONAL_EMAIL);
+}
+
 void mdm_rule_web(mdm_text *text)
 {
     for (size_t i = 0; i < text->count; i++) {
         mdm_token *token = &text->tokens[i];
         size_t length;
+        if (mdm_word_in("email e-mail mail", token->lower))
+            by_cue(text, i);
         if (token->mark >= 0)
             continue;
         if (has_at_sign(token->text)) {

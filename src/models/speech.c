@@ -1,0 +1,317 @@
+/* whisper.cpp fed window by window. A word's times come from where the decoder's attention looked (DTW over its
+ * alignment heads), then snap to the sound: whisper's own time tokens are too coarse to cut words by. */
+#include "models/speech.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <whisper.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+enum {
+    WINDOW = 30 * MDM_SPEECH_RATE,
+    SEARCH = 12 * MDM_SPEECH_RATE, /* the cut is looked for in this last part of a full window */
+    HOP = MDM_SPEECH_RATE / 100,
+    MIN_WINDOW = MDM_SPEECH_RATE * 11 / 10, /* whisper gives nothing for less than a second: pad */
+    MAX_WORDS = 1 << 22,
+};
+
+static const float SILENCE = 1e-3f; /* root mean square, -60 dB: nothing was said in a window quieter than this */
+
+typedef struct word {
+    size_t text; /* offset into pool */
+    double start, end;
+    float p;
+} word;
+
+struct mdm_speech {
+    struct whisper_context *context;
+    int threads;
+    float *window; /* WINDOW samples */
+    size_t filled;
+    double offset; /* seconds of the window's first sample */
+    word *found;
+    size_t count, room;
+    mdm_buffer pool;
+    mdm_word *words; /* handed out by finish */
+};
+
+static void hush(enum ggml_log_level level, const char *text, void *user)
+{
+    (void)user;
+    if (level == GGML_LOG_LEVEL_ERROR)
+        mdm_log(MDM_LOG_DEBUG, "whisper: %s", text);
+}
+
+mdm_status mdm_speech_open(mdm_speech **out, const char *model_path, int threads)
+{
+    *out = NULL;
+    if (!mdm_file_exists(model_path))
+        return mdm_fail(MDM_ERR_DEVICE, "%s: no speech model; run ./setup, or use --transcribe none", model_path);
+    mdm_speech *speech = NULL;
+    MDM_TRY(mdm_alloc(&speech, 1, sizeof *speech, "speech recogniser"));
+    mdm_status status = mdm_alloc(&speech->window, WINDOW, sizeof *speech->window, "speech window");
+    if (status != MDM_OK) {
+        mdm_free(&speech);
+        return status;
+    }
+    whisper_log_set(hush, NULL);
+    struct whisper_context_params params = whisper_context_default_params();
+    params.use_gpu = false;
+    params.flash_attn = false; /* the alignment needs the attention itself */
+    params.dtw_token_timestamps = true;
+    params.dtw_aheads_preset = WHISPER_AHEADS_TINY_EN;
+    params.dtw_mem_size = 128u << 20;
+    speech->context = whisper_init_from_file_with_params(model_path, params);
+    speech->threads = threads > 0 ? threads : 1;
+    speech->pool.max = (size_t)256 << 20;
+    if (!speech->context) {
+        mdm_speech_free(&speech);
+        return mdm_fail(MDM_ERR_DEVICE, "%s: not a whisper.cpp model; delete it and run again", model_path);
+    }
+    *out = speech;
+    return MDM_OK;
+}
+
+void mdm_speech_free(mdm_speech **speech)
+{
+    if (!*speech)
+        return;
+    whisper_free((*speech)->context);
+    if ((*speech)->window)
+        mdm_wipe((*speech)->window, WINDOW * sizeof(float));
+    mdm_free(&(*speech)->window);
+    mdm_free(&(*speech)->found);
+    mdm_free(&(*speech)->words);
+    mdm_buffer_free(&(*speech)->pool);
+    mdm_free(speech);
+}
+
+void mdm_speech_reset(mdm_speech *speech)
+{
+    speech->filled = 0;
+    speech->offset = 0;
+    speech->count = 0;
+    speech->pool.size = 0;
+    mdm_free(&speech->words);
+}
+
+static float loudness(const float *samples, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)samples[i] * samples[i];
+    return (float)sqrt(sum / (double)(count ? count : 1));
+}
+
+/* Middle of the quietest 200 ms in the last part of the window. */
+static size_t quiet_moment(const float *samples, size_t count)
+{
+    enum { SPAN = MDM_SPEECH_RATE / 5 };
+    size_t best = count;
+    float quietest = INFINITY;
+    for (size_t at = count > SEARCH ? count - SEARCH : 0; at + SPAN <= count; at += HOP) {
+        float level = loudness(samples + at, SPAN);
+        if (level < quietest) {
+            quietest = level;
+            best = at + SPAN / 2;
+        }
+    }
+    return best;
+}
+
+static mdm_status append_word(mdm_speech *speech, double start, double end, float p)
+{
+    if (speech->count >= MAX_WORDS)
+        return mdm_fail(MDM_ERR_MEMORY, "more than %d words in one recording", MAX_WORDS);
+    if (speech->count == speech->room) {
+        size_t room = speech->room ? speech->room * 2 : 256;
+        MDM_TRY(mdm_realloc(&speech->found, room, sizeof *speech->found, "words"));
+        speech->room = room;
+    }
+    speech->found[speech->count++] = (word){speech->pool.size, start, end, p};
+    return MDM_OK;
+}
+
+/* True for a token that is heard: punctuation is not, and DTW gives it the pause after the word. */
+static bool is_heard(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text >= 0x80 || (*text >= '0' && *text <= '9') || (*text >= 'A' && *text <= 'Z') ||
+            (*text >= 'a' && *text <= 'z'))
+            return true;
+    return false;
+}
+
+/* Tokens of one window joined to words: a token that starts with a space opens one. `end` is when the attention left the
+ * word's last heard token, seconds in the window. */
+static mdm_status take_tokens(mdm_speech *speech)
+{
+    struct whisper_context *context = speech->context;
+    const whisper_token end_of_text = whisper_token_eot(context);
+    bool open = false, heard = false;
+    int segments = whisper_full_n_segments(context);
+    for (int s = 0; s < segments; s++) {
+        int tokens = whisper_full_n_tokens(context, s);
+        for (int t = 0; t < tokens; t++) {
+            whisper_token_data data = whisper_full_get_token_data(context, s, t);
+            const char *text = whisper_full_get_token_text(context, s, t);
+            if (data.id >= end_of_text || !text || !*text)
+                continue;
+            double time = data.t_dtw >= 0 ? (double)data.t_dtw / 100.0 : -1;
+            bool space = text[0] == ' ';
+            if (space || !open) {
+                if (open)
+                    MDM_TRY(mdm_buffer_append(&speech->pool, "", 1));
+                MDM_TRY(append_word(speech, 0, time, data.p));
+                open = true;
+                heard = false;
+            }
+            MDM_TRY(mdm_buffer_append(&speech->pool, text + space, strlen(text) - space));
+            word *current = &speech->found[speech->count - 1];
+            if (is_heard(text) || !heard) {
+                current->end = time > current->end ? time : current->end;
+                current->p = data.p < current->p ? data.p : current->p;
+                heard = heard || is_heard(text);
+            }
+        }
+    }
+    return open ? mdm_buffer_append(&speech->pool, "", 1) : MDM_OK;
+}
+
+/* Marks the 10 ms frames in which something sounds: louder than a share of the way from the quiet to the loud level. */
+static size_t find_sound(bool *sounds, const float *samples, size_t count)
+{
+    size_t frames = count / HOP;
+    float loudest = 0, quietest = INFINITY;
+    for (size_t f = 0; f < frames; f++) {
+        float level = loudness(samples + f * HOP, HOP);
+        loudest = level > loudest ? level : loudest;
+        quietest = level < quietest ? level : quietest;
+    }
+    float floor = quietest * 2.0f, share = loudest * 0.02f;
+    float threshold = floor > share ? (floor < loudest * 0.1f ? floor : loudest * 0.1f) : share;
+    for (size_t f = 0; f < frames; f++)
+        sounds[f] = loudness(samples + f * HOP, HOP) > threshold;
+    return frames;
+}
+
+/* A pause of at least 60 ms that touches [from, to] (frames): where it starts and ends. */
+static bool find_pause(size_t *start, size_t *end, const bool *sounds, size_t frames, size_t from, size_t to)
+{
+    for (size_t f = from; f < to && f < frames; f++) {
+        if (sounds[f])
+            continue;
+        size_t first = f, last = f;
+        while (first > 0 && !sounds[first - 1])
+            first--;
+        while (last + 1 < frames && !sounds[last + 1])
+            last++;
+        if (last - first + 1 >= 6) {
+            *start = first;
+            *end = last + 1;
+            return true;
+        }
+        f = last;
+    }
+    return false;
+}
+
+/* Turns the attention's times to the words' own: it leaves a word about 80 ms after its sound (measured on synthetic
+ * speech with known times, docs/speech.md), and a pause near such a moment is where one word ends and the next begins. */
+static mdm_status settle_times(mdm_speech *speech, size_t first, size_t samples)
+{
+    const double lag = 0.08, length = (double)samples / MDM_SPEECH_RATE;
+    size_t frames = samples / HOP, pause_start, pause_end;
+    bool *sounds = NULL;
+    MDM_TRY(mdm_alloc(&sounds, frames + 1, sizeof *sounds, "sounding frames"));
+    find_sound(sounds, speech->window, samples);
+    size_t onset = 0;
+    while (onset < frames && !sounds[onset])
+        onset++;
+    double time = onset < frames ? (double)onset / 100 : 0;
+    for (size_t i = first; i < speech->count; i++) {
+        word *here = &speech->found[i];
+        bool last = i + 1 == speech->count;
+        double end = here->end < 0 ? time + 0.2 : here->end - lag; /* no alignment: a guess that keeps the order */
+        end = end > time + 0.04 ? end : time + 0.04;
+        end = end < length ? end : length;
+        here->start = time < length ? time : length;
+        double from = end - 0.14 > here->start + 0.04 ? end - 0.14 : here->start + 0.04;
+        time = end;
+        if (find_pause(&pause_start, &pause_end, sounds, frames, (size_t)(from * 100), (size_t)((end + (last ? 0.4 : 0.16)) * 100))) {
+            double quiet = (double)pause_start / 100;
+            end = quiet > here->start + 0.04 ? quiet : end;
+            time = (double)pause_end / 100 > end ? (double)pause_end / 100 : end;
+        } else if (last) {
+            end = end + 0.2 < length ? end + 0.2 : length;
+        }
+        here->end = end > here->start ? end : here->start;
+    }
+    mdm_free(&sounds);
+    return MDM_OK;
+}
+
+static mdm_status recognise(mdm_speech *speech, size_t count)
+{
+    size_t padded = count < MIN_WINDOW ? MIN_WINDOW : count;
+    if (count == 0 || loudness(speech->window, count) < SILENCE)
+        return MDM_OK;
+    memset(speech->window + count, 0, (padded - count) * sizeof(float));
+    struct whisper_full_params params = whisper_full_default_params(WHISPER_SAMPLING_GREEDY);
+    params.n_threads = speech->threads;
+    params.no_context = true; /* a window must not depend on the one before, or errors run on */
+    params.no_timestamps = true; /* one pass a window: no seeking inside it, and the alignment sees all of it */
+    params.single_segment = true;
+    params.token_timestamps = false;
+    params.print_progress = params.print_realtime = params.print_timestamps = params.print_special = false;
+    params.language = "en";
+    params.suppress_nst = true;
+    size_t first = speech->count;
+    if (whisper_full(speech->context, params, speech->window, (int)padded) != 0)
+        return mdm_fail(MDM_ERR_INTERNAL, "whisper could not process a window at %.1f s", speech->offset);
+    MDM_TRY(take_tokens(speech));
+    MDM_TRY(settle_times(speech, first, count));
+    for (size_t i = first; i < speech->count; i++) {
+        speech->found[i].start += speech->offset;
+        speech->found[i].end += speech->offset;
+    }
+    return MDM_OK;
+}
+
+mdm_status mdm_speech_feed(mdm_speech *speech, const float *samples, size_t count)
+{
+    while (count > 0) {
+        size_t take = WINDOW - speech->filled < count ? WINDOW - speech->filled : count;
+        memcpy(speech->window + speech->filled, samples, take * sizeof *samples);
+        speech->filled += take;
+        samples += take;
+        count -= take;
+        if (speech->filled == WINDOW) {
+            size_t cut = quiet_moment(speech->window, WINDOW);
+            MDM_TRY(recognise(speech, cut));
+            memmove(speech->window, speech->window + cut, (WINDOW - cut) * sizeof(float));
+            speech->filled = WINDOW - cut;
+            speech->offset += (double)cut / MDM_SPEECH_RATE;
+        }
+    }
+    return MDM_OK;
+}
+
+mdm_status mdm_speech_finish(mdm_speech *speech, const mdm_word **words, size_t *count)
+{
+    MDM_TRY(recognise(speech, speech->filled));
+    speech->filled = 0;
+    mdm_free(&speech->words);
+    MDM_TRY(mdm_alloc(&speech->words, speech->count, sizeof *speech->words, "words"));
+    for (size_t i = 0; i < speech->count; i++)
+        speech->words[i] = (mdm_word){(const char *)speech->pool.data + speech->found[i].text, speech->found[i].start,
+                                      speech->found[i].end, speech->found[i].p};
+    *words = speech->words;
+    *count = speech->count;
+    return MDM_OK;
+}

@@ -1,0 +1,34 @@
+/* Speech recognition: whisper.cpp behind a stream of 16 kHz samples, words with times out. */
+#ifndef MDM_MODELS_SPEECH_H
+#define MDM_MODELS_SPEECH_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+#include "models/personal_text.h"
+
+enum { MDM_SPEECH_RATE = 16000 };
+
+typedef struct mdm_speech mdm_speech;
+
+/* Loads a whisper.cpp model file (mdm_whisper_convert makes it). `threads` must be a constant of the job: the words may
+ * depend on it in the last bit. MDM_ERR_DEVICE when the file is missing or is no model. */
+mdm_status mdm_speech_open(mdm_speech **out, const char *model_path, int threads);
+void mdm_speech_free(mdm_speech **speech);
+
+/* Starts a new recording; words found so far are forgotten. */
+void mdm_speech_reset(mdm_speech *speech);
+
+/* Feeds mono samples. A window is recognised whenever 30 s are full: cut at its quietest moment, silence left out.
+ * Memory does not grow with the recording but for the words. */
+mdm_status mdm_speech_feed(mdm_speech *speech, const float *samples, size_t count);
+
+/* Recognises what is left. Words are in order; times are seconds from the first sample fed; they belong to `speech`
+ * until the next reset or free. */
+mdm_status mdm_speech_finish(mdm_speech *speech, const mdm_word **words, size_t *count);
+
+/* Word error rate of `words` against a reference (substitutions, deletions and insertions per reference word), both
+ * lower-cased, without punctuation, numbers spelled the same way. For tests and verify. */
+mdm_status mdm_word_error_rate(double *out, const char *reference, const char *recognised);
+
+#endif
