@@ -164,35 +164,49 @@ static const char *standin_text(const json_t *standin, mdm_context context)
     return json_string_value(value);
 }
 
+/* `value` has to be one of the context's. */
+static mdm_status check_value(const checker *c, const char *path, mdm_context context, const char *value)
+{
+    const mdm_context_values *values = mdm_plan_values(context);
+    for (int i = 0; i < values->count; i++)
+        if (strcmp(values->names[i], value) == 0)
+            return MDM_OK;
+    const char *near = mdm_nearest_name(value, values->names, values->count);
+    return refuse(c, path, "\"%s\" is not a value of %s%s%s%s", value, mdm_context_name(context),
+                  near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+/* What was decided about a look ("" where it was removed), and in which list. */
+static const char *decided_value(const char **list, const json_t *person, const char *name)
+{
+    static const char *const others[] = {"coarsen", "redraw"};
+    const char *value = json_string_value(json_object_get(json_object_get(person, "keep"), name));
+    *list = "keep";
+    for (int k = 0; k < 2 && !value; k++) {
+        value = json_string_value(json_object_get(json_object_get(json_object_get(person, others[k]), name), "value"));
+        *list = others[k];
+    }
+    return value;
+}
+
 static mdm_status check_look(const checker *c, const char *path, json_t *person, mdm_context context)
 {
-    const char *name = mdm_context_name(context);
-    const mdm_context_values *values = mdm_plan_values(context);
+    const char *name = mdm_context_name(context), *list;
     const char *value = standin_text(json_object_get(person, "standin"), context);
+    const char *decided = decided_value(&list, person, name);
     char inner[96];
+    if (decided) {
+        snprintf(inner, sizeof inner, "%s/%s/%s", path, list, name);
+        MDM_TRY(check_value(c, inner, context, decided));
+    }
     snprintf(inner, sizeof inner, "%s/standin/%s", path, name);
     if (!value)
         return refuse(c, inner, "missing or wrong kind of value, expected %s",
-                      context == MDM_CONTEXT_GLASSES ? "true or false" : values->names[0]);
-    int i = 0;
-    while (i < values->count && strcmp(values->names[i], value) != 0)
-        i++;
-    if (i == values->count) {
-        const char *near = mdm_nearest_name(value, values->names, values->count);
-        return refuse(c, inner, "\"%s\" is not a value of %s%s%s%s", value, name, near ? ", did you mean \"" : "",
-                      near ? near : "", near ? "\"?" : "");
-    }
-    /* What the decision says and what the stand-in gets are two places for one thing: they have to agree. */
-    const char *decided = json_string_value(json_object_get(json_object_get(person, "keep"), name));
-    const char *place = "keep";
-    static const char *const others[] = {"coarsen", "redraw"};
-    for (int k = 0; k < 2 && !decided; k++) {
-        const json_t *entry = json_object_get(json_object_get(person, others[k]), name);
-        decided = json_string_value(json_object_get(entry, "value"));
-        place = others[k];
-    }
+                      context == MDM_CONTEXT_GLASSES ? "true or false" : "a text");
+    MDM_TRY(check_value(c, inner, context, value));
+    /* What was decided and what the stand-in gets are two places for one thing: they have to agree. */
     if (decided && strcmp(decided, value) != 0)
-        return refuse(c, inner, "\"%s\" here but \"%s\" under \"%s\": change both", value, decided, place);
+        return refuse(c, inner, "\"%s\" here but \"%s\" under \"%s\": change both", value, decided, list);
     return MDM_OK;
 }
 
