@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "stages/compose.h"
 
-#define MARGIN  0.08 /* seconds cut before and after a word: its times are a recogniser's */
 #define FADE    0.01
 #define TONE_HZ 1000.0
 #define TONE    0.1f /* loudness */
@@ -53,7 +52,7 @@ static mdm_status cut_words(void *user, float *samples, size_t frames, double ti
     return MDM_OK;
 }
 
-/* The spans that transcribe marked as personal. */
+/* The spans that transcribe marked as personal; it has already made them a little longer than the words. */
 static mdm_status read_spans(struct mdm_word_cuts *cuts, const char *path)
 {
     json_t *root, *personal, *item;
@@ -70,8 +69,6 @@ static mdm_status read_spans(struct mdm_word_cuts *cuts, const char *path)
                 status = mdm_json_number(&s->start, item, "start", path);
             if (status == MDM_OK)
                 status = mdm_json_number(&s->end, item, "end", path);
-            s->start -= MARGIN;
-            s->end += MARGIN;
             cuts->count++;
         }
     json_decref(root);
