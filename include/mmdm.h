@@ -54,10 +54,10 @@ mdm_status mdm_options_get(const char **out, mdm_options *options, const char *n
 
 /* The table itself, for help texts and forms. */
 typedef struct mdm_option_info {
-    const char *name;     /* "keep" */
-    char letter;          /* short form, or 0 */
-    const char *kind;     /* "flag", "whole", "seconds", "choice", "text", "contexts", "rectangle", "persons", "preset" */
-    const char *values;   /* "blur|mosaic|fill|keep", or NULL */
+    const char *name;   /* "keep" */
+    char letter;        /* short form, or 0 */
+    const char *kind;   /* "flag", "whole", "seconds", "choice", "text", "contexts", "rectangle", "persons", "preset" */
+    const char *values; /* "blur|mosaic|fill|keep", or NULL */
     const char *fallback; /* default, or NULL */
     const char *argument; /* "LIST", or NULL for flags */
     const char *section, *help;
@@ -103,7 +103,7 @@ void mdm_catch_signals(void);
 
 /* One line of `mmdm doctor`: a thing, whether it is there, and the command that would bring it. */
 typedef struct mdm_finding {
-    const char *part;   /* "stage transcribe", "library FFmpeg" */
+    const char *part; /* "stage transcribe", "library FFmpeg" */
     bool ready;
     const char *detail; /* what was found, or what is missing */
     const char *remedy; /* "" when ready */

@@ -52,8 +52,8 @@ mdm_status mdm_file_read(unsigned char **data, size_t *size, const char *path, s
     MDM_TRY(open_regular(&fd, &bytes, path));
     if (bytes > max) {
         close(fd);
-        return mdm_fail(MDM_ERR_INPUT, "%s: %llu bytes, at most %zu are allowed here", path,
-                        (unsigned long long)bytes, max);
+        return mdm_fail(MDM_ERR_INPUT, "%s: %llu bytes, at most %zu are allowed here", path, (unsigned long long)bytes,
+                        max);
     }
     mdm_status status = mdm_alloc(data, (size_t)bytes + 1, 1, path);
     size_t got = 0;

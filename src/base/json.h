@@ -22,7 +22,7 @@ mdm_status mdm_json_string(const char **out, const json_t *object, const char *k
 mdm_status mdm_json_number(double *out, const json_t *object, const char *key, const char *where);
 mdm_status mdm_json_int(long long *out, const json_t *object, const char *key, long long min, long long max,
                         const char *where);
-mdm_status mdm_json_array(json_t **out, const json_t *object, const char *key, const char *where); /* borrowed */
+mdm_status mdm_json_array(json_t **out, const json_t *object, const char *key, const char *where);  /* borrowed */
 mdm_status mdm_json_object(json_t **out, const json_t *object, const char *key, const char *where); /* borrowed */
 
 #endif

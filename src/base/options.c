@@ -11,7 +11,8 @@
 #include "base/sha256.h"
 
 #define FIELD(name) offsetof(mdm_settings, name)
-#define EVERY_CONTEXT "age, gender, race, expression, gaze, head_pose, eyes, mouth, glasses, speech, voice, prosody, scene"
+#define EVERY_CONTEXT                                                                                                  \
+    "age, gender, race, expression, gaze, head_pose, eyes, mouth, glasses, speech, voice, prosody, scene"
 
 static const char what[] = "What to keep";
 static const char channels[] = "Channels";
@@ -23,50 +24,51 @@ enum { ANALYSIS = MDM_STALE_INGEST | MDM_STALE_FIND | MDM_STALE_DESCRIBE | MDM_S
 
 static const mdm_option table[] = {
     {"keep", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
-     "Contexts to keep as they are (" EVERY_CONTEXT "). What no list names is drawn anew.",
-     FIELD(context), MDM_KEEP, 0, MDM_STALE_PLAN},
+     "Contexts to keep as they are (" EVERY_CONTEXT "). What no list names is drawn anew.", FIELD(context), MDM_KEEP, 0,
+     MDM_STALE_PLAN},
     {"coarsen", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
-     "Contexts of which only the rough group is kept (age, race, expression, gaze).",
-     FIELD(context), MDM_COARSEN, 0, MDM_STALE_PLAN},
+     "Contexts of which only the rough group is kept (age, race, expression, gaze).", FIELD(context), MDM_COARSEN, 0,
+     MDM_STALE_PLAN},
     {"redraw", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
      "Contexts to draw anew from a stated prior, without looking at the source. The default for every context.",
      FIELD(context), MDM_REDRAW, 0, MDM_STALE_PLAN},
     {"remove", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
-     "Contexts to take out: a neutral face, no glasses, no sound; nothing about them is written down.",
-     FIELD(context), MDM_REMOVE, 0, MDM_STALE_PLAN},
+     "Contexts to take out: a neutral face, no glasses, no sound; nothing about them is written down.", FIELD(context),
+     MDM_REMOVE, 0, MDM_STALE_PLAN},
     {"preset", 0, MDM_OPTION_PRESET, NULL, "", "NAME", what,
-     "A named set of contexts to start from; the lists above then change it.",
-     FIELD(preset), 0, sizeof ((mdm_settings *)0)->preset, MDM_STALE_NONE},
+     "A named set of contexts to start from; the lists above then change it.", FIELD(preset), 0,
+     sizeof((mdm_settings *)0)->preset, MDM_STALE_NONE},
 
-    {"plates", 0, MDM_OPTION_CHOICE, "blur|mosaic|fill|keep", "blur", "HOW", channels,
-     "Number plates in the picture.", FIELD(plates), 0, 0, MDM_STALE_PLAN | MDM_STALE_FIND},
+    {"plates", 0, MDM_OPTION_CHOICE, "blur|mosaic|fill|keep", "blur", "HOW", channels, "Number plates in the picture.",
+     FIELD(plates), 0, 0, MDM_STALE_PLAN | MDM_STALE_FIND},
     {"text", 0, MDM_OPTION_CHOICE, "blur|mosaic|fill|keep", "blur", "HOW", channels,
-     "Other text in the picture: burnt-in time, place and speed, signs, labels.", FIELD(text), 0, 0, MDM_STALE_PLAN | MDM_STALE_FIND},
+     "Other text in the picture: burnt-in time, place and speed, signs, labels.", FIELD(text), 0, 0,
+     MDM_STALE_PLAN | MDM_STALE_FIND},
     {"words", 0, MDM_OPTION_CHOICE, "silence|tone|keep", "silence", "HOW", channels,
-     "Spoken personal data: names, numbers, addresses. Placeholders take its place in the transcript.",
-     FIELD(words), 0, 0, MDM_STALE_PLAN},
+     "Spoken personal data: names, numbers, addresses. Placeholders take its place in the transcript.", FIELD(words), 0,
+     0, MDM_STALE_PLAN},
     {"voice", 0, MDM_OPTION_CHOICE, "mask|keep|remove", "mask", "HOW", channels,
      "The voice itself. Keeping speech keeps words and lip timing, never the voice. Without kept speech there is no "
-     "sound at all.", FIELD(voice), 0, 0, MDM_STALE_PLAN},
+     "sound at all.",
+     FIELD(voice), 0, 0, MDM_STALE_PLAN},
     {"metadata", 0, MDM_OPTION_CHOICE, "strip|keep-timing", "strip", "HOW", channels,
-     "Metadata of the files. keep-timing keeps time bases and durations only.", FIELD(metadata), 0, 0,
-     MDM_STALE_PLAN},
+     "Metadata of the files. keep-timing keeps time bases and durations only.", FIELD(metadata), 0, 0, MDM_STALE_PLAN},
     {"cover", 0, MDM_OPTION_RECTANGLE, NULL, "", "X,Y,W,H", channels,
      "Covers a rectangle of every upright frame, in pixels. May be given several times.", FIELD(cover), 0, 0,
      MDM_STALE_PLAN},
     {"exclude-person", 0, MDM_OPTION_PERSONS, NULL, "", "LIST", channels,
      "Persons (ids of the plan) whose faces are covered instead of replaced.", FIELD(exclude), 0, 0, MDM_STALE_PLAN},
 
-    {"start", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", which,
-     "Leaves out what comes before (90, 1:30 or 1m30s).", FIELD(start), 0, 0, ANALYSIS},
+    {"start", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", which, "Leaves out what comes before (90, 1:30 or 1m30s).",
+     FIELD(start), 0, 0, ANALYSIS},
     {"end", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", which, "Leaves out what comes after; 0 is the whole recording.",
      FIELD(end), 0, 0, ANALYSIS},
     {"segment", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", which,
      "Cuts long recordings into clips of this length first (20m); 0 does not cut.", FIELD(segment), 0, 0, ANALYSIS},
 
     {"mode", 0, MDM_OPTION_CHOICE, "scene|portrait", "scene", "MODE", making,
-     "scene puts the new face into the footage; portrait makes a square clip of the stand-in's face.", FIELD(mode),
-     0, 0, MDM_STALE_PLAN},
+     "scene puts the new face into the footage; portrait makes a square clip of the stand-in's face.", FIELD(mode), 0,
+     0, MDM_STALE_PLAN},
     {"identity", 0, MDM_OPTION_CHOICE, "per-person|per-clip", "per-person", "SCOPE", making,
      "One stand-in for a person in all clips, or another one in every clip.", FIELD(identity), 0, 0, MDM_STALE_PLAN},
     {"seed", 0, MDM_OPTION_SEED, NULL, "1", "NUMBER", making,
@@ -76,25 +78,24 @@ static const mdm_option table[] = {
      "Stand-ins tried for a person who is still recognised in the result; after that the face is covered.",
      FIELD(attempts), 1, 10, MDM_STALE_NONE},
     {"describe", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What describes the persons.",
-     FIELD(describe), 0, sizeof ((mdm_settings *)0)->describe, MDM_STALE_DESCRIBE},
+     FIELD(describe), 0, sizeof((mdm_settings *)0)->describe, MDM_STALE_DESCRIBE},
     {"transcribe", 0, MDM_OPTION_NAME, "whisper|none", "whisper", "BACKEND", making, "What writes down speech.",
-     FIELD(transcribe), 0, sizeof ((mdm_settings *)0)->transcribe, MDM_STALE_TRANSCRIBE},
+     FIELD(transcribe), 0, sizeof((mdm_settings *)0)->transcribe, MDM_STALE_TRANSCRIBE},
     {"portrait", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What makes the stand-in's picture.",
-     FIELD(portrait), 0, sizeof ((mdm_settings *)0)->portrait, MDM_STALE_PORTRAIT},
+     FIELD(portrait), 0, sizeof((mdm_settings *)0)->portrait, MDM_STALE_PORTRAIT},
     {"animate", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What moves the stand-in's face.",
-     FIELD(animate), 0, sizeof ((mdm_settings *)0)->animate, MDM_STALE_ANIMATE},
+     FIELD(animate), 0, sizeof((mdm_settings *)0)->animate, MDM_STALE_ANIMATE},
 
     {"output", 'o', MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
-     "Where dataset/ (to share) and private/ (not to share) are made.", FIELD(output), 0, MDM_MAX_PATH,
-     MDM_STALE_NONE},
+     "Where dataset/ (to share) and private/ (not to share) are made.", FIELD(output), 0, MDM_MAX_PATH, MDM_STALE_NONE},
     {"config", 0, MDM_OPTION_TEXT, NULL, "", "FILE", job,
      "Reads options from a YAML file first; the command line overrides them.", FIELD(config), 0, MDM_MAX_PATH,
      MDM_STALE_NONE},
     {"jobs", 'j', MDM_OPTION_INT, NULL, "0", "COUNT", job,
-     "Clips worked on at the same time; 0 is one for every two cores. Does not change the result.", FIELD(jobs), 0,
-     256, MDM_STALE_NONE},
-    {"memory", 0, MDM_OPTION_INT, NULL, "4096", "MIB", job, "Memory a worker may use; 0 is no limit.",
-     FIELD(memory), 0, 1 << 20, MDM_STALE_NONE},
+     "Clips worked on at the same time; 0 is one for every two cores. Does not change the result.", FIELD(jobs), 0, 256,
+     MDM_STALE_NONE},
+    {"memory", 0, MDM_OPTION_INT, NULL, "4096", "MIB", job, "Memory a worker may use; 0 is no limit.", FIELD(memory), 0,
+     1 << 20, MDM_STALE_NONE},
     {"force", 'f', MDM_OPTION_FLAG, NULL, "false", NULL, job, "Does everything again, even what is finished.",
      FIELD(force), 0, 0, MDM_STALE_NONE},
     {"dry-run", 'n', MDM_OPTION_FLAG, NULL, "false", NULL, job, "Says what would be done and does nothing.",
@@ -105,8 +106,8 @@ static const mdm_option table[] = {
      "Also makes a private video with boxes, meshes and states drawn in.", FIELD(draw), 0, 0, MDM_STALE_COMPOSE},
     {"json", 0, MDM_OPTION_FLAG, NULL, "false", NULL, job, "Reports events as JSON lines on standard output.",
      FIELD(json), 0, 0, MDM_STALE_NONE},
-    {"quiet", 'q', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says only warnings and errors.", FIELD(verbosity), -1,
-     0, MDM_STALE_NONE},
+    {"quiet", 'q', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says only warnings and errors.", FIELD(verbosity), -1, 0,
+     MDM_STALE_NONE},
     {"verbose", 'v', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says more.", FIELD(verbosity), 1, 0, MDM_STALE_NONE},
     {"models", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
      "Third-party model files; otherwise MMDM_MODELS, or .deps/models beside the program.", FIELD(models), 0,
@@ -114,11 +115,10 @@ static const mdm_option table[] = {
     {"weights", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
      "This project's own weights; otherwise MMDM_WEIGHTS, or models beside the program.", FIELD(weights), 0,
      MDM_MAX_PATH, MDM_STALE_NONE},
-    {"title", 0, MDM_OPTION_TEXT, NULL, "Masked recordings", "TEXT", job, "Title on the dataset's card.",
-     FIELD(title), 0, sizeof ((mdm_settings *)0)->title, MDM_STALE_PACK},
-    {"licence", 0, MDM_OPTION_TEXT, NULL, "other", "NAME", job,
-     "Licence named on the dataset's card: yours to choose.", FIELD(licence), 0,
-     sizeof ((mdm_settings *)0)->licence, MDM_STALE_PACK},
+    {"title", 0, MDM_OPTION_TEXT, NULL, "Masked recordings", "TEXT", job, "Title on the dataset's card.", FIELD(title),
+     0, sizeof((mdm_settings *)0)->title, MDM_STALE_PACK},
+    {"licence", 0, MDM_OPTION_TEXT, NULL, "other", "NAME", job, "Licence named on the dataset's card: yours to choose.",
+     FIELD(licence), 0, sizeof((mdm_settings *)0)->licence, MDM_STALE_PACK},
 };
 
 static const mdm_preset presets[] = {
@@ -276,8 +276,10 @@ static mdm_status set_contexts(mdm_settings *settings, mdm_treatment treatment, 
         if (c == MDM_CONTEXT_COUNT)
             return unknown("context", item, names, MDM_CONTEXT_COUNT);
         if (treatment == MDM_COARSEN && !coarsenable[c])
-            return mdm_fail(MDM_ERR_USAGE, "--coarsen: %s has no rough groups (age, race, expression and gaze have): "
-                            "use --keep, --redraw or --remove", item);
+            return mdm_fail(MDM_ERR_USAGE,
+                            "--coarsen: %s has no rough groups (age, race, expression and gaze have): "
+                            "use --keep, --redraw or --remove",
+                            item);
         settings->context[c] = treatment;
         if (c == MDM_CONTEXT_VOICE)
             settings->voice = treatment == MDM_KEEP     ? MDM_VOICE_KEEP
@@ -340,8 +342,7 @@ static mdm_status set_seconds(double *out, const mdm_option *option, const char 
     return MDM_OK;
 }
 
-static mdm_status set_number(long long *out, const mdm_option *option, const char *value, long long low,
-                             long long high)
+static mdm_status set_number(long long *out, const mdm_option *option, const char *value, long long low, long long high)
 {
     char *end, expected[80];
     errno = 0;

@@ -39,8 +39,8 @@ enum {
 };
 
 typedef struct mdm_option {
-    const char *name;     /* "keep": --keep on the command line, keep: in YAML */
-    char letter;          /* 'o' for -o, or 0 */
+    const char *name; /* "keep": --keep on the command line, keep: in YAML */
+    char letter;      /* 'o' for -o, or 0 */
     mdm_option_type type;
     const char *values;   /* "blur|mosaic|fill|keep", or NULL */
     const char *fallback; /* the default, written as a user would */
@@ -58,7 +58,7 @@ typedef struct mdm_preset {
     const char *coarsen; /* the same */
 } mdm_preset;
 
-const mdm_option *mdm_option_table(int *count);  /* the table; never freed */
+const mdm_option *mdm_option_table(int *count); /* the table; never freed */
 const mdm_preset *mdm_presets(int *count);
 
 /* The option called `name` (without dashes; '_' counts as '-'). Unknown: MDM_ERR_USAGE with the nearest name. */

@@ -91,8 +91,8 @@ mdm_status mdm_options_markdown(mdm_buffer *out)
                                    "and in a YAML file given with `--config`\n(`name: value`).\n"));
     for (int i = 0; i < count; i++) {
         if (strcmp(table[i].section, section) != 0)
-            MDM_TRY(mdm_buffer_printf(out, "\n## %s\n\n| option | values | default | what it does |\n|---|---|---|---|\n",
-                                      table[i].section));
+            MDM_TRY(mdm_buffer_printf(
+                out, "\n## %s\n\n| option | values | default | what it does |\n|---|---|---|---|\n", table[i].section));
         section = table[i].section;
         MDM_TRY(mdm_buffer_printf(out, "| `--%s`", table[i].name));
         if (table[i].letter)

@@ -7,7 +7,7 @@
 #include "base/options.h"
 
 #define MAX_CONFIG ((size_t)1 << 20)
-#define MAX_VALUE 4096
+#define MAX_VALUE  4096
 
 /* Contexts already named by a list of the same source, to refuse "--keep age --redraw age". */
 typedef struct named_contexts {
@@ -122,11 +122,11 @@ typedef struct config_reader {
     mdm_settings *settings;
     named_contexts named;
     const char *where;
-    bool preset_pass;      /* the preset is applied first, wherever it stands */
+    bool preset_pass;         /* the preset is applied first, wherever it stands */
     const mdm_option *option; /* whose value comes next */
-    char seen[128];        /* one per option of the table */
-    char list[MAX_VALUE];  /* items of a sequence, comma separated */
-    int depth;             /* 0 before the mapping, 1 in it, 2 in a sequence */
+    char seen[128];           /* one per option of the table */
+    char list[MAX_VALUE];     /* items of a sequence, comma separated */
+    int depth;                /* 0 before the mapping, 1 in it, 2 in a sequence */
 } config_reader;
 
 static mdm_status at_line(const config_reader *reader, const yaml_event_t *event, const char *message)
@@ -150,7 +150,7 @@ static mdm_status apply_value(config_reader *reader, const yaml_event_t *event, 
         return MDM_OK;
     /* YAML's other spellings of truth, for flags only. */
     if (!takes_value(option))
-        value = strcmp(value, "yes") == 0 || strcmp(value, "on") == 0 ? "true"
+        value = strcmp(value, "yes") == 0 || strcmp(value, "on") == 0   ? "true"
                 : strcmp(value, "no") == 0 || strcmp(value, "off") == 0 ? "false"
                                                                         : value;
     if (set_once(reader->settings, &reader->named, option, value) != MDM_OK)

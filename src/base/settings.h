@@ -7,22 +7,43 @@
 
 /* Contexts worth keeping, in the order of the design's vocabulary. */
 typedef enum mdm_context {
-    MDM_CONTEXT_AGE, MDM_CONTEXT_GENDER, MDM_CONTEXT_RACE, MDM_CONTEXT_EXPRESSION, MDM_CONTEXT_GAZE,
-    MDM_CONTEXT_HEAD_POSE, MDM_CONTEXT_EYES, MDM_CONTEXT_MOUTH, MDM_CONTEXT_GLASSES, MDM_CONTEXT_SPEECH,
-    MDM_CONTEXT_VOICE, MDM_CONTEXT_PROSODY, MDM_CONTEXT_SCENE, MDM_CONTEXT_COUNT
+    MDM_CONTEXT_AGE,
+    MDM_CONTEXT_GENDER,
+    MDM_CONTEXT_RACE,
+    MDM_CONTEXT_EXPRESSION,
+    MDM_CONTEXT_GAZE,
+    MDM_CONTEXT_HEAD_POSE,
+    MDM_CONTEXT_EYES,
+    MDM_CONTEXT_MOUTH,
+    MDM_CONTEXT_GLASSES,
+    MDM_CONTEXT_SPEECH,
+    MDM_CONTEXT_VOICE,
+    MDM_CONTEXT_PROSODY,
+    MDM_CONTEXT_SCENE,
+    MDM_CONTEXT_COUNT
 } mdm_context;
 
-typedef enum mdm_treatment { MDM_REDRAW, MDM_KEEP, MDM_COARSEN, MDM_REMOVE } mdm_treatment; /* per context; redraw is the default */
+typedef enum mdm_treatment {
+    MDM_REDRAW,
+    MDM_KEEP,
+    MDM_COARSEN,
+    MDM_REMOVE
+} mdm_treatment; /* per context; redraw is the default */
 
-typedef enum mdm_cover { MDM_COVER_BLUR, MDM_COVER_MOSAIC, MDM_COVER_FILL, MDM_COVER_KEEP } mdm_cover; /* plates, screen text */
-typedef enum mdm_words { MDM_WORDS_SILENCE, MDM_WORDS_TONE, MDM_WORDS_KEEP } mdm_words;               /* spoken personal data */
+typedef enum mdm_cover {
+    MDM_COVER_BLUR,
+    MDM_COVER_MOSAIC,
+    MDM_COVER_FILL,
+    MDM_COVER_KEEP
+} mdm_cover;                                                                            /* plates, screen text */
+typedef enum mdm_words { MDM_WORDS_SILENCE, MDM_WORDS_TONE, MDM_WORDS_KEEP } mdm_words; /* spoken personal data */
 typedef enum mdm_voice { MDM_VOICE_MASK, MDM_VOICE_KEEP, MDM_VOICE_REMOVE } mdm_voice;
 typedef enum mdm_metadata { MDM_METADATA_STRIP, MDM_METADATA_KEEP_TIMING } mdm_metadata;
 typedef enum mdm_identity { MDM_IDENTITY_PER_PERSON, MDM_IDENTITY_PER_CLIP } mdm_identity;
 typedef enum mdm_mode { MDM_MODE_SCENE, MDM_MODE_PORTRAIT } mdm_mode;
 
-#define MDM_MAX_PATH 1024
-#define MDM_MAX_RECTANGLES 16
+#define MDM_MAX_PATH             1024
+#define MDM_MAX_RECTANGLES       16
 #define MDM_MAX_PERSONS_EXCLUDED 64
 
 typedef struct mdm_settings {
@@ -37,19 +58,19 @@ typedef struct mdm_settings {
     int cover[MDM_MAX_RECTANGLES][4]; /* --cover x,y,w,h in pixels of the upright frame */
     int exclude_count;
     char exclude[MDM_MAX_PERSONS_EXCLUDED][32]; /* --exclude-person: covered, not replaced */
-    double start, end, segment; /* seconds; 0 = whole / no segmenting */
+    double start, end, segment;                 /* seconds; 0 = whole / no segmenting */
     uint64_t seed;
-    int jobs;           /* worker processes; 0 = one per two cores */
+    int jobs; /* worker processes; 0 = one per two cores */
     bool draw, json, force, dry_run, keep_work;
     char transcribe[16]; /* backend: "whisper", "none" */
     char animate[16], portrait[24], describe[16];
-    int attempts;       /* stand-ins drawn for a person whose result is recognised, before the face is covered */
-    int memory;         /* MiB a worker may use; 0 = no limit */
-    int verbosity;      /* -1 quiet, 0, 1 verbose */
-    char preset[24];    /* name of the preset that was applied, "" for none */
+    int attempts;    /* stand-ins drawn for a person whose result is recognised, before the face is covered */
+    int memory;      /* MiB a worker may use; 0 = no limit */
+    int verbosity;   /* -1 quiet, 0, 1 verbose */
+    char preset[24]; /* name of the preset that was applied, "" for none */
     char output[MDM_MAX_PATH], config[MDM_MAX_PATH], models[MDM_MAX_PATH], weights[MDM_MAX_PATH];
-    char licence[64];   /* of the dataset, an identifier the Hugging Face card knows, or "other" */
-    char title[128];    /* of the dataset */
+    char licence[64]; /* of the dataset, an identifier the Hugging Face card knows, or "other" */
+    char title[128];  /* of the dataset */
 } mdm_settings;
 
 const char *mdm_context_name(mdm_context context); /* "head_pose" */

@@ -28,11 +28,11 @@ int mdm_exit_code(mdm_status status);
 const char *mdm_status_name(mdm_status status);
 
 /* Returns early with the status of `expr` unless it is MDM_OK. */
-#define MDM_TRY(expr)                                \
-    do {                                             \
-        mdm_status mdm_try_status = (expr);          \
-        if (mdm_try_status != MDM_OK)                \
-            return mdm_try_status;                   \
+#define MDM_TRY(expr)                                                                                                  \
+    do {                                                                                                               \
+        mdm_status mdm_try_status = (expr);                                                                            \
+        if (mdm_try_status != MDM_OK)                                                                                  \
+            return mdm_try_status;                                                                                     \
     } while (0)
 
 #endif

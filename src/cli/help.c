@@ -42,7 +42,8 @@ int mdm_cli_help(const mdm_arguments *arguments)
     }
     puts("mmdm: recordings of people in, a verified synthetic dataset out.\n\n"
          "  mmdm run drive.mp4 -o out --keep gaze,head_pose,eyes,mouth\n\n"
-         "makes out/dataset (to share) and out/private (not to share). Nothing about a person is kept unless --keep says so.\n");
+         "makes out/dataset (to share) and out/private (not to share). Nothing about a person is kept unless --keep "
+         "says so.\n");
     for (int i = 0; i < count; i++)
         printf("  %-10s %-18s %s\n", table[i].name, table[i].words, table[i].help);
     puts("\nmmdm COMMAND --help lists the options.\n"

@@ -9,7 +9,8 @@ int mdm_cli_stage(const mdm_arguments *arguments)
 {
     bool ingest = strcmp(arguments->command, "ingest") == 0;
     if (arguments->word_count != (ingest ? 2 : 1)) {
-        fprintf(stderr, "mmdm: usage: mmdm %s FOLDER%s   (FOLDER: a clip's work folder, such as OUT/private/work/clip-0001)\n",
+        fprintf(stderr,
+                "mmdm: usage: mmdm %s FOLDER%s   (FOLDER: a clip's work folder, such as OUT/private/work/clip-0001)\n",
                 arguments->command, ingest ? " RECORDING" : "");
         return 2;
     }

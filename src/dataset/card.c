@@ -66,19 +66,20 @@ static mdm_status head(mdm_buffer *out, const mdm_pack_info *info, size_t clips,
                               size_category(clips)));
     if (has_test)
         MDM_TRY(mdm_buffer_printf(out, "  - split: test\n    path: test/**\n"));
-    return mdm_buffer_printf(out,
-                             "extra_gated_prompt: \"The persons in these recordings were replaced by synthetic ones. By "
-                             "using the dataset you agree not to try to find out who they were.\"\n---\n\n");
+    return mdm_buffer_printf(
+        out, "extra_gated_prompt: \"The persons in these recordings were replaced by synthetic ones. By "
+             "using the dataset you agree not to try to find out who they were.\"\n---\n\n");
 }
 
 static mdm_status body(mdm_buffer *out, const mdm_pack_info *info, size_t delivered, size_t left_out, bool has_stills)
 {
     MDM_TRY(mdm_buffer_printf(out, "# %s\n\n", info->settings->title));
-    MDM_TRY(mdm_buffer_printf(out,
-                              "Recordings of people in which every person was replaced by a synthetic stand-in with mmdm %s. "
-                              "%zu clip%s; %zu more did not pass verification and %s not in here.\n\n"
-                              "```python\nfrom datasets import load_dataset\nds = load_dataset(\"path/to/this/folder\")\n```\n\n",
-                              info->version, delivered, delivered == 1 ? "" : "s", left_out, left_out == 1 ? "is" : "are"));
+    MDM_TRY(mdm_buffer_printf(
+        out,
+        "Recordings of people in which every person was replaced by a synthetic stand-in with mmdm %s. "
+        "%zu clip%s; %zu more did not pass verification and %s not in here.\n\n"
+        "```python\nfrom datasets import load_dataset\nds = load_dataset(\"path/to/this/folder\")\n```\n\n",
+        info->version, delivered, delivered == 1 ? "" : "s", left_out, left_out == 1 ? "is" : "are"));
     if (has_stills)
         MDM_TRY(mdm_buffer_printf(out, "Pictures are beside the videos: `load_dataset(\"imagefolder\", "
                                        "data_dir=\"path/to/this/folder/stills\")`.\n\n"));
@@ -93,25 +94,29 @@ static mdm_status body(mdm_buffer *out, const mdm_pack_info *info, size_t delive
     MDM_TRY(mdm_buffer_printf(out, ".\n\n| channel | treatment |\n|---|---|\n"));
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)info->channels, name, value) {
+    json_object_foreach((json_t *)info->channels, name, value)
+    {
         if (json_is_string(value))
             MDM_TRY(mdm_buffer_printf(out, "| %s | %s |\n", name, json_string_value(value)));
     }
     return mdm_buffer_printf(
-        out,
-        "\n## Columns\n\n"
-        "| column | meaning |\n|---|---|\n"
-        "| `clip_id` | stable id, not derived from the source's name |\n"
-        "| `frames`, `fps`, `width`, `height` | of the clip; frames and their times are those of the source |\n"
-        "| `sound` | none, masked voice or original voice |\n"
-        "| `transcript` | what is said, personal data replaced by typed placeholders |\n"
-        "| `persons` | for each: the stand-in's id and look, which contexts are true of the person (`kept`), and in how many "
-        "frames the face was replaced or covered |\n\n"
-        "## Evidence\n\n`audit/report.html` says in plain words what was measured, by which networks, and what was not; "
-        "`audit/report.json` holds the same figures. `SHA256SUMS` lists every file.\n\n"
-        "## Limits\n\nThe figures are the risk measured under the named attackers, not a promise about others. Bodies, clothes, "
-        "gait and places are as recorded unless stated otherwise. A masked voice does not hold against somebody who knows the "
-        "method. Nobody may try to find out who the persons were.\n");
+        out, "\n## Columns\n\n"
+             "| column | meaning |\n|---|---|\n"
+             "| `clip_id` | stable id, not derived from the source's name |\n"
+             "| `frames`, `fps`, `width`, `height` | of the clip; frames and their times are those of the source |\n"
+             "| `sound` | none, masked voice or original voice |\n"
+             "| `transcript` | what is said, personal data replaced by typed placeholders |\n"
+             "| `persons` | for each: the stand-in's id and look, which contexts are true of the person (`kept`), and "
+             "in how many "
+             "frames the face was replaced or covered |\n\n"
+             "## Evidence\n\n`audit/report.html` says in plain words what was measured, by which networks, and what "
+             "was not; "
+             "`audit/report.json` holds the same figures. `SHA256SUMS` lists every file.\n\n"
+             "## Limits\n\nThe figures are the risk measured under the named attackers, not a promise about others. "
+             "Bodies, clothes, "
+             "gait and places are as recorded unless stated otherwise. A masked voice does not hold against somebody "
+             "who knows the "
+             "method. Nobody may try to find out who the persons were.\n");
 }
 
 mdm_status mdm_pack_card(const char *path, const mdm_pack_info *info, size_t delivered, size_t left_out, bool has_test,

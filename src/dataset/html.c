@@ -13,7 +13,9 @@ static const char style[] =
     "h3{font-size:1rem;margin:1.4rem 0 .3rem}table{border-collapse:collapse;font-size:.92rem}"
     "td,th{padding:.2rem .7rem;border-bottom:1px solid #e5e5e5;text-align:left;vertical-align:top}"
     ".tiles{display:flex;flex-wrap:wrap;gap:.8rem}.tile{background:#f3f5f7;border-radius:.5rem;padding:.7rem 1rem}"
-    ".tile b{display:block;font-size:1.5rem}.note{color:#666;font-size:.9rem}img{height:150px;margin:.2rem;border-radius:.3rem}"
+    ".tile "
+    "b{display:block;font-size:1.5rem}.note{color:#666;font-size:.9rem}img{height:150px;margin:.2rem;border-radius:."
+    "3rem}"
     ".bad{color:#a40000}</style>";
 
 mdm_status mdm_html_head(mdm_buffer *out, const char *title)
@@ -28,11 +30,20 @@ mdm_status mdm_html_text(mdm_buffer *out, const char *text)
 {
     for (const char *c = text ? text : ""; *c; c++) {
         switch (*c) {
-        case '<': MDM_TRY(mdm_buffer_printf(out, "&lt;")); break;
-        case '>': MDM_TRY(mdm_buffer_printf(out, "&gt;")); break;
-        case '&': MDM_TRY(mdm_buffer_printf(out, "&amp;")); break;
-        case '"': MDM_TRY(mdm_buffer_printf(out, "&quot;")); break;
-        default: MDM_TRY(mdm_buffer_append(out, c, 1));
+        case '<':
+            MDM_TRY(mdm_buffer_printf(out, "&lt;"));
+            break;
+        case '>':
+            MDM_TRY(mdm_buffer_printf(out, "&gt;"));
+            break;
+        case '&':
+            MDM_TRY(mdm_buffer_printf(out, "&amp;"));
+            break;
+        case '"':
+            MDM_TRY(mdm_buffer_printf(out, "&quot;"));
+            break;
+        default:
+            MDM_TRY(mdm_buffer_append(out, c, 1));
         }
     }
     return MDM_OK;
@@ -52,7 +63,8 @@ mdm_status mdm_html_value(mdm_buffer *out, const json_t *value)
     if (json_is_object(value)) {
         const char *key, *comma = "";
         json_t *inner;
-        json_object_foreach((json_t *)value, key, inner) {
+        json_object_foreach((json_t *)value, key, inner)
+        {
             MDM_TRY(mdm_buffer_printf(out, "%s", comma));
             MDM_TRY(mdm_html_text(out, key));
             MDM_TRY(mdm_buffer_printf(out, " "));

@@ -33,8 +33,10 @@ static bool share_person(const mdm_pack_clip *a, const mdm_pack_clip *b)
 {
     size_t i, k;
     json_t *x, *y;
-    json_array_foreach(json_object_get(a->plan, "persons"), i, x) {
-        json_array_foreach(json_object_get(b->plan, "persons"), k, y) {
+    json_array_foreach(json_object_get(a->plan, "persons"), i, x)
+    {
+        json_array_foreach(json_object_get(b->plan, "persons"), k, y)
+        {
             if (json_equal(json_object_get(x, "id"), json_object_get(y, "id")))
                 return true;
         }
@@ -242,12 +244,12 @@ static mdm_status write_licence(const char *folder, const mdm_settings *settings
 {
     char *path, *text;
     MDM_TRY(mdm_join_path(&path, folder, "LICENSE"));
-    mdm_status status =
-        mdm_format(&text,
-                   "Licence of this dataset: %s\n\n"
-                   "Whoever publishes it chooses the licence (`mmdm run --licence NAME`) and replaces this text by its full\n"
-                   "wording. Whatever the licence, nobody may try to find out who the recorded persons were.\n",
-                   settings->licence);
+    mdm_status status = mdm_format(
+        &text,
+        "Licence of this dataset: %s\n\n"
+        "Whoever publishes it chooses the licence (`mmdm run --licence NAME`) and replaces this text by its full\n"
+        "wording. Whatever the licence, nobody may try to find out who the recorded persons were.\n",
+        settings->licence);
     if (status == MDM_OK)
         status = mdm_file_write(path, text, strlen(text));
     mdm_free(&text);

@@ -14,15 +14,15 @@
 /* A clip to deliver or, when `passed` is false, to mention only. All borrowed. */
 typedef struct mdm_pack_clip {
     const char *clip_id;
-    const char *media;            /* masked.mp4 or masked.png; NULL when not passed */
-    const json_t *clip;           /* clip.json */
-    const json_t *plan;           /* the clip's plan.json */
-    const json_t *evidence;       /* evidence.json; NULL when it never came so far */
-    const json_t *transcript;     /* transcript.json, or NULL */
-    const char *const *pictures;  /* JPEG files cut from the result, or NULL */
+    const char *media;           /* masked.mp4 or masked.png; NULL when not passed */
+    const json_t *clip;          /* clip.json */
+    const json_t *plan;          /* the clip's plan.json */
+    const json_t *evidence;      /* evidence.json; NULL when it never came so far */
+    const json_t *transcript;    /* transcript.json, or NULL */
+    const char *const *pictures; /* JPEG files cut from the result, or NULL */
     size_t picture_count;
     bool passed;
-    const char *failure;          /* short code when it failed before verify: "input", "internal" ... */
+    const char *failure; /* short code when it failed before verify: "input", "internal" ... */
 } mdm_pack_clip;
 
 typedef struct mdm_pack_info {

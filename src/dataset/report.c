@@ -25,7 +25,8 @@ static void count_clip(json_t *totals, json_t *persons, const mdm_pack_clip *cli
         return;
     add_to(totals, "frames", whole(json_object_get(clip->clip, "video"), "frames"));
     add_to(totals, "uncovered_faces", whole(json_object_get(clip->evidence, "uncovered"), "faces"));
-    json_array_foreach(json_object_get(clip->evidence, "persons"), i, person) {
+    json_array_foreach(json_object_get(clip->evidence, "persons"), i, person)
+    {
         const json_t *frames = json_object_get(person, "frames");
         const char *id = json_string_value(json_object_get(person, "id"));
         for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
@@ -43,9 +44,11 @@ static void merge_judges(json_t *judges, const json_t *more)
 {
     size_t i, k;
     json_t *judge, *known;
-    json_array_foreach((json_t *)more, i, judge) {
+    json_array_foreach((json_t *)more, i, judge)
+    {
         json_t *same = NULL;
-        json_array_foreach(judges, k, known) {
+        json_array_foreach(judges, k, known)
+        {
             if (json_equal(json_object_get(known, "name"), json_object_get(judge, "name")) &&
                 json_equal(json_object_get(known, "measures"), json_object_get(judge, "measures")))
                 same = known;
@@ -65,11 +68,11 @@ static json_t *reason_codes(const mdm_pack_clip *clip)
 {
     size_t i, k;
     json_t *reason, *have, *codes = json_array();
-    json_array_foreach(json_object_get(clip->evidence, "reasons"), i, reason) {
+    json_array_foreach(json_object_get(clip->evidence, "reasons"), i, reason)
+    {
         json_t *code = json_object_get(reason, "code");
         bool known = !json_is_string(code);
-        json_array_foreach(codes, k, have)
-            known = known || json_equal(have, code);
+        json_array_foreach(codes, k, have) known = known || json_equal(have, code);
         if (!known)
             json_array_append(codes, code);
     }
@@ -86,9 +89,10 @@ mdm_status mdm_report_json(json_t **out, const mdm_pack_info *info, const mdm_pa
     json_t *totals = json_object(), *persons = json_object(), *judges = json_array(), *rows = json_array(),
            *quarantine = json_array();
     mdm_status status = MDM_OK;
-    static const char *const zero[] = {"clips", "delivered", "quarantined", "frames", "uncovered_faces",
-                                       "face_frames_face", "face_frames_replaced", "face_frames_covered",
-                                       "face_frames_none"};
+    static const char *const zero[] = {
+        "clips",           "delivered",        "quarantined",          "frames",
+        "uncovered_faces", "face_frames_face", "face_frames_replaced", "face_frames_covered",
+        "face_frames_none"};
     for (size_t i = 0; i < sizeof zero / sizeof zero[0]; i++)
         json_object_set_new(totals, zero[i], json_integer(0));
     for (size_t i = 0; i < count && status == MDM_OK; i++) {
@@ -99,8 +103,8 @@ mdm_status mdm_report_json(json_t **out, const mdm_pack_info *info, const mdm_pa
             status = mdm_pack_shared_evidence(&row, &clips[i]);
             json_array_append_new(rows, row);
         } else {
-            json_array_append_new(quarantine, json_pack("{s:s, s:o}", "clip_id", clips[i].clip_id, "reasons",
-                                                        reason_codes(&clips[i])));
+            json_array_append_new(
+                quarantine, json_pack("{s:s, s:o}", "clip_id", clips[i].clip_id, "reasons", reason_codes(&clips[i])));
         }
     }
     size_t person_count = json_object_size(persons);

@@ -49,8 +49,8 @@ static mdm_status match_plot(mdm_buffer *out, const json_t *figure)
     double scale = WIDTH / (limit > 0 ? limit * 1.6 : 1);
     double x = at * scale, t = limit * scale;
     x = x < 0 ? 0 : x > WIDTH ? WIDTH : x;
-    MDM_TRY(mdm_buffer_printf(out, "<svg width=%d height=16 role=img><rect y=6 width=%d height=4 fill=\"#eee\"/>", WIDTH,
-                              WIDTH));
+    MDM_TRY(mdm_buffer_printf(out, "<svg width=%d height=16 role=img><rect y=6 width=%d height=4 fill=\"#eee\"/>",
+                              WIDTH, WIDTH));
     MDM_TRY(mdm_buffer_printf(out, "<rect x=%.1f y=6 width=%.1f height=4 fill=\"#f3c6c6\"/>", closer_up ? t : 0.0,
                               closer_up ? WIDTH - t : t));
     MDM_TRY(mdm_buffer_printf(out, "<line x1=%.1f x2=%.1f y1=1 y2=15 stroke=\"#a40000\" stroke-width=2 />", t, t));
@@ -69,10 +69,11 @@ static mdm_status summary(mdm_buffer *out, const json_t *report)
     const json_t *totals = json_object_get(report, "totals");
     char number[64];
     double faces = (double)whole(totals, "face_frames_face");
-    MDM_TRY(mdm_buffer_printf(out, "<h1>What was done to these recordings, and how we know</h1>\n"
-                                   "<p>Every person in these clips was replaced by a synthetic stand-in. Networks that took no part in "
-                                   "making the result then tried to find and to recognise the recorded persons. This page says how "
-                                   "far they got.</p>\n<div class=tiles>\n"));
+    MDM_TRY(mdm_buffer_printf(
+        out, "<h1>What was done to these recordings, and how we know</h1>\n"
+             "<p>Every person in these clips was replaced by a synthetic stand-in. Networks that took no part in "
+             "making the result then tried to find and to recognise the recorded persons. This page says how "
+             "far they got.</p>\n<div class=tiles>\n"));
     snprintf(number, sizeof number, "%lld", whole(totals, "delivered"));
     MDM_TRY(tile(out, number, "clips in the dataset"));
     snprintf(number, sizeof number, "%lld", whole(totals, "quarantined"));
@@ -95,7 +96,8 @@ static mdm_status key_value_table(mdm_buffer *out, const json_t *object, const c
     const char *key;
     json_t *value;
     MDM_TRY(mdm_buffer_printf(out, "<table><tr><th>%s<th>%s\n", left, right));
-    json_object_foreach((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
         MDM_TRY(mdm_html_text(out, key));
         MDM_TRY(mdm_buffer_printf(out, "<td>"));
@@ -107,8 +109,9 @@ static mdm_status key_value_table(mdm_buffer *out, const json_t *object, const c
 
 static mdm_status policy(mdm_buffer *out, const json_t *report)
 {
-    MDM_TRY(mdm_buffer_printf(out, "<h2>What was asked</h2>\n<p>keep: as recorded. coarsen: only the rough group. redraw: drawn anew from a "
-                                   "stated prior without looking at the source. remove: taken out.</p>\n"));
+    MDM_TRY(mdm_buffer_printf(
+        out, "<h2>What was asked</h2>\n<p>keep: as recorded. coarsen: only the rough group. redraw: drawn anew from a "
+             "stated prior without looking at the source. remove: taken out.</p>\n"));
     MDM_TRY(key_value_table(out, json_object_get(report, "policy"), "context", "treatment"));
     MDM_TRY(mdm_buffer_printf(out, "<br>"));
     return key_value_table(out, json_object_get(report, "channels"), "channel", "treatment");
@@ -118,10 +121,12 @@ static mdm_status judges(mdm_buffer *out, const json_t *report)
 {
     size_t i;
     json_t *judge;
-    MDM_TRY(mdm_buffer_printf(out, "<h2>Who judged</h2>\n<p>The true-match rate says how often a judge recognises a person in two "
-                                   "unmasked pictures of the same clip. A judge under 90 %% is blind here, and its silence proves "
-                                   "nothing; it was not used.</p>\n<table><tr><th>judge<th>measures<th>true-match rate<th>used<th>note\n"));
-    json_array_foreach(json_object_get(report, "judges"), i, judge) {
+    MDM_TRY(mdm_buffer_printf(
+        out, "<h2>Who judged</h2>\n<p>The true-match rate says how often a judge recognises a person in two "
+             "unmasked pictures of the same clip. A judge under 90 %% is blind here, and its silence proves "
+             "nothing; it was not used.</p>\n<table><tr><th>judge<th>measures<th>true-match rate<th>used<th>note\n"));
+    json_array_foreach(json_object_get(report, "judges"), i, judge)
+    {
         static const char *const columns[] = {"name", "measures", "true_match_rate", "used", "note"};
         MDM_TRY(mdm_buffer_printf(out, "<tr>"));
         for (size_t k = 0; k < sizeof columns / sizeof columns[0]; k++) {
@@ -137,8 +142,10 @@ static mdm_status recognition(mdm_buffer *out, const json_t *person)
 {
     const char *name;
     json_t *figure;
-    MDM_TRY(mdm_buffer_printf(out, "<table><tr><th>recogniser<th>frames matching the source<th>likeness (line: the same person)\n"));
-    json_object_foreach(json_object_get(person, "reidentification"), name, figure) {
+    MDM_TRY(mdm_buffer_printf(
+        out, "<table><tr><th>recogniser<th>frames matching the source<th>likeness (line: the same person)\n"));
+    json_object_foreach(json_object_get(person, "reidentification"), name, figure)
+    {
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
         MDM_TRY(mdm_html_text(out, name));
         MDM_TRY(mdm_buffer_printf(out, "<td>%lld of %lld<td>", whole(figure, "match_frames"), whole(figure, "frames")));
@@ -156,14 +163,16 @@ static mdm_status contexts(mdm_buffer *out, const json_t *person)
     if (json_object_size(json_object_get(person, "contexts")) == 0)
         return MDM_OK;
     MDM_TRY(mdm_buffer_printf(out, "<table><tr><th>context<th>treatment<th>figures<th>judge\n"));
-    json_object_foreach(json_object_get(person, "contexts"), name, context) {
+    json_object_foreach(json_object_get(person, "contexts"), name, context)
+    {
         const char *comma = "";
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
         MDM_TRY(mdm_html_text(out, name));
         MDM_TRY(mdm_buffer_printf(out, "<td>"));
         MDM_TRY(mdm_html_value(out, json_object_get(context, "treatment")));
         MDM_TRY(mdm_buffer_printf(out, "<td>"));
-        json_object_foreach(context, key, value) {
+        json_object_foreach(context, key, value)
+        {
             bool skip = json_is_null(value);
             for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
                 skip = skip || strcmp(key, hidden[i]) == 0;
@@ -186,8 +195,8 @@ static mdm_status contexts(mdm_buffer *out, const json_t *person)
 
 static mdm_status one_clip(mdm_buffer *out, const json_t *row, const mdm_pack_clip *clip)
 {
-    static const char *const figures[] = {"uncovered", "untouched", "timing", "flicker_ratio", "voice", "text", "words",
-                                          "metadata"};
+    static const char *const figures[] = {"uncovered", "untouched", "timing", "flicker_ratio",
+                                          "voice",     "text",      "words",  "metadata"};
     size_t i;
     json_t *person;
     MDM_TRY(mdm_buffer_printf(out, "<h3>"));
@@ -196,7 +205,8 @@ static mdm_status one_clip(mdm_buffer *out, const json_t *row, const mdm_pack_cl
     for (i = 0; i < clip->picture_count; i++)
         MDM_TRY(mdm_html_picture(out, clip->pictures[i]));
     MDM_TRY(mdm_buffer_printf(out, "</div>\n"));
-    json_array_foreach(json_object_get(row, "persons"), i, person) {
+    json_array_foreach(json_object_get(row, "persons"), i, person)
+    {
         MDM_TRY(mdm_buffer_printf(out, "<p><b>"));
         MDM_TRY(mdm_html_value(out, json_object_get(person, "id")));
         MDM_TRY(mdm_buffer_printf(out, "</b> "));
@@ -220,8 +230,9 @@ static mdm_status one_clip(mdm_buffer *out, const json_t *row, const mdm_pack_cl
 static mdm_status clip_sections(mdm_buffer *out, const json_t *report, const mdm_pack_clip *clips, size_t count)
 {
     size_t row = 0;
-    MDM_TRY(mdm_buffer_printf(out, "<h2>Clip by clip</h2>\n<p class=note>Green: frames in which the face was replaced; yellow: covered. "
-                                   "In the likeness plots the dot is the mean, the ring the closest frame.</p>\n"));
+    MDM_TRY(mdm_buffer_printf(
+        out, "<h2>Clip by clip</h2>\n<p class=note>Green: frames in which the face was replaced; yellow: covered. "
+             "In the likeness plots the dot is the mean, the ring the closest frame.</p>\n"));
     for (size_t i = 0; i < count; i++)
         if (clips[i].passed)
             MDM_TRY(one_clip(out, json_array_get(json_object_get(report, "clips"), row++), &clips[i]));
@@ -235,12 +246,15 @@ static mdm_status quarantine(mdm_buffer *out, const json_t *report)
     MDM_TRY(mdm_buffer_printf(out, "<h2>Held back</h2>\n"));
     if (json_array_size(list) == 0)
         return mdm_buffer_printf(out, "<p>No clip was held back.</p>\n");
-    MDM_TRY(mdm_buffer_printf(out, "<p>These clips failed and are not in the dataset.</p>\n<table><tr><th>clip<th>why\n"));
-    json_array_foreach(list, i, clip) {
+    MDM_TRY(
+        mdm_buffer_printf(out, "<p>These clips failed and are not in the dataset.</p>\n<table><tr><th>clip<th>why\n"));
+    json_array_foreach(list, i, clip)
+    {
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
         MDM_TRY(mdm_html_value(out, json_object_get(clip, "clip_id")));
         MDM_TRY(mdm_buffer_printf(out, "<td>"));
-        json_array_foreach(json_object_get(clip, "reasons"), k, code) {
+        json_array_foreach(json_object_get(clip, "reasons"), k, code)
+        {
             MDM_TRY(mdm_buffer_printf(out, k ? ", " : ""));
             MDM_TRY(mdm_html_value(out, code));
         }
@@ -256,9 +270,11 @@ static mdm_status redrawn(mdm_buffer *out, const json_t *report)
     json_t *row;
     if (!json_is_object(table) || json_object_size(table) == 0)
         return MDM_OK;
-    MDM_TRY(mdm_buffer_printf(out, "<h2>Drawn anew</h2>\n<p>A context that was drawn anew should agree with the source no more often than "
-                                   "chance.</p>\n<table><tr><th>context<th>persons<th>agrees with the source<th>by chance\n"));
-    json_object_foreach((json_t *)table, name, row) {
+    MDM_TRY(mdm_buffer_printf(
+        out, "<h2>Drawn anew</h2>\n<p>A context that was drawn anew should agree with the source no more often than "
+             "chance.</p>\n<table><tr><th>context<th>persons<th>agrees with the source<th>by chance\n"));
+    json_object_foreach((json_t *)table, name, row)
+    {
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
         MDM_TRY(mdm_html_text(out, name));
         MDM_TRY(mdm_buffer_printf(out, "<td>%lld<td>%.0f %%<td>%.0f %%\n", whole(row, "persons"),
@@ -272,12 +288,15 @@ static const char limits[] =
     "<h2>What this does not say</h2>\n<ul>\n"
     "<li>The figures are the risk measured under these attackers. Other networks, more pictures of the same person or "
     "knowledge of the place and time may do better.</li>\n"
-    "<li>Only faces, voices, words, plates, written text and metadata are treated. Clothes, gait, body shape, tattoos, rooms and "
+    "<li>Only faces, voices, words, plates, written text and metadata are treated. Clothes, gait, body shape, tattoos, "
+    "rooms and "
     "streets are as recorded.</li>\n"
     "<li>A masked voice resists a listener, not somebody who knows the method and has recordings to compare.</li>\n"
-    "<li>Judges make errors of their own; their true-match rates are above. Figures marked &ldquo;not independent&rdquo; come from a network "
+    "<li>Judges make errors of their own; their true-match rates are above. Figures marked &ldquo;not "
+    "independent&rdquo; come from a network "
     "that also took part in making the result.</li>\n"
-    "<li>Age, gender and race are what networks see in a face, in the groups of the data they were trained on. They are not facts "
+    "<li>Age, gender and race are what networks see in a face, in the groups of the data they were trained on. They "
+    "are not facts "
     "about a person.</li>\n</ul>\n";
 
 mdm_status mdm_report_html(mdm_buffer *out, const json_t *report, const mdm_pack_clip *clips, size_t count)

@@ -18,8 +18,8 @@ static void copy_members(json_t *out, const json_t *from, const char *const *nam
 /* A context's figures: `before` and everything compared with it only if the context was kept (or its group). */
 static json_t *shared_context(const json_t *context)
 {
-    static const char *const kept[] = {"treatment", "before", "after", "agree", "agree_frames", "frames", "error", "unit",
-                                       "correlation", "blink_f1", "judge", "independent"};
+    static const char *const kept[] = {"treatment", "before", "after",       "agree",    "agree_frames", "frames",
+                                       "error",     "unit",   "correlation", "blink_f1", "judge",        "independent"};
     static const char *const other[] = {"treatment", "after", "judge", "independent"};
     const char *treatment = json_string_value(json_object_get(context, "treatment"));
     json_t *out = json_object();
@@ -28,7 +28,8 @@ static json_t *shared_context(const json_t *context)
         json_t *value;
         COPY(out, context, kept);
         void *next;
-        json_object_foreach_safe(out, next, key, value) {
+        json_object_foreach_safe(out, next, key, value)
+        {
             if (json_is_null(value))
                 json_object_del(out, key);
         }
@@ -91,7 +92,8 @@ static const json_t *evidence_person(const mdm_pack_clip *clip, const char *id)
 {
     size_t i;
     json_t *person;
-    json_array_foreach(json_object_get(clip->evidence, "persons"), i, person) {
+    json_array_foreach(json_object_get(clip->evidence, "persons"), i, person)
+    {
         const char *name = json_string_value(json_object_get(person, "id"));
         if (name && strcmp(name, id) == 0)
             return person;
@@ -103,7 +105,8 @@ static bool is_removed(const json_t *person, const char *context)
 {
     size_t i;
     json_t *removed;
-    json_array_foreach(json_object_get(person, "remove"), i, removed) {
+    json_array_foreach(json_object_get(person, "remove"), i, removed)
+    {
         if (strcmp(json_string_value(removed), context) == 0)
             return true;
     }
@@ -127,8 +130,7 @@ static json_t *row_person(const mdm_pack_clip *clip, const json_t *person)
     }
     const char *name;
     json_t *value;
-    json_object_foreach(json_object_get(person, "keep"), name, value)
-        json_array_append_new(kept, json_string(name));
+    json_object_foreach(json_object_get(person, "keep"), name, value) json_array_append_new(kept, json_string(name));
     json_object_set_new(out, "kept", kept);
     const json_t *frames = json_object_get(evidence_person(clip, id), "frames");
     static const char *const counts[] = {"face", "replaced", "covered"};
@@ -159,9 +161,10 @@ mdm_status mdm_pack_row(json_t **out, const mdm_pack_clip *clip, const char *fil
     json_object_set_new(*out, "fps", json_real(json_number_value(fps)));
     json_object_set(*out, "width", json_object_get(video, "width"));
     json_object_set(*out, "height", json_object_get(video, "height"));
-    json_object_set_new(*out, "sound", json_string(!has_sound                     ? "none"
-                                                   : strcmp(voice, "keep") == 0 ? "original voice"
-                                                                                : "masked voice"));
+    json_object_set_new(*out, "sound",
+                        json_string(!has_sound                   ? "none"
+                                    : strcmp(voice, "keep") == 0 ? "original voice"
+                                                                 : "masked voice"));
     json_object_set_new(*out, "transcript", json_string(text ? text : ""));
     json_object_set_new(*out, "persons", persons);
     json_object_set_new(*out, "synthetic", json_true());

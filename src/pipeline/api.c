@@ -79,17 +79,18 @@ int mdm_option_count(void)
 bool mdm_option_at(mdm_option_info *out, int index)
 {
     static const char *const kinds[] = {
-        [MDM_OPTION_FLAG] = "flag",         [MDM_OPTION_LEVEL] = "flag",          [MDM_OPTION_INT] = "whole",
-        [MDM_OPTION_SEED] = "whole",        [MDM_OPTION_SECONDS] = "seconds",     [MDM_OPTION_CHOICE] = "choice",
-        [MDM_OPTION_NAME] = "choice",       [MDM_OPTION_TEXT] = "text",           [MDM_OPTION_CONTEXTS] = "contexts",
-        [MDM_OPTION_RECTANGLE] = "rectangle", [MDM_OPTION_PERSONS] = "persons",   [MDM_OPTION_PRESET] = "preset",
+        [MDM_OPTION_FLAG] = "flag",           [MDM_OPTION_LEVEL] = "flag",      [MDM_OPTION_INT] = "whole",
+        [MDM_OPTION_SEED] = "whole",          [MDM_OPTION_SECONDS] = "seconds", [MDM_OPTION_CHOICE] = "choice",
+        [MDM_OPTION_NAME] = "choice",         [MDM_OPTION_TEXT] = "text",       [MDM_OPTION_CONTEXTS] = "contexts",
+        [MDM_OPTION_RECTANGLE] = "rectangle", [MDM_OPTION_PERSONS] = "persons", [MDM_OPTION_PRESET] = "preset",
     };
     int count;
     const mdm_option *table = mdm_option_table(&count);
     if (index < 0 || index >= count)
         return false;
     const mdm_option *o = &table[index];
-    *out = (mdm_option_info){o->name, o->letter, kinds[o->type], o->values, o->fallback, o->argument, o->section, o->help};
+    *out =
+        (mdm_option_info){o->name, o->letter, kinds[o->type], o->values, o->fallback, o->argument, o->section, o->help};
     return true;
 }
 
@@ -160,7 +161,8 @@ static mdm_status check_apply_options(const mdm_settings *settings)
         if (status == MDM_OK)
             status = mdm_option_print(&before, &defaults, &table[i]);
         if (status == MDM_OK && (now.size != before.size || (now.size && memcmp(now.data, before.data, now.size) != 0)))
-            status = mdm_fail(MDM_ERR_USAGE, "--%s: apply does what private/plan.json says: change it there, or analyze again",
+            status = mdm_fail(MDM_ERR_USAGE,
+                              "--%s: apply does what private/plan.json says: change it there, or analyze again",
                               table[i].name);
     }
     mdm_buffer_free(&now);
@@ -210,8 +212,7 @@ static mdm_status append_names(mdm_buffer *out, const char *label, json_t *names
     json_t *value;
     if (json_object_size(names))
         MDM_TRY(mdm_buffer_printf(out, "; %s", label));
-    json_object_foreach(names, key, value)
-        MDM_TRY(mdm_buffer_printf(out, " %s", key));
+    json_object_foreach(names, key, value) MDM_TRY(mdm_buffer_printf(out, " %s", key));
     return MDM_OK;
 }
 
@@ -241,7 +242,8 @@ mdm_status mdm_plan_tell(const char *path, void (*say)(void *user, const char *l
     mdm_buffer line = {0};
     MDM_TRY(mdm_plan_load(&plan, path));
     mdm_status status = MDM_OK;
-    json_array_foreach(json_object_get(plan, "persons"), i, person) {
+    json_array_foreach(json_object_get(plan, "persons"), i, person)
+    {
         if (status == MDM_OK && say)
             status = person_line(&line, person);
         if (status == MDM_OK && say)

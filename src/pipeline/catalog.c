@@ -37,7 +37,8 @@ static void join_uses(char *out, size_t room, const json_t *uses)
     size_t i, used = 0;
     json_t *use;
     out[0] = '\0';
-    json_array_foreach((json_t *)uses, i, use) {
+    json_array_foreach((json_t *)uses, i, use)
+    {
         int n = snprintf(out + used, room - used, "%s%s", i ? ", " : "", json_string_value(use));
         if (n < 0 || (size_t)n >= room - used)
             return;
@@ -144,8 +145,8 @@ static mdm_status pull(const char **problem, char *text, size_t room, const mdm_
     if (status == MDM_OK)
         status = mdm_sha256_file(hash, temporary);
     if (status == MDM_OK && strcmp(hash, model->sha256) != 0)
-        status = mdm_fail(MDM_ERR_INPUT, "%s: not the expected file (SHA-256 %.12s..., expected %.12s...)", address, hash,
-                          model->sha256);
+        status = mdm_fail(MDM_ERR_INPUT, "%s: not the expected file (SHA-256 %.12s..., expected %.12s...)", address,
+                          hash, model->sha256);
     if (status == MDM_OK)
         status = mdm_temp_commit(temporary, path);
     else
@@ -163,8 +164,8 @@ static mdm_status pull(const char **problem, char *text, size_t room, const mdm_
 
 /* ---- the loop ------------------------------------------------------------------------------------------------------------ */
 
-static mdm_status one_model(const mdm_catalog *catalog, const json_t *file, mdm_model_fn tell, void *user, model_work work,
-                            size_t *problems)
+static mdm_status one_model(const mdm_catalog *catalog, const json_t *file, mdm_model_fn tell, void *user,
+                            model_work work, size_t *problems)
 {
     char uses[128], text[512] = "", *path;
     const char *problem = NULL;
@@ -204,13 +205,15 @@ static mdm_status for_each_model(const mdm_options *options, mdm_model_fn tell, 
     mdm_status status = mdm_catalog_load(&catalog, &settings);
     if (status == MDM_OK && work == pull)
         status = mdm_make_folder(catalog.models, 0755);
-    json_array_foreach(catalog.files, i, file) {
+    json_array_foreach(catalog.files, i, file)
+    {
         if (status == MDM_OK)
             status = one_model(&catalog, file, tell, user, work, &problems);
     }
     mdm_catalog_free(&catalog);
     if (status == MDM_OK && problems && work != look)
-        status = mdm_fail(MDM_ERR_DEVICE, "%zu model file%s missing or damaged", problems, problems == 1 ? " is" : "s are");
+        status =
+            mdm_fail(MDM_ERR_DEVICE, "%zu model file%s missing or damaged", problems, problems == 1 ? " is" : "s are");
     return status;
 }
 

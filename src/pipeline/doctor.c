@@ -43,7 +43,8 @@ static bool uses_stage(const json_t *file, const char *stage)
 {
     size_t i;
     json_t *use;
-    json_array_foreach(json_object_get(file, "used_by"), i, use) {
+    json_array_foreach(json_object_get(file, "used_by"), i, use)
+    {
         if (json_is_string(use) && strcmp(json_string_value(use), stage) == 0)
             return true;
     }
@@ -57,7 +58,8 @@ static void check_stage(check *c, const mdm_catalog *catalog, const char *stage)
     size_t i, missing = 0, have = 0;
     json_t *file;
     snprintf(part, sizeof part, "stage %s", stage);
-    json_array_foreach(catalog->files, i, file) {
+    json_array_foreach(catalog->files, i, file)
+    {
         char *path;
         if (!uses_stage(file, stage) || json_is_true(json_object_get(file, "optional")) ||
             mdm_catalog_path(&path, catalog, file) != MDM_OK)
@@ -106,7 +108,8 @@ mdm_status mdm_doctor(bool *ready, const mdm_options *options, mdm_finding_fn te
     snprintf(settings.weights, sizeof settings.weights, "%s", weights);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    snprintf(detail, sizeof detail, "%ld cores, %.1f GiB of memory", cores, (double)pages * (double)page / 1073741824.0);
+    snprintf(detail, sizeof detail, "%ld cores, %.1f GiB of memory", cores,
+             (double)pages * (double)page / 1073741824.0);
     report(&c, "machine", true, detail, "", false);
     check_codecs(&c);
     if (mdm_catalog_load(&catalog, &settings) != MDM_OK) {

@@ -14,12 +14,12 @@
 #include "base/file.h"
 
 #define MAX_INPUTS ((size_t)1 << 20)
-#define MAX_DEPTH 32
+#define MAX_DEPTH  32
 
 static const char *const media_endings[] = {
-    "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "vob", "3gp", "flv", "wmv", "asf",
-    "ogv", "mxf", "h264", "264", "hevc", "h265", "265", "ivf", "y4m", "jpg", "jpeg", "png", "webp", "bmp", "tif",
-    "tiff", "gif", "avif", "heic",
+    "mp4", "m4v", "mov",  "mkv", "webm", "avi", "ts",   "mts",  "m2ts", "mpg",  "mpeg", "vob",
+    "3gp", "flv", "wmv",  "asf", "ogv",  "mxf", "h264", "264",  "hevc", "h265", "265",  "ivf",
+    "y4m", "jpg", "jpeg", "png", "webp", "bmp", "tif",  "tiff", "gif",  "avif", "heic",
 };
 
 /* Starts of media files: bytes expected at an offset. */
@@ -27,9 +27,10 @@ static const struct {
     int offset, size;
     const char *bytes;
 } signatures[] = {
-    {4, 4, "ftyp"}, {4, 4, "moov"}, {4, 4, "mdat"}, {0, 4, "\x1a\x45\xdf\xa3"}, {8, 4, "AVI "}, {8, 4, "WEBP"},
-    {0, 3, "\xff\xd8\xff"}, {0, 4, "\x89PNG"}, {0, 4, "\0\0\x01\xba"}, {0, 4, "\0\0\x01\xb3"},
-    {0, 3, "FLV"}, {0, 4, "\x30\x26\xb2\x75"}, {0, 4, "OggS"}, {0, 3, "GIF"}, {0, 4, "DKIF"}, {0, 9, "YUV4MPEG2"},
+    {4, 4, "ftyp"},         {4, 4, "moov"},         {4, 4, "mdat"},         {0, 4, "\x1a\x45\xdf\xa3"},
+    {8, 4, "AVI "},         {8, 4, "WEBP"},         {0, 3, "\xff\xd8\xff"}, {0, 4, "\x89PNG"},
+    {0, 4, "\0\0\x01\xba"}, {0, 4, "\0\0\x01\xb3"}, {0, 3, "FLV"},          {0, 4, "\x30\x26\xb2\x75"},
+    {0, 4, "OggS"},         {0, 3, "GIF"},          {0, 4, "DKIF"},         {0, 9, "YUV4MPEG2"},
 };
 
 static bool looks_like_media(const char *path)
@@ -113,8 +114,9 @@ static mdm_status add_path(mdm_inputs *inputs, const char *path, const struct st
     if (S_ISDIR(info.st_mode))
         return depth > 0 && S_ISLNK(link.st_mode) ? MDM_OK : add_folder(inputs, path, except, depth);
     if (!S_ISREG(info.st_mode))
-        return depth > 0 ? MDM_OK
-                         : mdm_fail(MDM_ERR_INPUT, "%s: neither a file nor a folder: save the stream to a file first", path);
+        return depth > 0
+                   ? MDM_OK
+                   : mdm_fail(MDM_ERR_INPUT, "%s: neither a file nor a folder: save the stream to a file first", path);
     if (depth > 0 && !looks_like_media(path)) {
         inputs->skipped++;
         mdm_log(MDM_LOG_WARN, "%s: skipped: not a video or a picture", path);

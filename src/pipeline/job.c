@@ -25,7 +25,8 @@ mdm_status mdm_job_job_key(char out[65], const mdm_job *job)
     for (size_t i = 0; i < job->inputs.count; i++) {
         char part[200];
         const mdm_input *input = &job->inputs.items[i];
-        int n = snprintf(part, sizeof part, "%s %s %.6f %.6f\n", input->clip_id, input->sha256, input->start, input->end);
+        int n =
+            snprintf(part, sizeof part, "%s %s %.6f %.6f\n", input->clip_id, input->sha256, input->start, input->end);
         mdm_sha256_add(&hash, part, (size_t)n);
     }
     mdm_sha256_end(&hash, digest);
@@ -49,7 +50,9 @@ static mdm_status save_result(const mdm_job *job, const mdm_job_result *result)
     for (size_t i = 0; i < job->clip_count; i++) {
         const mdm_job_clip *clip = &job->clips[i];
         json_t *entry = json_pack("{s:s, s:s, s:s}", "id", clip->input->clip_id, "state",
-                                  clip->status != MDM_OK ? "failed" : clip->passed ? "delivered" : "quarantined",
+                                  clip->status != MDM_OK ? "failed"
+                                  : clip->passed         ? "delivered"
+                                                         : "quarantined",
                                   "message", clip->message);
         if (entry) /* a message that is not UTF-8 has no entry */
             json_array_append_new(clips, entry);
@@ -164,7 +167,8 @@ static void tell_result(const mdm_job *job, const mdm_job_result *result, mdm_jo
                         "delivered", (json_int_t)result->delivered, "quarantined", (json_int_t)result->quarantined,
                         "failed", (json_int_t)result->failed, "exit_code", result->exit_code));
     if (goal == MDM_GOAL_ANALYZE) {
-        mdm_log(MDM_LOG_INFO, "%zu of %zu clips analysed. The plan is %s: look at it, change it, then\n  mmdm apply -o %s",
+        mdm_log(MDM_LOG_INFO,
+                "%zu of %zu clips analysed. The plan is %s: look at it, change it, then\n  mmdm apply -o %s",
                 result->clips - result->failed, result->clips, job->layout.plan, job->layout.out);
         return;
     }

@@ -28,11 +28,11 @@ typedef struct mdm_job_track {
 typedef struct mdm_job_clip {
     const mdm_input *input;
     char *folder;
-    mdm_settings settings;               /* the job's, with this clip's part of the recording */
-    char key[MDM_STAGE_COUNT][65];       /* of each stage, for the journal */
-    mdm_status status;                   /* first failure, with the stage's name in the message */
+    mdm_settings settings;         /* the job's, with this clip's part of the recording */
+    char key[MDM_STAGE_COUNT][65]; /* of each stage, for the journal */
+    mdm_status status;             /* first failure, with the stage's name in the message */
     char message[1024];
-    bool passed;                         /* its evidence says so */
+    bool passed; /* its evidence says so */
 } mdm_job_clip;
 
 typedef struct mdm_job {
@@ -92,8 +92,8 @@ void mdm_job_clip_failed(mdm_job_clip *clip, mdm_status status, const char *mess
 
 /* job_plan.c */
 mdm_status mdm_job_plan(mdm_job *job, mdm_job_goal goal);
-bool mdm_job_plan_done(mdm_job *job); /* the plan on disk is of these clips and options */
-mdm_status mdm_job_plan_clips(mdm_job *job); /* writes each clip's plan.json */
+bool mdm_job_plan_done(mdm_job *job);                    /* the plan on disk is of these clips and options */
+mdm_status mdm_job_plan_clips(mdm_job *job);             /* writes each clip's plan.json */
 mdm_status mdm_job_retry(size_t *changed, mdm_job *job); /* other stand-ins where the evidence asks for it */
 
 /* job_deliver.c */

@@ -125,7 +125,8 @@ static json_t *agreement(const mdm_pack_clip *clips, size_t count, mdm_context c
     for (size_t c = 0; c < count; c++) {
         size_t i;
         json_t *person;
-        json_array_foreach(json_object_get(clips[c].evidence, "persons"), i, person) {
+        json_array_foreach(json_object_get(clips[c].evidence, "persons"), i, person)
+        {
             const json_t *figures = json_object_get(json_object_get(person, "contexts"), mdm_context_name(context));
             const char *treatment = json_string_value(json_object_get(figures, "treatment"));
             int before = index_of(values, json_object_get(figures, "before"));
@@ -163,9 +164,11 @@ static mdm_status swap_in(const mdm_job *job, const char *fresh)
     MDM_TRY(mdm_join_path(&old, job->layout.private_folder, "dataset-before.tmp"));
     mdm_status status = mdm_remove_tree(old, false);
     if (status == MDM_OK && mdm_file_exists(job->layout.dataset) && rename(job->layout.dataset, old) != 0)
-        status = mdm_fail(MDM_ERR_WRITE, "%s: cannot move the old dataset away: %s", job->layout.dataset, strerror(errno));
+        status =
+            mdm_fail(MDM_ERR_WRITE, "%s: cannot move the old dataset away: %s", job->layout.dataset, strerror(errno));
     if (status == MDM_OK && rename(fresh, job->layout.dataset) != 0)
-        status = mdm_fail(MDM_ERR_WRITE, "%s: cannot put the dataset in place: %s", job->layout.dataset, strerror(errno));
+        status =
+            mdm_fail(MDM_ERR_WRITE, "%s: cannot put the dataset in place: %s", job->layout.dataset, strerror(errno));
     if (status == MDM_OK)
         status = mdm_remove_tree(old, false);
     mdm_free(&old);
@@ -224,7 +227,8 @@ static void tell_reasons(const mdm_job_clip *clip, const json_t *evidence)
 {
     size_t i;
     json_t *reason;
-    json_array_foreach(json_object_get(evidence, "reasons"), i, reason) {
+    json_array_foreach(json_object_get(evidence, "reasons"), i, reason)
+    {
         const char *text = json_string_value(json_object_get(reason, "text"));
         mdm_log(MDM_LOG_WARN, "%s (%s): held back: %s", clip->input->path, clip->input->clip_id, text ? text : "?");
     }

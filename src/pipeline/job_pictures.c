@@ -83,7 +83,8 @@ mdm_status mdm_job_pictures(mdm_job *job)
     MDM_TRY(mdm_alloc(&tasks, job->clip_count, sizeof *tasks, "pictures"));
     for (size_t i = 0; i < job->clip_count; i++)
         if (job->clips[i].status == MDM_OK)
-            tasks[count++] = (mdm_task){.name = job->clips[i].input->clip_id, .work = make_pictures, .user = &job->clips[i]};
+            tasks[count++] =
+                (mdm_task){.name = job->clips[i].input->clip_id, .work = make_pictures, .user = &job->clips[i]};
     const mdm_pool_events events = {0};
     const mdm_pool_limits limits = {job->settings.jobs, job->settings.memory, 600};
     mdm_status status = mdm_pool_run(tasks, count, &limits, &events);

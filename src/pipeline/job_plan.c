@@ -60,7 +60,8 @@ static mdm_status add_clip_tracks(sample_list *list, const mdm_job *job, int cli
     size_t i;
     MDM_TRY(load_artefact(&file, &job->clips[clip], "tracks.json"));
     mdm_status status = mdm_json_array(&tracks, file, "tracks", "tracks.json");
-    json_array_foreach(tracks, i, track) {
+    json_array_foreach(tracks, i, track)
+    {
         long long id, first, last;
         if (status == MDM_OK)
             status = mdm_json_int(&id, track, "id", 0, 1000000, "tracks.json");
@@ -92,8 +93,8 @@ static mdm_status name_persons(mdm_job *job, const int *person, const sample_lis
     MDM_TRY(mdm_alloc(&names, list->count, sizeof *names, "persons"));
     mdm_status status = MDM_OK;
     for (size_t i = 0; i < list->count; i++) {
-        const char *known = mdm_journal_person(job->journal, job->clips[list->items[i].clip].input->clip_id,
-                                               list->items[i].track);
+        const char *known =
+            mdm_journal_person(job->journal, job->clips[list->items[i].clip].input->clip_id, list->items[i].track);
         if (!known || names[person[i]][0])
             continue;
         bool taken = false; /* two clusters that once were one: the first keeps the name */
@@ -260,8 +261,7 @@ static mdm_status track_ids(int **out, size_t *count, const mdm_job_clip *clip)
     if (status == MDM_OK)
         status = mdm_alloc(out, json_array_size(tracks), sizeof **out, "tracks");
     if (status == MDM_OK) {
-        json_array_foreach(tracks, i, track)
-            (*out)[(*count)++] = (int)json_integer_value(json_object_get(track, "id"));
+        json_array_foreach(tracks, i, track)(*out)[(*count)++] = (int)json_integer_value(json_object_get(track, "id"));
     }
     json_decref(file);
     return status;
@@ -316,7 +316,8 @@ mdm_status mdm_job_retry(size_t *changed, mdm_job *job)
         size_t r;
         if (!is_alive(&job->clips[i]) || load_artefact(&evidence, &job->clips[i], "evidence.json") != MDM_OK)
             continue;
-        json_array_foreach(json_object_get(evidence, "reasons"), r, reason) {
+        json_array_foreach(json_object_get(evidence, "reasons"), r, reason)
+        {
             const char *person = json_string_value(json_object_get(reason, "person"));
             const char *clip_id = job->clips[i].input->clip_id;
             char name[96];

@@ -32,7 +32,8 @@ static mdm_status member_rows(mdm_buffer *out, const json_t *object)
     const char *name;
     json_t *value;
     MDM_TRY(mdm_buffer_printf(out, "<table>"));
-    json_object_foreach((json_t *)object, name, value) {
+    json_object_foreach((json_t *)object, name, value)
+    {
         MDM_TRY(mdm_buffer_printf(out, "<tr><td>"));
         MDM_TRY(mdm_html_text(out, name));
         MDM_TRY(mdm_buffer_printf(out, "<td>"));
@@ -46,12 +47,14 @@ static mdm_status evidence_of(mdm_buffer *out, const json_t *evidence)
 {
     size_t i;
     json_t *reason, *person;
-    json_array_foreach(json_object_get(evidence, "reasons"), i, reason) {
+    json_array_foreach(json_object_get(evidence, "reasons"), i, reason)
+    {
         MDM_TRY(mdm_buffer_printf(out, "<p class=bad>"));
         MDM_TRY(mdm_html_value(out, json_object_get(reason, "text")));
         MDM_TRY(mdm_buffer_printf(out, "</p>\n"));
     }
-    json_array_foreach(json_object_get(evidence, "persons"), i, person) {
+    json_array_foreach(json_object_get(evidence, "persons"), i, person)
+    {
         MDM_TRY(mdm_buffer_printf(out, "<p><b>"));
         MDM_TRY(mdm_html_value(out, json_object_get(person, "id")));
         MDM_TRY(mdm_buffer_printf(out, "</b> frames: "));
@@ -97,8 +100,9 @@ mdm_status mdm_job_private_report(mdm_job *job)
     char *path = NULL;
     mdm_status status = mdm_html_head(&page, "Before and after: private");
     if (status == MDM_OK)
-        status = mdm_buffer_printf(&page, "<h1>Before and after</h1>\n<p class=bad>This page shows the recorded persons. It is for "
-                                          "whoever owns the recordings and is not to be shared; dataset/audit/report.html is.</p>\n");
+        status = mdm_buffer_printf(
+            &page, "<h1>Before and after</h1>\n<p class=bad>This page shows the recorded persons. It is for "
+                   "whoever owns the recordings and is not to be shared; dataset/audit/report.html is.</p>\n");
     for (size_t i = 0; i < job->clip_count && status == MDM_OK; i++)
         status = one_clip(&page, &job->clips[i]);
     if (status == MDM_OK)

@@ -85,12 +85,14 @@ static mdm_status load_job(mdm_job *job, json_t **file)
     json_t *value;
     MDM_TRY(job_file(&path, job));
     mdm_status status = mdm_file_exists(path) ? mdm_json_load(file, path, 0)
-                                              : mdm_fail(MDM_ERR_USAGE, "%s: nothing analysed there yet: "
-                                                         "`mmdm analyze INPUT -o %s` first", job->layout.out,
-                                                         job->layout.out);
+                                              : mdm_fail(MDM_ERR_USAGE,
+                                                         "%s: nothing analysed there yet: "
+                                                         "`mmdm analyze INPUT -o %s` first",
+                                                         job->layout.out, job->layout.out);
     if (status == MDM_OK) {
         job->settings.exclude_count = 0;
-        json_object_foreach(json_object_get(*file, "options"), name, value) {
+        json_object_foreach(json_object_get(*file, "options"), name, value)
+        {
             const mdm_option *option;
             if (status == MDM_OK && json_is_string(value) && mdm_option_find(&option, name) == MDM_OK)
                 status = mdm_option_set(&job->settings, option, json_string_value(value));

@@ -252,15 +252,19 @@ mdm_status mdm_job_stages(mdm_job *job, mdm_stage_id first, mdm_stage_id last, b
     return status;
 }
 
-mdm_status mdm_stage_on_folder(mdm_stage_id stage, const char *folder, const char *source,
-                               const mdm_settings *settings)
+mdm_status mdm_stage_on_folder(mdm_stage_id stage, const char *folder, const char *source, const mdm_settings *settings)
 {
     char models[MDM_MAX_PATH], weights[MDM_MAX_PATH];
     MDM_TRY(mdm_job_find_folders(models, weights, settings));
     const char *slash = strrchr(folder, '/');
     const char *name = slash && slash[1] ? slash + 1 : folder;
-    mdm_clip_work work = {.clip_id = name, .source = source ? source : "", .folder = folder, .models = models,
-                          .weights = weights, .settings = settings, .threads = THREADS};
+    mdm_clip_work work = {.clip_id = name,
+                          .source = source ? source : "",
+                          .folder = folder,
+                          .models = models,
+                          .weights = weights,
+                          .settings = settings,
+                          .threads = THREADS};
     mdm_status status = mdm_stage_at(stage)->stage.run(&work);
     return status == MDM_OK ? MDM_OK : mdm_fail_context(status, "%s", mdm_stage_at(stage)->stage.name);
 }

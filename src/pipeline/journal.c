@@ -17,10 +17,10 @@
 struct mdm_journal {
     int fd;
     char *path;
-    json_t *clips;   /* content -> clip id */
-    json_t *seen;    /* path -> {size, changed, sha256} */
-    json_t *persons; /* "clip-0001/3" -> person id */
-    json_t *done;    /* "clip-0001/find" -> key */
+    json_t *clips;                /* content -> clip id */
+    json_t *seen;                 /* path -> {size, changed, sha256} */
+    json_t *persons;              /* "clip-0001/3" -> person id */
+    json_t *done;                 /* "clip-0001/find" -> key */
     int clip_count, person_count; /* highest numbers in use */
 };
 
@@ -221,8 +221,8 @@ bool mdm_journal_is_done(const mdm_journal *journal, const char *subject, const 
 
 mdm_status mdm_journal_add_done(mdm_journal *journal, const char *subject, const char *what, const char *key)
 {
-    return append(journal, json_pack("{s:s, s:s, s:s, s:s}", "record", "done", "subject", subject, "what", what, "key",
-                                     key));
+    return append(journal,
+                  json_pack("{s:s, s:s, s:s, s:s}", "record", "done", "subject", subject, "what", what, "key", key));
 }
 
 mdm_status mdm_journal_forget(mdm_journal *journal, const char *subject, const char *what)

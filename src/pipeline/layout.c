@@ -13,7 +13,8 @@
 
 static const char note[] =
     "This folder is NOT protected and must not be shared.\n\n"
-    "It holds what was seen in the recordings (plans, before/after pictures, quarantined clips and, while a run goes on,\n"
+    "It holds what was seen in the recordings (plans, before/after pictures, quarantined clips and, while a run goes "
+    "on,\n"
     "work files with landmarks and motion that identify people). Only ../dataset/ is made to be shared.\n"
     "Delete this folder when you no longer need to compare or to continue.\n";
 
@@ -89,8 +90,10 @@ mdm_status mdm_layout_open(mdm_layout *layout)
 {
     char *readme;
     if (mdm_file_exists(layout->dataset) && !mdm_file_exists(layout->private_folder))
-        return mdm_fail(MDM_ERR_WRITE, "%s: there is a dataset/ without the private/ of the run that made it; "
-                        "choose another --output or move it away", layout->out);
+        return mdm_fail(MDM_ERR_WRITE,
+                        "%s: there is a dataset/ without the private/ of the run that made it; "
+                        "choose another --output or move it away",
+                        layout->out);
     MDM_TRY(mdm_make_folder(layout->private_folder, 0700));
     if (chmod(layout->private_folder, 0700) != 0)
         return mdm_fail(MDM_ERR_WRITE, "%s: cannot make it private: %s", layout->private_folder, strerror(errno));

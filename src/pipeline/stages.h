@@ -5,8 +5,14 @@
 #include "stages/stage.h"
 
 typedef enum mdm_stage_id {
-    MDM_STAGE_INGEST, MDM_STAGE_FIND, MDM_STAGE_DESCRIBE, MDM_STAGE_TRANSCRIBE, /* analysis, up to here */
-    MDM_STAGE_PORTRAIT, MDM_STAGE_ANIMATE, MDM_STAGE_COMPOSE, MDM_STAGE_VERIFY, /* application of the plan */
+    MDM_STAGE_INGEST,
+    MDM_STAGE_FIND,
+    MDM_STAGE_DESCRIBE,
+    MDM_STAGE_TRANSCRIBE, /* analysis, up to here */
+    MDM_STAGE_PORTRAIT,
+    MDM_STAGE_ANIMATE,
+    MDM_STAGE_COMPOSE,
+    MDM_STAGE_VERIFY, /* application of the plan */
     MDM_STAGE_COUNT
 } mdm_stage_id;
 
@@ -15,8 +21,8 @@ typedef struct mdm_stage_entry {
     const char *artefact_still; /* where a still has another file; or NULL */
     unsigned needs;             /* bit per stage whose result it reads */
     bool needs_plan;
-    unsigned stale;             /* MDM_STALE_* of the options it reads */
-    double weight;              /* share of the time, for "time left" */
+    unsigned stale; /* MDM_STALE_* of the options it reads */
+    double weight;  /* share of the time, for "time left" */
 } mdm_stage_entry;
 
 /* Entry of a stage. */

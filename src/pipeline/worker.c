@@ -155,7 +155,7 @@ static void be_worker(const mdm_task *task, int fd, const mdm_pool_limits *limit
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
-        _exit(1); /* the parent died before the line above */
+        _exit(1);            /* the parent died before the line above */
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group: the parent decides */
     signal(SIGTERM, SIG_DFL);
     struct rlimit no_core = {0, 0};

@@ -12,11 +12,11 @@
 typedef struct mdm_worker mdm_worker; /* the child's end */
 
 typedef struct mdm_task {
-    const char *name;                                 /* clip id, for messages */
+    const char *name;                                   /* clip id, for messages */
     mdm_status (*work)(mdm_worker *worker, void *user); /* runs in the child process */
     void *user;
-    mdm_status status;                                /* result, set by mdm_pool_run */
-    char message[1024];                               /* of a failure */
+    mdm_status status;  /* result, set by mdm_pool_run */
+    char message[1024]; /* of a failure */
 } mdm_task;
 
 /* What the parent hears; every callback may be NULL. A failing callback stops the pool with its status. */
@@ -32,9 +32,9 @@ typedef struct mdm_pool_events {
 } mdm_pool_events;
 
 typedef struct mdm_pool_limits {
-    int jobs;          /* workers at a time, >= 1 */
-    int memory_mib;    /* per worker, 0 = none */
-    double stall;      /* seconds without a sign of life after which a worker is ended; 0 = never */
+    int jobs;       /* workers at a time, >= 1 */
+    int memory_mib; /* per worker, 0 = none */
+    double stall;   /* seconds without a sign of life after which a worker is ended; 0 = never */
 } mdm_pool_limits;
 
 /* Runs all tasks, at most limits->jobs at a time, starting them in order. A task's failure is in the task; the return

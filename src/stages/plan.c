@@ -21,7 +21,8 @@ static const struct {
     mdm_context context;
     const char *redraw, *prior, *remove;
 } motions[] = {
-    {MDM_CONTEXT_GAZE, "wander", "a slow random wander about straight ahead: 8 degrees across, 5 up and down, 1 s", "ahead"},
+    {MDM_CONTEXT_GAZE, "wander", "a slow random wander about straight ahead: 8 degrees across, 5 up and down, 1 s",
+     "ahead"},
     {MDM_CONTEXT_EYES, "blinks", "blinks at random, 15 a minute, 0.2 s each; eyes else open", "open"},
     {MDM_CONTEXT_MOUTH, "rest", "lips at rest", "rest"},
     {MDM_CONTEXT_HEAD_POSE, "drift", "a small slow drift about straight ahead (portrait mode only)", "still"},
@@ -77,7 +78,8 @@ static int source_value(mdm_context context, const char *person, const char *onl
                 context_file = clips[c].context;
         size_t i;
         json_t *track;
-        json_array_foreach(json_object_get(context_file, "tracks"), i, track) {
+        json_array_foreach(json_object_get(context_file, "tracks"), i, track)
+        {
             if (json_integer_value(json_object_get(track, "id")) != tracks[t].track)
                 continue;
             const json_t *described = json_object_get(track, mdm_context_name(context));
@@ -97,7 +99,7 @@ static int source_value(mdm_context context, const char *person, const char *onl
 typedef struct person_plan {
     const mdm_settings *settings;
     const char *id;
-    const char *clip;  /* with one identity per clip, else NULL */
+    const char *clip; /* with one identity per clip, else NULL */
     json_t *keep, *coarsen, *redraw, *remove, *standin, *notes;
 } person_plan;
 
@@ -149,13 +151,13 @@ static int decide(person_plan *person, mdm_context context, int seen)
         return seen;
     case MDM_COARSEN:
         value = draw_in_group(person, context, values->groups[seen]);
-        json_object_set_new(person->coarsen, name, json_pack("{s:s, s:s}", "group", values->groups[seen], "value",
-                                                             values->names[value]));
+        json_object_set_new(person->coarsen, name,
+                            json_pack("{s:s, s:s}", "group", values->groups[seen], "value", values->names[value]));
         return value;
     case MDM_REMOVE:
         json_array_append_new(person->remove, json_string(name));
         if (context == MDM_CONTEXT_GLASSES || context == MDM_CONTEXT_EXPRESSION)
-            return 0; /* none, neutral */
+            return 0;                                                 /* none, neutral */
         return draw(person, context, values->weights, values->count); /* a face has some age; it is not written down */
     case MDM_REDRAW:
         break;
@@ -175,8 +177,9 @@ static void decide_motion(person_plan *person)
             json_object_set_new(person->keep, name, json_string("as recorded"));
             break;
         case MDM_COARSEN:
-            json_object_set_new(person->coarsen, name, json_pack("{s:s, s:s}", "group", "steps of 10 degrees", "value",
-                                                                 "as recorded, rounded"));
+            json_object_set_new(
+                person->coarsen, name,
+                json_pack("{s:s, s:s}", "group", "steps of 10 degrees", "value", "as recorded, rounded"));
             break;
         case MDM_REDRAW:
             json_object_set_new(person->redraw, name, with_prior(motions[i].redraw, motions[i].prior));
@@ -187,8 +190,9 @@ static void decide_motion(person_plan *person)
         }
     }
     if (person->settings->context[MDM_CONTEXT_HEAD_POSE] != MDM_KEEP && person->settings->mode == MDM_MODE_SCENE)
-        json_array_append_new(person->notes, json_string("head_pose was not asked for, but in scene mode the head keeps "
-                                                         "its place and pose in the footage"));
+        json_array_append_new(person->notes,
+                              json_string("head_pose was not asked for, but in scene mode the head keeps "
+                                          "its place and pose in the footage"));
     /* Speech keeps lip timing with the words. */
     if (person->settings->context[MDM_CONTEXT_SPEECH] == MDM_KEEP &&
         person->settings->context[MDM_CONTEXT_MOUTH] != MDM_KEEP) {
@@ -239,8 +243,8 @@ static mdm_status plan_person(json_t *persons, const mdm_settings *settings, con
                               const mdm_plan_clip *clips, size_t clip_count, const mdm_plan_track *tracks,
                               size_t track_count)
 {
-    person_plan person = {settings,      id,           clip,          json_object(), json_object(), json_object(),
-                          json_array(), json_object(), json_array()};
+    person_plan person = {settings,      id,           clip,          json_object(), json_object(),
+                          json_object(), json_array(), json_object(), json_array()};
     for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {
         mdm_context context = looks[i];
         mdm_treatment treatment = settings->context[context];
@@ -259,11 +263,10 @@ static mdm_status plan_person(json_t *persons, const mdm_settings *settings, con
     snprintf(seed_key, sizeof seed_key, "%s%s%s#0", id, clip ? "/" : "", clip ? clip : "");
     json_object_set_new(person.standin, "seed_key", json_string(seed_key));
     json_object_set_new(person.standin, "attempt", json_integer(0));
-    json_t *entry = json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", id, "clips",
-                              clips_of(id, clip, tracks, track_count), "action",
-                              is_excluded(settings, id) ? "cover" : "replace", "keep", person.keep, "coarsen",
-                              person.coarsen, "redraw", person.redraw, "remove", person.remove, "standin",
-                              person.standin, "notes", person.notes);
+    json_t *entry = json_pack(
+        "{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", id, "clips", clips_of(id, clip, tracks, track_count),
+        "action", is_excluded(settings, id) ? "cover" : "replace", "keep", person.keep, "coarsen", person.coarsen,
+        "redraw", person.redraw, "remove", person.remove, "standin", person.standin, "notes", person.notes);
     if (!entry || json_array_append_new(persons, entry) != 0)
         return mdm_fail(MDM_ERR_MEMORY, "%s: no memory for its plan", id);
     return MDM_OK;
@@ -290,8 +293,7 @@ static json_t *plan_head(const mdm_settings *settings)
         json_object_set_new(policy, mdm_context_name((mdm_context)c),
                             json_string(treatment_names[settings->context[c]]));
     for (size_t i = 0; i < sizeof channel_names / sizeof channel_names[0]; i++)
-        json_object_set_new(channels, channel_names[i],
-                            json_string(choice_name(settings, channel_names[i], &text)));
+        json_object_set_new(channels, channel_names[i], json_string(choice_name(settings, channel_names[i], &text)));
     for (int i = 0; i < settings->cover_count; i++) {
         const int *r = settings->cover[i];
         json_array_append_new(cover, json_pack("[i, i, i, i]", r[0], r[1], r[2], r[3]));
@@ -323,7 +325,8 @@ static mdm_status check_excluded(const mdm_settings *settings, const mdm_plan_tr
         for (size_t t = 0; t < count && !known; t++)
             known = strcmp(tracks[t].person, settings->exclude[i]) == 0;
         if (!known)
-            return mdm_fail(MDM_ERR_USAGE, "--exclude-person: nobody is called '%s' (person-01 and so on: see plan.json)",
+            return mdm_fail(MDM_ERR_USAGE,
+                            "--exclude-person: nobody is called '%s' (person-01 and so on: see plan.json)",
                             settings->exclude[i]);
     }
     return MDM_OK;
@@ -355,7 +358,8 @@ mdm_status mdm_plan_retry(bool *changed, json_t *plan, const char *person, const
     size_t i;
     json_t *entry;
     *changed = false;
-    json_array_foreach(json_object_get(plan, "persons"), i, entry) {
+    json_array_foreach(json_object_get(plan, "persons"), i, entry)
+    {
         const char *id = json_string_value(json_object_get(entry, "id"));
         json_t *standin = json_object_get(entry, "standin");
         if (!id || strcmp(id, person) != 0 || !json_object_get(json_object_get(entry, "clips"), clip_id))

@@ -13,7 +13,7 @@
 typedef struct mdm_plan_track {
     const char *clip_id; /* "clip-0001" */
     int track;
-    const char *person;  /* "person-01" */
+    const char *person; /* "person-01" */
 } mdm_plan_track;
 
 /* A clip's description (context.json), borrowed; NULL where there is none. */
@@ -46,11 +46,11 @@ mdm_status mdm_plan_retry(bool *changed, json_t *plan, const char *person, const
 
 /* Values of the contexts that describe a stand-in. */
 typedef struct mdm_context_values {
-    const char *const *names; /* as in FairFace: "20-29", "Latino_Hispanic" */
+    const char *const *names;  /* as in FairFace: "20-29", "Latino_Hispanic" */
     const char *const *groups; /* rough group of each, NULL where there are none */
-    const double *weights;    /* of the prior it is redrawn from */
+    const double *weights;     /* of the prior it is redrawn from */
     int count;
-    const char *prior;        /* the same in words, for the plan */
+    const char *prior; /* the same in words, for the plan */
 } mdm_context_values;
 
 /* NULL for contexts that are not drawn from a list of values. */

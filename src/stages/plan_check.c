@@ -40,7 +40,8 @@ static mdm_status check_keys(const checker *c, const char *path, json_t *object,
     int count = 0;
     while (names[count])
         count++;
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         int i = 0;
         while (i < count && strcmp(names[i], key) != 0)
             i++;
@@ -49,7 +50,8 @@ static mdm_status check_keys(const checker *c, const char *path, json_t *object,
         char inner[160];
         snprintf(inner, sizeof inner, "%s%s%.60s", path, *path ? "/" : "", key);
         const char *near = mdm_nearest_name(key, names, count);
-        return refuse(c, inner, "unknown name%s%s%s", near ? ", did you mean \"" : "", near ? near : "", near ? "\"" : "");
+        return refuse(c, inner, "unknown name%s%s%s", near ? ", did you mean \"" : "", near ? near : "",
+                      near ? "\"" : "");
     }
     return MDM_OK;
 }
@@ -72,7 +74,8 @@ static mdm_status check_option(const checker *c, mdm_settings *settings, const c
     char inner[96];
     MDM_TRY(need_type(c, path, key, value, JSON_STRING, "a text"));
     snprintf(inner, sizeof inner, "%s%s%s", path, *path ? "/" : "", key);
-    if (mdm_option_find(&option, key) != MDM_OK || mdm_option_set(settings, option, json_string_value(value)) != MDM_OK) {
+    if (mdm_option_find(&option, key) != MDM_OK ||
+        mdm_option_set(settings, option, json_string_value(value)) != MDM_OK) {
         char reason[400];
         snprintf(reason, sizeof reason, "%s", mdm_error_message());
         return refuse(c, inner, "%s", strncmp(reason, "--", 2) == 0 ? reason + 2 : reason);
@@ -121,7 +124,8 @@ static mdm_status check_cover(const checker *c, mdm_settings *settings, json_t *
     const mdm_option *option;
     MDM_TRY(mdm_option_find(&option, "cover"));
     MDM_TRY(need_type(c, "channels", "cover", cover, JSON_ARRAY, "a list of [x, y, w, h]"));
-    json_array_foreach(cover, i, rectangle) {
+    json_array_foreach(cover, i, rectangle)
+    {
         char text[64], path[64];
         int x, y, w, h;
         snprintf(path, sizeof path, "channels/cover/%zu", i);
@@ -245,7 +249,8 @@ static mdm_status check_decisions(const checker *c, const char *path, json_t *pe
         MDM_TRY(need_type(c, path, lists[k], list, JSON_OBJECT, "contexts { ... }"));
         snprintf(inner, sizeof inner, "%s/%s", path, lists[k]);
         MDM_TRY(check_keys(c, inner, list, names));
-        json_object_foreach(list, name, value) {
+        json_object_foreach(list, name, value)
+        {
             snprintf(inner, sizeof inner, "%s/%s/%s", path, lists[k], name);
             if (k == 0 ? !json_is_string(value) : !json_is_string(json_object_get(value, "value")))
                 return refuse(c, inner, "expected %s", k == 0 ? "a text" : "{\"value\": a text, ...}");
@@ -257,7 +262,8 @@ static mdm_status check_decisions(const checker *c, const char *path, json_t *pe
     size_t i;
     json_t *removed, *list = json_object_get(person, "remove");
     MDM_TRY(need_type(c, path, "remove", list, JSON_ARRAY, "a list of contexts"));
-    json_array_foreach(list, i, removed) {
+    json_array_foreach(list, i, removed)
+    {
         if (json_is_string(removed) && context_index(json_string_value(removed)) >= 0)
             continue;
         char inner[96];
@@ -272,13 +278,15 @@ static mdm_status check_clips(const checker *c, const char *path, json_t *person
     const char *clip;
     json_t *tracks, *track, *clips = json_object_get(person, "clips");
     MDM_TRY(need_type(c, path, "clips", clips, JSON_OBJECT, "{\"clip-0001\": [track, ...], ...}"));
-    json_object_foreach(clips, clip, tracks) {
+    json_object_foreach(clips, clip, tracks)
+    {
         char inner[128], owner[96];
         size_t i;
         snprintf(inner, sizeof inner, "%s/clips/%.40s", path, clip);
         if (!is_plain_id(clip, 40) || !json_is_array(tracks))
             return refuse(c, inner, "expected a clip's id and a list of tracks");
-        json_array_foreach(tracks, i, track) {
+        json_array_foreach(tracks, i, track)
+        {
             json_int_t number = json_integer_value(track);
             if (!json_is_integer(track) || number < 0 || number > 1000000)
                 return refuse(c, inner, "a track is a whole number from 0");
@@ -293,8 +301,8 @@ static mdm_status check_clips(const checker *c, const char *path, json_t *person
 
 static mdm_status check_person(const checker *c, size_t index, json_t *person, json_t *owners)
 {
-    static const char *const names[] = {"id", "clips", "action", "keep", "coarsen", "redraw", "remove", "standin",
-                                        "notes", NULL};
+    static const char *const names[] = {"id",     "clips",  "action",  "keep",  "coarsen",
+                                        "redraw", "remove", "standin", "notes", NULL};
     char path[48], inner[80];
     snprintf(path, sizeof path, "persons/%zu", index);
     if (!json_is_object(person))
@@ -338,7 +346,8 @@ static mdm_status check_plan(const checker *c, mdm_settings *settings, const jso
     json_t *owners = json_object();
     mdm_status status = MDM_OK;
     size_t i;
-    json_array_foreach(persons, i, person) {
+    json_array_foreach(persons, i, person)
+    {
         status = check_person(c, i, person, owners);
         if (status != MDM_OK)
             break;

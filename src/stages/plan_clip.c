@@ -22,8 +22,10 @@ static bool holds_track(const json_t *persons, int track)
 {
     size_t i, k;
     json_t *person, *number;
-    json_array_foreach((json_t *)persons, i, person) {
-        json_array_foreach(json_object_get(person, "tracks"), k, number) {
+    json_array_foreach((json_t *)persons, i, person)
+    {
+        json_array_foreach(json_object_get(person, "tracks"), k, number)
+        {
             if (json_integer_value(number) == track)
                 return true;
         }
@@ -39,7 +41,8 @@ mdm_status mdm_plan_for_clip(json_t **out, const json_t *plan, const char *clip_
     size_t i;
     json_t *person, *persons = json_array(), *clip = json_object();
     const json_t *treatments = json_object_get(plan, "channels");
-    json_array_foreach(json_object_get(plan, "persons"), i, person) {
+    json_array_foreach(json_object_get(plan, "persons"), i, person)
+    {
         json_t *entry = person_for_clip(person, clip_id);
         if (entry)
             json_array_append_new(persons, entry);
@@ -47,17 +50,19 @@ mdm_status mdm_plan_for_clip(json_t **out, const json_t *plan, const char *clip_
     mdm_status status = MDM_OK;
     for (size_t t = 0; t < track_count && status == MDM_OK; t++)
         if (!holds_track(persons, track_ids[t]))
-            status = mdm_fail(MDM_ERR_CONFIG, "plan: %s: track %d belongs to no person; every face needs one (with "
-                              "\"action\": \"cover\" if it is not to be replaced)", clip_id, track_ids[t]);
+            status = mdm_fail(MDM_ERR_CONFIG,
+                              "plan: %s: track %d belongs to no person; every face needs one (with "
+                              "\"action\": \"cover\" if it is not to be replaced)",
+                              clip_id, track_ids[t]);
     for (i = 0; i < sizeof copied / sizeof copied[0]; i++)
         json_object_set(clip, copied[i], json_object_get(plan, copied[i]));
     for (i = 0; i < sizeof channels / sizeof channels[0]; i++)
         json_object_set(clip, channels[i], json_object_get(treatments, channels[i]));
     json_object_set_new(clip, "clip_id", json_string(clip_id));
     json_object_set_new(clip, "persons", persons);
-    json_object_set_new(clip, "regions", json_pack("{s:O, s:O, s:O}", "plates", json_object_get(treatments, "plates"),
-                                                   "text", json_object_get(treatments, "text"), "cover",
-                                                   json_object_get(treatments, "cover")));
+    json_object_set_new(clip, "regions",
+                        json_pack("{s:O, s:O, s:O}", "plates", json_object_get(treatments, "plates"), "text",
+                                  json_object_get(treatments, "text"), "cover", json_object_get(treatments, "cover")));
     if (status != MDM_OK)
         json_decref(clip);
     else

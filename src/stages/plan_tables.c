@@ -8,8 +8,8 @@ static const char *const ages[] = {"0-2", "3-9", "10-19", "20-29", "30-39", "40-
 static const char *const age_groups[] = {"0-9", "0-9", "10-19", "20-39", "20-39", "40-59", "40-59", "60+", "60+"};
 static const char *const races[] = {"Black",          "East Asian",      "Indian", "Latino_Hispanic",
                                     "Middle Eastern", "Southeast Asian", "White"};
-static const char *const race_groups[] = {"Black", "Asian", "Asian", "Latino_Hispanic or White",
-                                          "Middle Eastern", "Asian", "Latino_Hispanic or White"};
+static const char *const race_groups[] = {
+    "Black", "Asian", "Asian", "Latino_Hispanic or White", "Middle Eastern", "Asian", "Latino_Hispanic or White"};
 static const char *const genders[] = {"female", "male"};
 static const char *const glasses[] = {"no", "yes"};
 /* The seven basic expressions, in the words of the networks that judge them. */

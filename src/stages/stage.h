@@ -18,24 +18,24 @@ typedef struct mdm_embedding_sink {
 } mdm_embedding_sink;
 
 typedef struct mdm_clip_work {
-    const char *clip_id;  /* "clip-0001": never derived from the source's name */
-    const char *source;   /* path of the recording */
-    const char *folder;   /* work folder of this clip (0700) */
-    const char *models;   /* folder of third-party model files */
-    const char *weights;  /* folder of this project's own weights (models/ of the repository or installation) */
+    const char *clip_id; /* "clip-0001": never derived from the source's name */
+    const char *source;  /* path of the recording */
+    const char *folder;  /* work folder of this clip (0700) */
+    const char *models;  /* folder of third-party model files */
+    const char *weights; /* folder of this project's own weights (models/ of the repository or installation) */
     const mdm_settings *settings;
-    const mdm_progress *progress; /* may be NULL */
+    const mdm_progress *progress;         /* may be NULL */
     const mdm_embedding_sink *embeddings; /* for mdm_stage_embed; NULL elsewhere */
-    const char *standins; /* folder of the job's portraits so far, <person>.png + .json; NULL: none */
-    int threads;          /* for ggml and codecs: a constant of the job, so that bytes do not depend on --jobs */
+    const char *standins;                 /* folder of the job's portraits so far, <person>.png + .json; NULL: none */
+    int threads; /* for ggml and codecs: a constant of the job, so that bytes do not depend on --jobs */
 } mdm_clip_work;
 
 typedef mdm_status (*mdm_stage_run)(mdm_clip_work *work);
 
 /* One entry of the stages table (pipeline/stages.c): name, what it writes, and the backends' run functions. */
 typedef struct mdm_stage {
-    const char *name;       /* "find" */
-    const char *artefact;   /* "tracks.json": present and complete means done */
+    const char *name;     /* "find" */
+    const char *artefact; /* "tracks.json": present and complete means done */
     mdm_stage_run run;
 } mdm_stage;
 
@@ -45,9 +45,9 @@ mdm_status mdm_stage_embed(mdm_clip_work *work);      /* nothing: one or more em
 mdm_status mdm_stage_describe(mdm_clip_work *work);   /* context.json */
 mdm_status mdm_stage_transcribe(mdm_clip_work *work); /* transcript.json */
 /* plan is made once over all clips by the pipeline: stages/plan.h */
-mdm_status mdm_stage_portrait(mdm_clip_work *work);   /* portraits/<person>.png + portraits.json */
-mdm_status mdm_stage_animate(mdm_clip_work *work);    /* motion.safetensors, motion.json */
-mdm_status mdm_stage_compose(mdm_clip_work *work);    /* masked.mp4 (or .png for a still) + compose.json */
-mdm_status mdm_stage_verify(mdm_clip_work *work);     /* evidence.json */
+mdm_status mdm_stage_portrait(mdm_clip_work *work); /* portraits/<person>.png + portraits.json */
+mdm_status mdm_stage_animate(mdm_clip_work *work);  /* motion.safetensors, motion.json */
+mdm_status mdm_stage_compose(mdm_clip_work *work);  /* masked.mp4 (or .png for a still) + compose.json */
+mdm_status mdm_stage_verify(mdm_clip_work *work);   /* evidence.json */
 
 #endif

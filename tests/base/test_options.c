@@ -74,7 +74,8 @@ static void lists_and_values_are_read(void **state)
     mdm_settings s;
     assert_int_equal(parse(&s, "a.mp4 --keep age,gaze,head-pose,speech --coarsen race --remove glasses -o out --jobs=3 "
                                "--cover 0,1,20,30 --cover 5,6,7,8 --start 1:30 --end 1h2m --seed 18446744073709551615 "
-                               "--exclude-person person-01,person-02 --plates fill --json"), MDM_OK);
+                               "--exclude-person person-01,person-02 --plates fill --json"),
+                     MDM_OK);
     assert_int_equal(s.context[MDM_CONTEXT_AGE], MDM_KEEP);
     assert_int_equal(s.context[MDM_CONTEXT_HEAD_POSE], MDM_KEEP);
     assert_int_equal(s.context[MDM_CONTEXT_RACE], MDM_COARSEN);
@@ -141,7 +142,8 @@ static void yaml_sets_the_same_options(void **state)
     (void)state;
     mdm_settings s;
     assert_int_equal(load(&s, "# a job\nkeep: [age, gaze]\nexclude_person:\n  - person-03\ncover: [0, 1, 20, 30]\n"
-                              "plates: mosaic\nforce: yes\nstart: 1:30\nseed: 7\npreset: street\n"), MDM_OK);
+                              "plates: mosaic\nforce: yes\nstart: 1:30\nseed: 7\npreset: street\n"),
+                     MDM_OK);
     assert_int_equal(s.context[MDM_CONTEXT_GAZE], MDM_KEEP);
     assert_int_equal(s.context[MDM_CONTEXT_HEAD_POSE], MDM_KEEP);
     assert_string_equal(s.exclude[0], "person-03");

@@ -79,9 +79,9 @@ mdm_status mdm_stage_ingest(mdm_clip_work *work)
 {
     MDM_TRY(start_double(work, "ingest"));
     return save_double(work, "clip.json",
-                       json_pack("{s:i, s:s, s:{s:s}, s:{s:i, s:i, s:i, s:f}, s:n}", "version", 1, "clip_id", work->clip_id,
-                                 "source", "path", work->source, "video", "width", 64, "height", 48, "frames", 10, "fps",
-                                 25.0, "audio"));
+                       json_pack("{s:i, s:s, s:{s:s}, s:{s:i, s:i, s:i, s:f}, s:n}", "version", 1, "clip_id",
+                                 work->clip_id, "source", "path", work->source, "video", "width", 64, "height", 48,
+                                 "frames", 10, "fps", 25.0, "audio"));
 }
 
 mdm_status mdm_stage_find(mdm_clip_work *work)
@@ -169,22 +169,24 @@ mdm_status mdm_stage_verify(mdm_clip_work *work)
     int attempts = recording_says(work, "retry", rest, sizeof rest) ? (int)strtol(rest, NULL, 10) : 0;
     json_t *plan = load_double(work, "plan.json"), *reasons = json_array(), *persons = json_array(), *person;
     size_t i;
-    json_array_foreach(json_object_get(plan, "persons"), i, person) {
+    json_array_foreach(json_object_get(plan, "persons"), i, person)
+    {
         const char *id = json_string_value(json_object_get(person, "id"));
         if (recognised(person, attempts))
             json_array_append_new(reasons, json_pack("{s:s, s:s, s:s}", "code", "reidentified", "person", id, "text",
                                                      "told to recognise"));
-        json_array_append_new(persons, json_pack("{s:s, s:{s:i, s:i, s:i, s:i}, s:{s:{s:s, s:s, s:s}}}", "id", id, "frames",
-                                                 "face", 10, "replaced", 10, "covered", 0, "none", 0, "contexts", "age",
-                                                 "treatment", "redraw", "before", "SECRET-AGE", "after", "30-39"));
+        json_array_append_new(persons,
+                              json_pack("{s:s, s:{s:i, s:i, s:i, s:i}, s:{s:{s:s, s:s, s:s}}}", "id", id, "frames",
+                                        "face", 10, "replaced", 10, "covered", 0, "none", 0, "contexts", "age",
+                                        "treatment", "redraw", "before", "SECRET-AGE", "after", "30-39"));
     }
     if (hold)
         json_array_append_new(reasons, json_pack("{s:s, s:s}", "code", "timing", "text", "told to hold back"));
     json_decref(plan);
     bool pass = json_array_size(reasons) == 0;
-    return save_double(work, "evidence.json", json_pack("{s:i, s:b, s:o, s:o, s:{s:i, s:i}}", "version", 1, "pass", pass,
-                                                        "reasons", reasons, "persons", persons, "uncovered", "frames", 0,
-                                                        "faces", 0));
+    return save_double(work, "evidence.json",
+                       json_pack("{s:i, s:b, s:o, s:o, s:{s:i, s:i}}", "version", 1, "pass", pass, "reasons", reasons,
+                                 "persons", persons, "uncovered", "frames", 0, "faces", 0));
 }
 
 #endif

@@ -108,8 +108,8 @@ static void a_job_delivers_everything(void **state)
     json_t *plan, *person;
     size_t i, shared = 0;
     assert_int_equal(mdm_json_load(&plan, in_root("plain/private/plan.json"), 0), MDM_OK);
-    json_array_foreach(json_object_get(plan, "persons"), i, person)
-        shared += json_object_size(json_object_get(person, "clips")) == 2;
+    json_array_foreach(json_object_get(plan, "persons"), i, person) shared +=
+        json_object_size(json_object_get(person, "clips")) == 2;
     assert_int_equal(shared, 1);
     json_decref(plan);
 
@@ -207,7 +207,8 @@ static void persons_who_are_recognised_get_another_stand_in(void **state)
     json_t *plan, *person;
     size_t i, covered = 0, redrawn = 0;
     assert_int_equal(mdm_json_load(&plan, in_root("retry/private/plan.json"), 0), MDM_OK);
-    json_array_foreach(json_object_get(plan, "persons"), i, person) {
+    json_array_foreach(json_object_get(plan, "persons"), i, person)
+    {
         covered += strcmp(json_string_value(json_object_get(person, "action")), "cover") == 0;
         redrawn += json_integer_value(json_object_get(json_object_get(person, "standin"), "attempt")) == 2;
     }
@@ -254,7 +255,8 @@ static void a_killed_job_ends_with_the_same_bytes(void **state)
     settings.jobs = 3; /* bytes do not depend on it */
     int kills = 0;
     /* The wait grows so that the job gets to its end however slow the machine is. */
-    for (long limit = 20000; !run_and_kill(&settings, (long)(mdm_random_uniform(&random) * (double)limit)); limit += 4000) {
+    for (long limit = 20000; !run_and_kill(&settings, (long)(mdm_random_uniform(&random) * (double)limit));
+         limit += 4000) {
         kills++;
         char **names;
         size_t count;
@@ -290,7 +292,7 @@ static void ids_survive_new_recordings(void **state)
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(result.delivered, 6);
     const char *where = mdm_file_exists(in_root("ids/dataset/train/clip-0001.mp4")) ? "ids/dataset/train/clip-0001.mp4"
-                                                                                     : "ids/dataset/test/clip-0001.mp4";
+                                                                                    : "ids/dataset/test/clip-0001.mp4";
     char *after = text_of(where);
     assert_string_equal(before, after);
     free(before), free(after);

@@ -41,7 +41,8 @@ static const json_t *standin_of(const json_t *plan)
 static void what_is_not_kept_does_not_depend_on_the_source(void **state)
 {
     (void)state;
-    static const mdm_context contexts[] = {MDM_CONTEXT_AGE, MDM_CONTEXT_GENDER, MDM_CONTEXT_RACE, MDM_CONTEXT_EXPRESSION};
+    static const mdm_context contexts[] = {MDM_CONTEXT_AGE, MDM_CONTEXT_GENDER, MDM_CONTEXT_RACE,
+                                           MDM_CONTEXT_EXPRESSION};
     static const char *const values[2][4] = {{"20-29", "female", "White", "happy"}, {"70+", "male", "Black", "angry"}};
     for (int kept = 0; kept < 16; kept++) {
         mdm_settings settings;
@@ -86,9 +87,11 @@ static void draws_follow_seed_and_person(void **state)
         json_t *plan = plan_of(&settings, NULL);
         const json_t *standin = standin_of(plan);
         for (int i = 0; i < 9; i++)
-            ages[i] += strcmp(json_string_value(json_object_get(standin, "age")), mdm_plan_values(MDM_CONTEXT_AGE)->names[i]) == 0;
+            ages[i] += strcmp(json_string_value(json_object_get(standin, "age")),
+                              mdm_plan_values(MDM_CONTEXT_AGE)->names[i]) == 0;
         for (int i = 0; i < 7; i++)
-            races[i] += strcmp(json_string_value(json_object_get(standin, "race")), mdm_plan_values(MDM_CONTEXT_RACE)->names[i]) == 0;
+            races[i] += strcmp(json_string_value(json_object_get(standin, "race")),
+                               mdm_plan_values(MDM_CONTEXT_RACE)->names[i]) == 0;
         women += strcmp(json_string_value(json_object_get(standin, "gender")), "female") == 0;
         json_decref(plan);
     }
@@ -160,8 +163,8 @@ static void excluded_persons_are_covered(void **state)
     settings.exclude_count = 1;
     memcpy(settings.exclude[0], "person-01", 10);
     json_t *plan = plan_of(&settings, NULL);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(plan, "persons"), 0), "action")),
-                        "cover");
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(json_object_get(plan, "persons"), 0), "action")), "cover");
     json_decref(plan);
     memcpy(settings.exclude[0], "person-99", 10);
     assert_int_equal(mdm_plan_make(&plan, &settings, NULL, 0, one_track, 1), MDM_ERR_USAGE);
@@ -264,8 +267,8 @@ static void another_stand_in_changes_the_seed_key_and_ends_in_cover(void **state
     assert_string_equal(json_string_value(json_object_get(standin_of(plan), "seed_key")), "person-01#1");
     assert_int_equal(mdm_plan_retry(&changed, plan, "person-01", "clip-0001", 2), MDM_OK);
     assert_true(changed);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(plan, "persons"), 0), "action")),
-                        "cover");
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(json_object_get(plan, "persons"), 0), "action")), "cover");
     assert_int_equal(mdm_plan_retry(&changed, plan, "person-01", "clip-0001", 2), MDM_OK);
     assert_false(changed);
     json_decref(plan);
