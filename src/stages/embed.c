@@ -58,7 +58,7 @@ mdm_status mdm_stage_embed(mdm_clip_work *work)
     for (int i = 0; i < found.tracks.count && !status; i++) {
         int frames[FRAMES_PER_TRACK], count = mdm_best_frames(frames, FRAMES_PER_TRACK, &found.tracks.track[i], SMALLEST_FACE);
         for (int k = 0; k < count; k++)
-            any = e.wanted[frames[k]] = 1;
+            e.wanted[frames[k]] = 1, any = true;
     }
     if (!status && any)
         status = mdm_dlib_face_new(&e.net, work->models, work->threads);

@@ -1,0 +1,55 @@
+/* A person's own motion, told apart from the person's face: pose, shape against the neutral, eyes, gaze, lips, frame by
+ * frame. What every animation backend and the editor share (motion.safetensors + motion.json). */
+#ifndef MDM_FACE_MOTION_H
+#define MDM_FACE_MOTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "face/canonical.h"
+#include "face/track.h"
+
+/* What the closed loop found out by rendering and measuring again; identity when it did not run. */
+typedef struct mdm_motion_correction {
+    float eye_gain, lip_gain; /* 0.8..1.6, 0.8..1.5 */
+    float gaze[2][2];         /* added to the gaze of each eye */
+    float turn[3];            /* rotation vector on the head, radians, at most 0.12 a component */
+} mdm_motion_correction;
+
+/* How the stand-in is brought to the recording's look; found by trial on rendered frames. */
+typedef struct mdm_motion_look {
+    float contrast;             /* of the stand-in's own detail, 0.55..1.15 */
+    float blur, unsharp, grain; /* px; amount; grey levels */
+} mdm_motion_look;
+
+typedef struct mdm_motion {
+    int track, first, count; /* frames first .. first + count - 1 of the clip */
+    double fps;
+    mdm_pose *pose;                             /* [count], smoothed */
+    float (*shape)[MDM_MESH_VERTICES][3];       /* [count], HEAD cm, absolute (the file stores it minus the neutral) */
+    float neutral[MDM_MESH_VERTICES][3];
+    float (*eyes)[2];                           /* [count] opening over width */
+    float (*gaze)[2][2];                        /* [count][eye]: iris from the eye's middle, along outer->inner and down, in widths */
+    float *lips;                                /* [count] gap over mouth width */
+    float (*light)[MDM_LIGHT_TERMS][3];         /* [count] log colour of the scene over the stand-in's; animate fills it */
+    float *teeth;                               /* [count] share of the mouth's opening that shows teeth, from above */
+    uint8_t *valid;                             /* [count] 1: a face was seen within 3 frames */
+    float eye_neutral[2];
+    mdm_motion_correction correction;
+    mdm_motion_look look;
+} mdm_motion;
+
+/* From a track's meshes. Gaps are bridged in a straight line. MDM_ERR_INPUT when no frame has a mesh. */
+mdm_status mdm_motion_from_track(mdm_motion *out, const mdm_track *track, const mdm_canonical *canonical, double fps);
+void mdm_motion_free(mdm_motion *motion);
+mdm_status mdm_motion_alloc(mdm_motion *out, int count);
+
+/* Mesh of frame `index` in IMAGE px. */
+void mdm_motion_image(float (*out)[3], const mdm_motion *motion, int index);
+
+/* Measures of one shape or mesh. */
+void mdm_eye_opening(float out[2], const float (*points)[3]);
+float mdm_lip_gap(const float (*points)[3]);
+void mdm_gaze_of(float out[2], const float (*points)[3], int eye); /* needs the iris points, IMAGE px */
+
+#endif
