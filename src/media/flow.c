@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 
-enum { FRAMES = 6, MESSAGE = 512 };
+enum { FRAMES = 6, FEW_FRAMES = 3, MESSAGE = 512, BIG_PICTURE = 3840 * 2160 - 1 };
 
 /* A bounded queue of frames. Closed queues give what they hold, then NULL; pushing into them is refused. */
 typedef struct queue {
@@ -161,7 +161,9 @@ mdm_status mdm_flow_run(size_t *frames, const mdm_flow *flow)
     c->flow = flow;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
-    for (size_t i = 0; i < FRAMES; i++)
+    const mdm_video_info *info = mdm_reader_video(flow->reader);
+    const size_t travelling = (long)info->width * info->height > BIG_PICTURE ? FEW_FRAMES : FRAMES;
+    for (size_t i = 0; i < travelling; i++)
         push(c, &c->free, &c->frames[i]);
     pthread_t reader, encoder;
     mdm_status status = MDM_OK;
