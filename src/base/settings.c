@@ -1,4 +1,4 @@
-/* Names of the contexts, in the order of mdm_context. */
+/* Names of the contexts, and which of them stay whatever was asked. */
 #include "base/settings.h"
 
 #include <stddef.h>
@@ -10,4 +10,17 @@ const char *mdm_context_name(mdm_context context)
         "mouth", "glasses", "speech", "voice",      "prosody", "scene",
     };
     return (int)context >= 0 && context < MDM_CONTEXT_COUNT ? names[context] : NULL;
+}
+
+const char *mdm_context_residual(const mdm_settings *settings, mdm_context context)
+{
+    if (settings->context[context] == MDM_KEEP)
+        return NULL;
+    if (settings->mode == MDM_MODE_SCENE && context == MDM_CONTEXT_SCENE)
+        return "scene mode keeps the footage around the faces";
+    if (settings->mode == MDM_MODE_SCENE && context == MDM_CONTEXT_HEAD_POSE)
+        return "in scene mode a head keeps its place and pose";
+    if (settings->voice == MDM_VOICE_MASK && context == MDM_CONTEXT_PROSODY)
+        return "masking a voice shifts it but leaves its melody and pace";
+    return NULL;
 }

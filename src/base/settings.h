@@ -75,4 +75,8 @@ typedef struct mdm_settings {
 
 const char *mdm_context_name(mdm_context context); /* "head_pose" */
 
+/* Why a context that is not kept stays as recorded all the same (the scene in scene mode ...), in words for cards and
+ * reports; NULL when it does not. */
+const char *mdm_context_residual(const mdm_settings *settings, mdm_context context);
+
 #endif

@@ -21,6 +21,18 @@ static mdm_status yaml_quoted(mdm_buffer *out, const char *text)
     return mdm_buffer_printf(out, "\"");
 }
 
+/* Contexts nobody asked to keep that are as recorded all the same, with the reason. */
+static mdm_status list_residual(mdm_buffer *out, const mdm_settings *settings)
+{
+    for (int c = 0; c < MDM_CONTEXT_COUNT; c++) {
+        const char *why = mdm_context_residual(settings, (mdm_context)c);
+        if (why)
+            MDM_TRY(mdm_buffer_printf(out, "\n* As recorded although not asked for: %s (%s).",
+                                      mdm_context_name((mdm_context)c), why));
+    }
+    return MDM_OK;
+}
+
 static const char *size_category(size_t n)
 {
     static const struct {
@@ -34,13 +46,13 @@ static const char *size_category(size_t n)
 }
 
 /* "age, gaze" for the contexts with a treatment; "nothing" when there are none. */
-static mdm_status list_contexts(mdm_buffer *out, const json_t *policy, const char *treatment)
+static mdm_status list_contexts(mdm_buffer *out, const mdm_pack_info *info, const char *treatment)
 {
     const char *comma = "";
     for (int c = 0; c < MDM_CONTEXT_COUNT; c++) {
         const char *name = mdm_context_name((mdm_context)c);
-        const char *value = json_string_value(json_object_get(policy, name));
-        if (!value || strcmp(value, treatment) != 0)
+        const char *value = json_string_value(json_object_get(info->policy, name));
+        if (!value || strcmp(value, treatment) != 0 || mdm_context_residual(info->settings, (mdm_context)c))
             continue;
         MDM_TRY(mdm_buffer_printf(out, "%s%s", comma, name));
         comma = ", ";
@@ -84,14 +96,16 @@ static mdm_status body(mdm_buffer *out, const mdm_pack_info *info, size_t delive
         MDM_TRY(mdm_buffer_printf(out, "Pictures are beside the videos: `load_dataset(\"imagefolder\", "
                                        "data_dir=\"path/to/this/folder/stills\")`.\n\n"));
     MDM_TRY(mdm_buffer_printf(out, "## What is true and what is not\n\n* Kept as recorded: "));
-    MDM_TRY(list_contexts(out, info->policy, "keep"));
+    MDM_TRY(list_contexts(out, info, "keep"));
     MDM_TRY(mdm_buffer_printf(out, ".\n* Kept roughly (the group only): "));
-    MDM_TRY(list_contexts(out, info->policy, "coarsen"));
+    MDM_TRY(list_contexts(out, info, "coarsen"));
     MDM_TRY(mdm_buffer_printf(out, ".\n* Drawn anew, without regard to the source: "));
-    MDM_TRY(list_contexts(out, info->policy, "redraw"));
+    MDM_TRY(list_contexts(out, info, "redraw"));
     MDM_TRY(mdm_buffer_printf(out, ".\n* Removed: "));
-    MDM_TRY(list_contexts(out, info->policy, "remove"));
-    MDM_TRY(mdm_buffer_printf(out, ".\n\n| channel | treatment |\n|---|---|\n"));
+    MDM_TRY(list_contexts(out, info, "remove"));
+    MDM_TRY(mdm_buffer_printf(out, "."));
+    MDM_TRY(list_residual(out, info->settings));
+    MDM_TRY(mdm_buffer_printf(out, "\n\n| channel | treatment |\n|---|---|\n"));
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)info->channels, name, value)

@@ -116,6 +116,13 @@ mdm_status mdm_report_json(json_t **out, const mdm_pack_info *info, const mdm_pa
     json_t *channels = json_copy((json_t *)info->channels);
     json_object_del(channels, "cover"); /* where something was covered is nobody's business */
     json_object_set_new(*out, "channels", channels);
+    json_t *residual = json_object();
+    for (int c = 0; c < MDM_CONTEXT_COUNT; c++) {
+        const char *why = mdm_context_residual(info->settings, (mdm_context)c);
+        if (why)
+            json_object_set_new(residual, mdm_context_name((mdm_context)c), json_string(why));
+    }
+    json_object_set_new(*out, "as_recorded_all_the_same", residual);
     bool enough = info->redrawn && person_count >= FEWEST_PERSONS;
     json_object_set(*out, "redrawn", enough ? (json_t *)info->redrawn : json_null());
     return status;

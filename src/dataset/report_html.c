@@ -113,6 +113,11 @@ static mdm_status policy(mdm_buffer *out, const json_t *report)
         out, "<h2>What was asked</h2>\n<p>keep: as recorded. coarsen: only the rough group. redraw: drawn anew from a "
              "stated prior without looking at the source. remove: taken out.</p>\n"));
     MDM_TRY(key_value_table(out, json_object_get(report, "policy"), "context", "treatment"));
+    const json_t *residual = json_object_get(report, "as_recorded_all_the_same");
+    if (json_object_size(residual)) {
+        MDM_TRY(mdm_buffer_printf(out, "<p>Some contexts are as recorded although nobody asked to keep them:</p>\n"));
+        MDM_TRY(key_value_table(out, residual, "context", "why"));
+    }
     MDM_TRY(mdm_buffer_printf(out, "<br>"));
     return key_value_table(out, json_object_get(report, "channels"), "channel", "treatment");
 }

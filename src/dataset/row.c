@@ -119,7 +119,9 @@ static json_t *row_person(const mdm_pack_clip *clip, const json_t *person)
     static const char *const looks[] = {"age", "gender", "race", "glasses"};
     const char *id = json_string_value(json_object_get(person, "id"));
     const json_t *standin = json_object_get(person, "standin");
-    bool replaced = strcmp(json_string_value(json_object_get(person, "action")), "replace") == 0;
+    const json_t *frames = json_object_get(evidence_person(clip, id), "frames");
+    /* What was done counts, not what was planned: a stand-in nobody can see has no look. */
+    bool replaced = json_integer_value(json_object_get(frames, "replaced")) > 0;
     json_t *out = json_object(), *kept = json_array();
     json_object_set_new(out, "standin", json_string(id));
     json_object_set_new(out, "action", json_string(replaced ? "replaced" : "covered"));
@@ -132,7 +134,6 @@ static json_t *row_person(const mdm_pack_clip *clip, const json_t *person)
     json_t *value;
     json_object_foreach(json_object_get(person, "keep"), name, value) json_array_append_new(kept, json_string(name));
     json_object_set_new(out, "kept", kept);
-    const json_t *frames = json_object_get(evidence_person(clip, id), "frames");
     static const char *const counts[] = {"face", "replaced", "covered"};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         char column[32] = "frames_";

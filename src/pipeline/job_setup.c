@@ -119,6 +119,7 @@ static mdm_status name_clips(mdm_job *job)
         }
         if (clip->input->status != MDM_OK) {
             mdm_job_clip_failed(clip, clip->input->status, clip->input->message);
+            mdm_log(MDM_LOG_ERROR, "%s", clip->input->message);
             continue;
         }
         MDM_TRY(mdm_layout_clip(&clip->folder, &job->layout, clip->input->clip_id));

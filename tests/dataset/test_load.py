@@ -1,0 +1,68 @@
+"""The dataset as its users get it: masks a short clip, loads the result with one line of `datasets`, decodes a frame, checks the
+checksums and that no word of the source is in any file. Skips (exit 77) where the packages, the models or the clip are missing."""
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+root = pathlib.Path(__file__).resolve().parents[2]
+clip = root / ".deps/clips/cap13_edit2.mp4"
+models = pathlib.Path(os.environ.get("MMDM_MODELS", root / ".deps/models"))
+
+
+def skip(reason):
+    print("skipped:", reason)
+    sys.exit(77)
+
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+try:
+    import datasets
+except ImportError:
+    skip("the package datasets is missing (./setup python)")
+if not clip.exists() or not models.exists():
+    skip("no sample clip or no models (./setup)")
+
+with tempfile.TemporaryDirectory() as folder:
+    source = pathlib.Path(folder) / "in" / "private-name.mp4"
+    source.parent.mkdir()
+    source.write_bytes(clip.read_bytes())
+    out = pathlib.Path(folder) / "out"
+    done = subprocess.run(
+        [os.environ["MMDM_BIN"], "run", str(source.parent), "-o", str(out), "--end", "2", "--keep", "gaze,head_pose,eyes,mouth",
+         "--transcribe", "none", "--quiet"], cwd=root)
+    assert done.returncode in (0, 3), f"mmdm run: exit {done.returncode}"
+    if not (out / "dataset").exists():
+        skip("the clip was held back: see the tests of the stages")
+
+    dataset = out / "dataset"
+    sums = dict(reversed(line.split("  ", 1)) for line in (dataset / "SHA256SUMS").read_text().splitlines())
+    files = {str(p.relative_to(dataset)) for p in dataset.rglob("*") if p.is_file()} - {"SHA256SUMS"}
+    assert files == set(sums), f"SHA256SUMS lists {set(sums) ^ files} wrongly"
+    secrets = [b"private-name", folder.encode(), hashlib.sha256(clip.read_bytes()).hexdigest().encode()]
+    for name in files:
+        data = (dataset / name).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == sums[name], f"{name} has another checksum"
+        for secret in secrets:
+            assert secret not in data, f"{name} holds {secret}"
+
+    loaded = datasets.load_dataset(str(dataset), cache_dir=str(pathlib.Path(folder) / "cache"))
+    row = loaded["train"][0]
+    assert row["clip_id"] == "clip-0001" and row["frames"] == 50, row
+    assert row["persons"][0]["standin"] == "person-01", row
+    try:
+        import torchcodec  # noqa: F401
+    except Exception as problem:  # the wheel may not fit this machine's FFmpeg
+        print("loaded, but frames are not decoded:", problem)
+    else:
+        frame = row["video"][10]
+        frame = getattr(frame, "data", frame)
+        assert tuple(frame.shape) == (3, row["height"], row["width"]), frame.shape
+    card = (dataset / "README.md").read_text()
+    import yaml
+    head = yaml.safe_load(card.split("---")[1])
+    assert head["configs"][0]["data_files"][0]["split"] == "train", head
+print("the dataset loads")
