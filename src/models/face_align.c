@@ -6,9 +6,11 @@
 #include "base/memory.h"
 
 /* ArcFace's places at 112 px: eyes, nose tip, mouth corners, in the image's order from left to right. */
-static const double places[5][2] = {{38.2946, 51.6963}, {73.5318, 51.5014}, {56.0252, 71.7366}, {41.5493, 92.3655}, {70.7299, 92.2041}};
+static const double places[5][2] = {
+    {38.2946, 51.6963}, {73.5318, 51.5014}, {56.0252, 71.7366}, {41.5493, 92.3655}, {70.7299, 92.2041}};
 /* The mesh points whose mean is each of the five. */
-static const short five[5][4] = {{33, 133, 159, 145}, {362, 263, 386, 374}, {1, 1, 4, 4}, {61, 61, 61, 61}, {291, 291, 291, 291}};
+static const short five[5][4] = {
+    {33, 133, 159, 145}, {362, 263, 386, 374}, {1, 1, 4, 4}, {61, 61, 61, 61}, {291, 291, 291, 291}};
 
 void mdm_align_arcface(double m[6], const mdm_mesh *mesh, int side)
 {
@@ -55,7 +57,8 @@ mdm_status mdm_align_sample(float *planes, int side, const mdm_image *image, con
     const double step = hypot(m[0], m[3]);
     const int fine = step > 6 ? 6 : step > 1.5 ? (int)ceil(step) : 1, large_side = side * fine;
     if (image->channels != 3 || !isfinite(step) || !isfinite(m[2]) || !isfinite(m[5]))
-        return mdm_fail(MDM_ERR_INTERNAL, "face crop: a picture of %d channels or a mesh out of range", image->channels);
+        return mdm_fail(MDM_ERR_INTERNAL, "face crop: a picture of %d channels or a mesh out of range",
+                        image->channels);
     if (fine == 1) {
         mdm_image_sample(planes, side, side, 1, image, m, scale, offset);
         return MDM_OK;
@@ -74,7 +77,8 @@ mdm_status mdm_align_sample(float *planes, int side, const mdm_image *image, con
                 float sum = 0;
                 for (int v = 0; v < fine; v++)
                     for (int u = 0; u < fine; u++)
-                        sum += large[((size_t)c * (size_t)large_side + (size_t)(y * fine + v)) * (size_t)large_side + (size_t)(x * fine + u)];
+                        sum += large[((size_t)c * (size_t)large_side + (size_t)(y * fine + v)) * (size_t)large_side +
+                                     (size_t)(x * fine + u)];
                 planes[((size_t)c * (size_t)side + (size_t)y) * (size_t)side + (size_t)x] = sum;
             }
     mdm_free(&large);

@@ -131,10 +131,10 @@ mdm_status mdm_face_detector_run(mdm_face_detection *found, int max, int *count,
                                  const mdm_image *image, const float region[4], float min_score)
 {
     *count = 0;
-    if (image->channels != 3 || !(region[2] >= 1) || !(region[3] >= 1) || !isfinite(region[0]) || !isfinite(region[1]) ||
-        region[2] > 1e6f || region[3] > 1e6f)
-        return mdm_fail(MDM_ERR_INTERNAL, "face detector: a region of %g x %g in a picture of %d channels", (double)region[2],
-                        (double)region[3], image->channels);
+    if (image->channels != 3 || !(region[2] >= 1) || !(region[3] >= 1) || !isfinite(region[0]) ||
+        !isfinite(region[1]) || region[2] > 1e6f || region[3] > 1e6f)
+        return mdm_fail(MDM_ERR_INTERNAL, "face detector: a region of %g x %g in a picture of %d channels",
+                        (double)region[2], (double)region[3], image->channels);
     float side = fmaxf(region[2], region[3]), scale = side / SIDE;
     float left = region[0] - (side - region[2]) / 2, top = region[1] - (side - region[3]) / 2;
     const double m[6] = {scale, 0, left, 0, scale, top};

@@ -6,7 +6,8 @@
 #include "base/status.h"
 #include "media/image.h"
 
-#define MDM_FACE_POINTS 6 /* eye at the image's left, eye at its right, nose tip, mouth, ear at the left, ear at the right */
+#define MDM_FACE_POINTS                                                                                                \
+    6 /* eye at the image's left, eye at its right, nose tip, mouth, ear at the left, ear at the right */
 
 /* Pixels of the whole picture, pixel centres at integers. */
 typedef struct mdm_face_detection {

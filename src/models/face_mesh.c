@@ -13,20 +13,22 @@
 
 /* Where the network's refined points go: indices of MediaPipe's mesh. An eye's first 16 are its contour. */
 static const short lips[] = {
-    61,  146, 91,  181, 84,  17,  314, 405, 321, 375, 291, 185, 40,  39,  37,  0,   267, 269, 270, 409,
-    78,  95,  88,  178, 87,  14,  317, 402, 318, 324, 308, 191, 80,  81,  82,  13,  312, 311, 310, 415,
-    76,  77,  90,  180, 85,  16,  315, 404, 320, 307, 306, 184, 74,  73,  72,  11,  302, 303, 304, 408,
-    62,  96,  89,  179, 86,  15,  316, 403, 319, 325, 292, 183, 42,  41,  38,  12,  268, 271, 272, 407,
+    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0,  267, 269, 270, 409,
+    78, 95,  88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415,
+    76, 77,  90, 180, 85, 16, 315, 404, 320, 307, 306, 184, 74, 73, 72, 11, 302, 303, 304, 408,
+    62, 96,  89, 179, 86, 15, 316, 403, 319, 325, 292, 183, 42, 41, 38, 12, 268, 271, 272, 407,
 };
 static const short left_eye[] = {
-    33,  7,   163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173, 130, 25,  110, 24,  23,  22,  26,  112,
-    243, 247, 30,  29,  27,  28,  56,  190, 226, 31,  228, 229, 230, 231, 232, 233, 244, 113, 225, 224, 223, 222, 221, 189,
-    35,  124, 46,  53,  52,  65,  143, 111, 117, 118, 119, 120, 121, 128, 245, 156, 70,  63,  105, 66,  107, 55,  193,
+    33,  7,   163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173, 130, 25,
+    110, 24,  23,  22,  26,  112, 243, 247, 30,  29,  27,  28,  56,  190, 226, 31,  228, 229,
+    230, 231, 232, 233, 244, 113, 225, 224, 223, 222, 221, 189, 35,  124, 46,  53,  52,  65,
+    143, 111, 117, 118, 119, 120, 121, 128, 245, 156, 70,  63,  105, 66,  107, 55,  193,
 };
 static const short right_eye[] = {
-    263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398, 359, 255, 339, 254, 253, 252, 256, 341,
-    463, 467, 260, 259, 257, 258, 286, 414, 446, 261, 448, 449, 450, 451, 452, 453, 464, 342, 445, 444, 443, 442, 441, 413,
-    265, 353, 276, 283, 282, 295, 372, 340, 346, 347, 348, 349, 350, 357, 465, 383, 300, 293, 334, 296, 336, 285, 417,
+    263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398, 359, 255,
+    339, 254, 253, 252, 256, 341, 463, 467, 260, 259, 257, 258, 286, 414, 446, 261, 448, 449,
+    450, 451, 452, 453, 464, 342, 445, 444, 443, 442, 441, 413, 265, 353, 276, 283, 282, 295,
+    372, 340, 346, 347, 348, 349, 350, 357, 465, 383, 300, 293, 334, 296, 336, 285, 417,
 };
 static const short left_iris[] = {468, 469, 470, 471, 472};
 static const short right_iris[] = {473, 474, 475, 476, 477};
@@ -67,9 +69,10 @@ mdm_status mdm_face_mesh_new(mdm_face_mesh **out, const char *models, int thread
         status = mdm_graph_load(&mesher->graph, path, &(mdm_graph_options){.threads = threads});
     for (int i = 0; i < OUTPUTS && status == MDM_OK; i++) {
         mesher->output[i] = mdm_graph_output_index(mesher->graph, outputs[i].name);
-        if (mesher->output[i] < 0 || mdm_graph_output_size(mesher->graph, mesher->output[i]) != (size_t)outputs[i].count)
-            status = mdm_fail(MDM_ERR_INPUT, "%s: no output \"%s\" of %d values; get the file again", path, outputs[i].name,
-                              outputs[i].count);
+        if (mesher->output[i] < 0 ||
+            mdm_graph_output_size(mesher->graph, mesher->output[i]) != (size_t)outputs[i].count)
+            status = mdm_fail(MDM_ERR_INPUT, "%s: no output \"%s\" of %d values; get the file again", path,
+                              outputs[i].name, outputs[i].count);
     }
     mdm_free(&path);
     if (status != MDM_OK)
@@ -107,7 +110,8 @@ void mdm_face_roi_from_mesh(mdm_face_roi *roi, const mdm_mesh *mesh)
             low[k] = fminf(low[k], mesh->point[i][k]);
             high[k] = fmaxf(high[k], mesh->point[i][k]);
         }
-    make_roi(roi, (const float[4]){low[0], low[1], high[0] - low[0], high[1] - low[1]}, mesh->point[33], mesh->point[263]);
+    make_roi(roi, (const float[4]){low[0], low[1], high[0] - low[0], high[1] - low[1]}, mesh->point[33],
+             mesh->point[263]);
 }
 
 /* Puts a refined part in, still in pixels of the crop. */
@@ -132,8 +136,8 @@ mdm_status mdm_face_mesh_run(mdm_mesh *out, mdm_face_mesh *mesher, const mdm_ima
     float values[3 * MDM_MESH_VERTICES];
     if (image->channels != 3 || !(roi->size > 0) || roi->size > 1e6f || !isfinite(roi->cx) || !isfinite(roi->cy) ||
         !isfinite(roi->angle))
-        return mdm_fail(MDM_ERR_INTERNAL, "face mesh: a square of side %g in a picture of %d channels", (double)roi->size,
-                        image->channels);
+        return mdm_fail(MDM_ERR_INTERNAL, "face mesh: a square of side %g in a picture of %d channels",
+                        (double)roi->size, image->channels);
     /* position p of the crop (0..192) is centre + R (p - 96) * size / 192 of the picture, as MediaPipe maps both ways */
     double scale = (double)roi->size / SIDE, c = cos((double)roi->angle) * scale, s = sin((double)roi->angle) * scale;
     const double m[6] = {c, -s, (double)roi->cx - (c - s) * SIDE / 2, s, c, (double)roi->cy - (s + c) * SIDE / 2};

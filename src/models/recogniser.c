@@ -40,10 +40,12 @@ static mdm_status open_graph(mdm_recogniser *r, const char *models, int threads)
         const char *output = kinds[r->kind].output;
         r->output = output ? mdm_graph_output_index(r->graph, output) : 0;
         if (r->output < 0 || mdm_graph_output_size(r->graph, r->output) != (size_t)kinds[r->kind].numbers)
-            status = mdm_fail(MDM_ERR_INPUT, "%s: no output of %d numbers; get the file again", path, kinds[r->kind].numbers);
+            status = mdm_fail(MDM_ERR_INPUT, "%s: no output of %d numbers; get the file again", path,
+                              kinds[r->kind].numbers);
     }
     if (status == MDM_OK)
-        status = mdm_alloc(&r->pixels, (size_t)(3 * kinds[r->kind].side * kinds[r->kind].side), sizeof *r->pixels, "face crop");
+        status = mdm_alloc(&r->pixels, (size_t)(3 * kinds[r->kind].side * kinds[r->kind].side), sizeof *r->pixels,
+                           "face crop");
     mdm_free(&path);
     return status;
 }
@@ -56,8 +58,8 @@ mdm_status mdm_recogniser_new(mdm_recogniser **out, mdm_recogniser_kind kind, co
         return mdm_fail(MDM_ERR_INTERNAL, "recogniser %d, expected 0..%d", (int)kind, MDM_RECOGNISER_COUNT - 1);
     MDM_TRY(mdm_alloc(&r, 1, sizeof *r, "recogniser"));
     r->kind = kind;
-    mdm_status status = kind == MDM_RECOGNISER_DLIB ? mdm_dlib_face_new(&r->dlib, models, threads)
-                                                    : open_graph(r, models, threads);
+    mdm_status status =
+        kind == MDM_RECOGNISER_DLIB ? mdm_dlib_face_new(&r->dlib, models, threads) : open_graph(r, models, threads);
     if (status != MDM_OK)
         mdm_recogniser_free(&r);
     *out = r;
@@ -97,7 +99,8 @@ mdm_status mdm_recogniser_embed(mdm_recogniser *r, const mdm_image *image, const
     const float offset = kinds[r->kind].offset;
     double m[6], length = 0;
     kinds[r->kind].crop(m, mesh, side);
-    MDM_TRY(mdm_align_sample(r->pixels, side, image, m, kinds[r->kind].scale, (const float[3]){offset, offset, offset}));
+    MDM_TRY(
+        mdm_align_sample(r->pixels, side, image, m, kinds[r->kind].scale, (const float[3]){offset, offset, offset}));
     MDM_TRY(mdm_graph_set(r->graph, 0, r->pixels, (size_t)(3 * side * side)));
     MDM_TRY(mdm_graph_run(r->graph));
     MDM_TRY(mdm_graph_get(r->graph, r->output, out, (size_t)numbers));

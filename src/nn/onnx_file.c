@@ -177,7 +177,7 @@ static bool dtype_of(mdm_dtype *out, uint64_t type)
     static const struct {
         int number;
         mdm_dtype dtype;
-    } types[] = {{1, MDM_F32}, {2, MDM_U8},   {3, MDM_I8},   {4, MDM_U16},  {5, MDM_I16}, {6, MDM_I32},
+    } types[] = {{1, MDM_F32}, {2, MDM_U8},   {3, MDM_I8},   {4, MDM_U16},  {5, MDM_I16},  {6, MDM_I32},
                  {7, MDM_I64}, {9, MDM_BOOL}, {10, MDM_F16}, {11, MDM_F64}, {16, MDM_BF16}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].number == (int)type && type < 100) {
@@ -196,8 +196,8 @@ static mdm_status unpack(mdm_onnx *o, mdm_onnx_tensor *t, cursor packed)
     for (size_t i = 0; i < t->count; i++) {
         uint64_t value = varint(&packed);
         if (packed.bad)
-            return mdm_fail(MDM_ERR_INPUT, "%s: constant \"%.*s\" ends after %zu of %zu values", o->path, t->name.length,
-                            t->name.at, i, t->count);
+            return mdm_fail(MDM_ERR_INPUT, "%s: constant \"%.*s\" ends after %zu of %zu values", o->path,
+                            t->name.length, t->name.at, i, t->count);
         for (size_t k = 0; k < width; k++)
             out[i * width + k] = (unsigned char)(value >> (8 * k));
     }
@@ -209,8 +209,8 @@ static mdm_status unpack(mdm_onnx *o, mdm_onnx_tensor *t, cursor packed)
 static mdm_status add_dim(const mdm_onnx *o, mdm_onnx_tensor *t, uint64_t value)
 {
     if (t->rank == MDM_MAX_RANK || value > INT32_MAX)
-        return mdm_fail(MDM_ERR_INPUT, "%s: a constant of more than %d axes or of an extent of %llu", o->path, MDM_MAX_RANK,
-                        (unsigned long long)value);
+        return mdm_fail(MDM_ERR_INPUT, "%s: a constant of more than %d axes or of an extent of %llu", o->path,
+                        MDM_MAX_RANK, (unsigned long long)value);
     t->shape[t->rank++] = (int64_t)value;
     return MDM_OK;
 }
@@ -241,12 +241,12 @@ static mdm_status read_tensor(mdm_onnx *o, int *index, cursor c)
         else if ((f.number == 5 || f.number == 7) && f.wire == 2)
             packed = f.bytes;
         else if (f.number == 4 || f.number == 5 || f.number == 7 || f.number == 13)
-            return mdm_fail(MDM_ERR_INPUT, "%s: constant \"%.*s\" is stored unpacked or in another file", o->path, t.name.length,
-                            t.name.at);
+            return mdm_fail(MDM_ERR_INPUT, "%s: constant \"%.*s\" is stored unpacked or in another file", o->path,
+                            t.name.length, t.name.at);
     }
     if (c.bad || !dtype_of(&t.dtype, type))
-        return mdm_fail(MDM_ERR_INPUT, "%s: constant \"%.*s\" is cut off or has the unknown type %llu", o->path, t.name.length,
-                        t.name.at ? t.name.at : "", (unsigned long long)type);
+        return mdm_fail(MDM_ERR_INPUT, "%s: constant \"%.*s\" is cut off or has the unknown type %llu", o->path,
+                        t.name.length, t.name.at ? t.name.at : "", (unsigned long long)type);
     t.count = 1;
     for (int i = 0; i < t.rank; i++)
         if (!mdm_mul_size(&t.count, t.count, (size_t)t.shape[i]) || t.count > MAX_ITEMS * 1024)
@@ -254,12 +254,12 @@ static mdm_status read_tensor(mdm_onnx *o, int *index, cursor c)
     size_t left = raw.at ? (size_t)(raw.end - raw.at) : 0, need = t.count * mdm_dtype_size(t.dtype);
     if (packed.at && !raw.at) {
         if (t.count > (size_t)(packed.end - packed.at)) /* a value takes a byte at least */
-            return mdm_fail(MDM_ERR_INPUT, "%s: constant \"%.*s\" has fewer values than its shape says", o->path, t.name.length,
-                            t.name.at);
+            return mdm_fail(MDM_ERR_INPUT, "%s: constant \"%.*s\" has fewer values than its shape says", o->path,
+                            t.name.length, t.name.at);
         MDM_TRY(unpack(o, &t, packed));
     } else if (left != need) {
-        return mdm_fail(MDM_ERR_INPUT, "%s: constant \"%.*s\" has %zu bytes, its shape needs %zu", o->path, t.name.length,
-                        t.name.at ? t.name.at : "", left, need);
+        return mdm_fail(MDM_ERR_INPUT, "%s: constant \"%.*s\" has %zu bytes, its shape needs %zu", o->path,
+                        t.name.length, t.name.at ? t.name.at : "", left, need);
     } else {
         t.data = raw.at;
         t.size = left;
@@ -299,8 +299,8 @@ static mdm_status read_attribute(mdm_onnx *o, cursor c)
             while (single || list.at < list.end) {
                 int64_t value = (int64_t)(single ? f.value : varint(&list));
                 if (list.bad || a->int_count == MDM_ONNX_MAX_INTS)
-                    return mdm_fail(MDM_ERR_INPUT, "%s: attribute \"%.*s\" is cut off or has more than %d numbers", o->path,
-                                    a->name.length, a->name.at ? a->name.at : "", MDM_ONNX_MAX_INTS);
+                    return mdm_fail(MDM_ERR_INPUT, "%s: attribute \"%.*s\" is cut off or has more than %d numbers",
+                                    o->path, a->name.length, a->name.at ? a->name.at : "", MDM_ONNX_MAX_INTS);
                 a->ints[a->int_count++] = value;
                 if (single)
                     break;

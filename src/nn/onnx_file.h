@@ -46,18 +46,20 @@ typedef struct mdm_onnx_input {
 } mdm_onnx_input;
 
 typedef struct mdm_onnx {
-    const char *path; /* for messages; not owned */
+    const char *path;      /* for messages; not owned */
     mdm_onnx_text *values; /* names of the values, by number */
     mdm_onnx_node *nodes;
     mdm_onnx_attribute *attributes;
     mdm_onnx_tensor *tensors;
-    int *tensor_value; /* the value a tensor is, -1 for those inside attributes of other nodes */
+    int *tensor_value;      /* the value a tensor is, -1 for those inside attributes of other nodes */
     mdm_onnx_input *inputs; /* without those that are constants */
     int *outputs, *links;
     uint32_t *slots; /* names by hash */
     void **owned;
-    size_t value_count, node_count, attribute_count, tensor_count, input_count, output_count, link_count, slot_count, owned_count;
-    size_t value_room, node_room, attribute_room, tensor_room, tensor_value_room, input_room, output_room, link_room, owned_room;
+    size_t value_count, node_count, attribute_count, tensor_count, input_count, output_count, link_count, slot_count,
+        owned_count;
+    size_t value_room, node_room, attribute_room, tensor_room, tensor_value_room, input_room, output_room, link_room,
+        owned_room;
 } mdm_onnx;
 
 /* Fills *out from the file's bytes, which must outlive it. mdm_onnx_close in any case. */
