@@ -147,6 +147,11 @@ static bool is_heard(const char *text)
     return false;
 }
 
+static bool has_digit(const char *text)
+{
+    return strpbrk(text, "0123456789") != NULL;
+}
+
 /* Tokens of one window joined to words: a token that starts with a space opens one. `end` is when the attention left the
  * word's last heard token, seconds in the window. */
 static mdm_status take_tokens(mdm_speech *speech)
@@ -242,8 +247,13 @@ static mdm_status settle_times(mdm_speech *speech, size_t first, size_t samples)
         end = end < length ? end : length;
         here->start = time < length ? time : length;
         double from = end - 0.14 > here->start + 0.04 ? end - 0.14 : here->start + 0.04;
+        double to = end + (last ? 0.4 : 0.16);
+        /* "1984" is one token of several spoken words, which the attention leaves early: up to the pause, if there is one
+         * before the next word is over */
+        if (!last && has_digit((const char *)speech->pool.data + here->text) && speech->found[i + 1].end - lag - 0.1 > to)
+            to = speech->found[i + 1].end - lag - 0.1;
         time = end;
-        if (find_pause(&pause_start, &pause_end, sounds, frames, (size_t)(from * 100), (size_t)((end + (last ? 0.4 : 0.16)) * 100))) {
+        if (find_pause(&pause_start, &pause_end, sounds, frames, (size_t)(from * 100), (size_t)(to * 100))) {
             double quiet = (double)pause_start / 100;
             end = quiet > here->start + 0.04 ? quiet : end;
             time = (double)pause_end / 100 > end ? (double)pause_end / 100 : end;
