@@ -289,11 +289,33 @@ static mdm_status plan_clip(const mdm_job *job, const mdm_job_clip *clip)
     return status;
 }
 
+static bool plan_mentions(const json_t *plan, const char *clip_id)
+{
+    size_t i;
+    json_t *person;
+    json_array_foreach(json_object_get(plan, "persons"), i, person)
+    {
+        if (json_object_get(json_object_get(person, "clips"), clip_id))
+            return true;
+    }
+    return false;
+}
+
 mdm_status mdm_job_plan_clips(mdm_job *job)
 {
-    for (size_t i = 0; i < job->clip_count; i++)
-        if (is_alive(&job->clips[i]))
-            MDM_TRY(plan_clip(job, &job->clips[i]));
+    for (size_t i = 0; i < job->clip_count; i++) {
+        mdm_job_clip *clip = &job->clips[i];
+        if (!is_alive(clip))
+            continue;
+        mdm_status status = plan_clip(job, clip);
+        /* A clip that could not be analysed when the plan was made: its failure, not the plan's. */
+        if (status == MDM_ERR_CONFIG && !plan_mentions(job->plan, clip->input->clip_id)) {
+            mdm_job_clip_failed(clip, status, "it is not in the plan: analyze again");
+            mdm_log(MDM_LOG_ERROR, "%s (%s): %s", clip->input->path, clip->input->clip_id, clip->message);
+            status = MDM_OK;
+        }
+        MDM_TRY(status);
+    }
     return MDM_OK;
 }
 
