@@ -8,6 +8,7 @@
 #include "face/track_file.h"
 #include "media/clip_file.h"
 #include "media/sound.h"
+#include "media/voice.h"
 #include "stages/stage.h"
 
 /* What became of a face in a frame; names are those of compose.json. */
@@ -22,12 +23,17 @@ typedef struct mdm_compose {
     json_t *view;          /* where a portrait clip looked, for compose.json; NULL otherwise */
 } mdm_compose;
 
+/* Index in found.tracks of the track that shows most face over the clip; -1 when there is none. */
+int mdm_compose_main_track(const mdm_compose *compose);
+
 /* The sound of a clip with its treatments; zero-initialise, free always. */
 typedef struct mdm_compose_sound {
     mdm_audio *audio;
     mdm_sound *sound;
     struct mdm_word_cuts *cuts; /* spoken personal data */
-    json_t *record;             /* for compose.json: what was done */
+    mdm_voice_mask *mask;       /* NULL: the voice is kept */
+    mdm_voice_change change;
+    json_t *record; /* for compose.json: what was done */
 } mdm_compose_sound;
 
 /* Opens the sound as the settings and the transcript want it; everything stays NULL when the clip is to be silent. */

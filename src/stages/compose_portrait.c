@@ -22,7 +22,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int choose_track(const mdm_compose *compose)
+int mdm_compose_main_track(const mdm_compose *compose)
 {
     int best = -1;
     double most = 0.0;
@@ -72,7 +72,7 @@ mdm_status mdm_portrait_view_new(mdm_portrait_view *out, mdm_compose *compose)
     const size_t frames = compose->clip.frames;
     memset(out, 0, sizeof *out);
     out->side = MIN_SIDE;
-    out->track = choose_track(compose);
+    out->track = mdm_compose_main_track(compose);
     if (out->track < 0)
         return MDM_OK;
     const mdm_track *track = &compose->found.tracks.track[out->track];

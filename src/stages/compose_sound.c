@@ -96,12 +96,64 @@ static mdm_status open_cuts(mdm_compose_sound *out, const mdm_compose *compose, 
     return status;
 }
 
+/* Whose voice it is taken for: the person whose faces fill most of the clip. The key is that of the stand-in, so that one
+ * stand-in has one voice; a clip without a person is keyed by its own id. */
+static mdm_status voice_key(char **key, const mdm_compose *compose)
+{
+    const int main_track = mdm_compose_main_track(compose);
+    const int id = main_track < 0 ? -1 : compose->found.tracks.track[main_track].id;
+    const char *best = NULL;
+    char *path;
+    json_t *plan = NULL, *person, *track;
+    size_t i, k;
+    MDM_TRY(mdm_join_path(&path, compose->work->folder, "plan.json"));
+    mdm_status status = mdm_file_exists(path) ? mdm_json_load(&plan, path, 0) : MDM_OK;
+    json_array_foreach(json_object_get(plan, "persons"), i, person)
+    {
+        const char *seed_key = json_string_value(json_object_get(json_object_get(person, "standin"), "seed_key"));
+        const char *name = seed_key ? seed_key : json_string_value(json_object_get(person, "id"));
+        json_array_foreach(json_object_get(person, "tracks"), k, track)
+        {
+            if (json_integer_value(track) == id)
+                best = name;
+        }
+    }
+    if (status == MDM_OK)
+        status = mdm_format(key, "%s/voice", best ? best : compose->work->clip_id);
+    json_decref(plan);
+    mdm_free(&path);
+    return status;
+}
+
+static mdm_status open_mask(mdm_compose_sound *out, const mdm_compose *compose, const mdm_audio_info *info)
+{
+    char *key = NULL;
+    MDM_TRY(voice_key(&key, compose));
+    mdm_voice_draw(&out->change, compose->work->settings->seed, key);
+    mdm_free(&key);
+    return mdm_voice_mask_new(&out->mask, info->rate, info->channels, &out->change);
+}
+
+/* What was done, for compose.json. */
+static json_t *make_record(const mdm_compose_sound *sound, const mdm_settings *settings)
+{
+    static const char *const words[] = {"silence", "tone", "kept"};
+    json_t *spans = json_array();
+    for (size_t i = 0; sound->cuts && i < sound->cuts->count; i++)
+        json_array_append_new(spans, json_pack("[f, f]", sound->cuts->spans[i].start, sound->cuts->spans[i].end));
+    json_t *record = json_pack("{s:s, s:s, s:o}", "voice", sound->mask ? "masked" : "kept", "words",
+                               words[settings->words], "cut", spans);
+    if (sound->mask)
+        json_object_set_new(record, "change",
+                            json_pack("{s:f, s:f}", "pitch", sound->change.pitch, "mcadams", sound->change.mcadams));
+    return record;
+}
+
 mdm_status mdm_compose_sound_open(mdm_compose_sound *out, const mdm_compose *compose)
 {
     const mdm_settings *settings = compose->work->settings;
     memset(out, 0, sizeof *out);
-    /* Without a mask there is no sound: a voice leaves only when it was asked for. */
-    if (!compose->clip.has_audio || settings->voice != MDM_VOICE_KEEP) {
+    if (!compose->clip.has_audio || settings->voice == MDM_VOICE_REMOVE) {
         out->record = json_pack("{s:s}", "voice", compose->clip.has_audio ? "removed" : "none");
         return MDM_OK;
     }
@@ -111,18 +163,16 @@ mdm_status mdm_compose_sound_open(mdm_compose_sound *out, const mdm_compose *com
     const mdm_audio_info *info = mdm_audio_describe(out->audio);
     mdm_audio_treatment treatments[2];
     size_t count = 0;
+    if (settings->voice == MDM_VOICE_MASK) {
+        MDM_TRY(open_mask(out, compose, info));
+        treatments[count++] =
+            (mdm_audio_treatment){mdm_voice_mask_process, mdm_voice_mask_latency(out->mask), out->mask};
+    }
     MDM_TRY(open_cuts(out, compose, info));
-    if (out->cuts)
+    if (out->cuts) /* last: a tone stays a tone */
         treatments[count++] = (mdm_audio_treatment){cut_words, 0, out->cuts};
     MDM_TRY(mdm_sound_new(&out->sound, out->audio, treatments, count));
-    json_t *spans = json_array();
-    for (size_t i = 0; out->cuts && i < out->cuts->count; i++)
-        json_array_append_new(spans, json_pack("[f, f]", out->cuts->spans[i].start, out->cuts->spans[i].end));
-    out->record = json_pack("{s:s, s:s, s:o}", "voice", "kept", "words",
-                            settings->words == MDM_WORDS_KEEP   ? "kept"
-                            : settings->words == MDM_WORDS_TONE ? "tone"
-                                                                : "silence",
-                            "cut", spans);
+    out->record = make_record(out, settings);
     return MDM_OK;
 }
 
@@ -130,6 +180,7 @@ void mdm_compose_sound_free(mdm_compose_sound *sound)
 {
     mdm_sound_free(&sound->sound);
     mdm_audio_free(&sound->audio);
+    mdm_voice_mask_free(&sound->mask);
     if (sound->cuts)
         mdm_free(&sound->cuts->spans);
     mdm_free(&sound->cuts);
