@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_SIZE = 1 << 20, MAX_INPUTS = 4096, MAX_RUN_SECONDS = 20 };
+enum { MAX_SIZE = 1 << 20, MAX_FILES = 4, MAX_INPUTS = 4096, MAX_RUN_SECONDS = 20 };
 
 typedef struct input {
     uint8_t *data;
@@ -32,14 +32,15 @@ static const uint8_t *current_data;
 static size_t current_size;
 static char crash_name[256] = "crash-input";
 static char folder[64];
-static char file_path[128];
+static char file_paths[MAX_FILES][128];
+static size_t file_count;
 
 /* --- the file handed to readers that take a path --- */
 
 static void remove_folder(void)
 {
-    if (file_path[0])
-        unlink(file_path);
+    for (size_t i = 0; i < file_count; ++i)
+        unlink(file_paths[i]);
     if (folder[0])
         rmdir(folder);
 }
@@ -47,6 +48,7 @@ static void remove_folder(void)
 const char *fuzz_file(const uint8_t *data, size_t size, const char *name)
 {
     char wanted[128];
+    size_t at = 0;
     if (!folder[0]) {
         struct stat st;
         snprintf(folder, sizeof folder, "%s/mmdm-fuzz-XXXXXX", stat("/dev/shm", &st) == 0 ? "/dev/shm" : "/tmp");
@@ -55,10 +57,13 @@ const char *fuzz_file(const uint8_t *data, size_t size, const char *name)
         atexit(remove_folder);
     }
     snprintf(wanted, sizeof wanted, "%s/%s", folder, name);
-    if (file_path[0] && strcmp(wanted, file_path) != 0)
-        unlink(file_path);
-    memcpy(file_path, wanted, sizeof file_path);
-    int fd = open(file_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    while (at < file_count && strcmp(file_paths[at], wanted) != 0)
+        ++at;
+    if (at == MAX_FILES)
+        abort();
+    memcpy(file_paths[at], wanted, sizeof wanted);
+    file_count += at == file_count;
+    int fd = open(wanted, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (fd < 0)
         abort();
     for (size_t done = 0; done < size;) {
@@ -68,7 +73,12 @@ const char *fuzz_file(const uint8_t *data, size_t size, const char *name)
         done += (size_t)n;
     }
     close(fd);
-    return file_path;
+    return file_paths[at];
+}
+
+const char *fuzz_folder(void)
+{
+    return folder;
 }
 
 /* --- what happens when a run goes wrong --- */

@@ -9,9 +9,10 @@
 /* Runs the reader once over `size` bytes at `data`. Returns 0; anything wrong is for the sanitizers to see. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Writes the bytes to a file whose name ends in `name` (for example "x.json"), for readers that take a path.
- * The same file is written over by the next call; it goes away with the process. Returns its path. */
+/* Writes the bytes to the file `name` (for example "x.json"; at most four names) of a folder that goes away with the
+ * process, for readers that take a path. Returns the file's path; fuzz_folder the folder's, once there is a file. */
 const char *fuzz_file(const uint8_t *data, size_t size, const char *name);
+const char *fuzz_folder(void);
 
 /* Coverage of the run in progress (coverage.c): a byte for each place in the code, 1 once it was reached; eight to a
  * word so that the driver compares them quickly. */

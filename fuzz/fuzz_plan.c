@@ -1,0 +1,23 @@
+/* Fuzz target: plans that a person may have edited: the JSON, what its fields mean, and what a clip and a retry take from it. */
+#include "fuzz.h"
+#include <jansson.h>
+
+#include "base/options.h"
+#include "stages/plan.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const int tracks[] = {0, 1};
+    json_t *plan = NULL, *part = NULL;
+    bool changed;
+    mdm_settings settings;
+    if (mdm_plan_load(&plan, fuzz_file(data, size, "plan.json")) != MDM_OK)
+        return 0;
+    mdm_settings_defaults(&settings);
+    (void)mdm_plan_settings(&settings, plan);
+    (void)mdm_plan_for_clip(&part, plan, "clip0001", tracks, 2);
+    (void)mdm_plan_retry(&changed, plan, "p1", "clip0001", 3);
+    json_decref(part);
+    json_decref(plan);
+    return 0;
+}

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets to fuzz/corpus/<reader>/: small, valid files of each format, made by other code than
+the readers. Needs numpy, safetensors and flatbuffers. Run once; the results are committed."""
+import json
+import pathlib
+import struct
+
+import flatbuffers
+import numpy as np
+from safetensors.numpy import save
+
+corpus = pathlib.Path(__file__).resolve().parents[1] / "fuzz" / "corpus"
+rng = np.random.default_rng(0)
+
+
+def put(reader, name, data):
+    folder = corpus / reader
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def safetensors():
+    arrays = {"a.weight": rng.random((3, 4), np.float32), "b": np.arange(5, dtype=np.float16),
+              "c": np.arange(6, dtype=np.int8).reshape(2, 3), "d": np.arange(4, dtype=np.int64)}
+    put("safetensors", "small", save(arrays, {"format": "np"}))
+    put("safetensors", "empty", save({"x": np.zeros((0, 3), np.float32)}))
+
+
+def gguf():
+    def text(s):
+        return struct.pack("<Q", len(s)) + s.encode()
+    out = struct.pack("<4sIQQ", b"GGUF", 3, 2, 4)
+    out += text("general.architecture") + struct.pack("<I", 8) + text("x")
+    out += text("general.alignment") + struct.pack("<II", 4, 32)
+    out += text("x.list") + struct.pack("<IIQ", 9, 5, 3) + struct.pack("<3i", 1, 2, 3)
+    out += text("x.words") + struct.pack("<IIQ", 9, 8, 2) + text("one") + text("two")
+    out += text("w") + struct.pack("<IQQIQ", 2, 4, 3, 0, 0)
+    out += text("h") + struct.pack("<IQIQ", 1, 8, 1, 64)
+    out += b"\0" * (-len(out) % 32)
+    out += rng.random(12, np.float32).tobytes().ljust(64, b"\0") + np.ones(8, np.float16).tobytes()
+    put("gguf", "small", out)
+
+
+def ctranslate2():
+    def text(s):
+        return struct.pack("<H", len(s) + 1) + s.encode() + b"\0"
+    arrays = [("encoder/conv1/weight", rng.random((2, 3), np.float32), 0), ("encoder/conv1/bias", np.ones(4, np.float16), 4),
+              ("q/weight", np.arange(6, dtype=np.int8).reshape(2, 3), 1), ("q/weight_scale", np.ones(2, np.float32), 0),
+              ("n", np.array(6, np.int8), 1)]
+    out = struct.pack("<I", 6) + text("WhisperSpec") + struct.pack("<II", 3, len(arrays))
+    for name, array, kind in arrays:
+        out += text(name) + struct.pack("<B", array.ndim) + struct.pack(f"<{array.ndim}I", *array.shape)
+        out += struct.pack("<BI", kind, array.nbytes) + array.tobytes()
+    out += struct.pack("<I", 1) + text("decoder/weight") + text("q/weight")
+    put("ctranslate2", "small", out)
+
+
+def tfjs():
+    weights = [{"name": "conv", "shape": [3, 3, 3, 2], "dtype": "float32"}, {"name": "bias", "shape": [2], "dtype": "float32"},
+               {"name": "q", "shape": [4], "dtype": "float32", "quantization": {"dtype": "uint8", "scale": 0.1, "min": -1}}]
+    shard = rng.random(56, np.float32).tobytes() + bytes([0, 1, 128, 255])
+    group = [{"weights": weights, "paths": ["x.bin"]}]
+    put("tfjs", "manifest", json.dumps(group).encode() + b"\0" + shard)
+
+    def shape(*dims):
+        return {"shape": {"dim": [{"size": str(d)} for d in dims]}}
+    node = [{"name": "input", "op": "Placeholder", "attr": {"dtype": {"type": "DT_FLOAT"}, "shape": shape(1, 8, 8, 3)}},
+            {"name": "conv", "op": "Const", "attr": {"dtype": {"type": "DT_FLOAT"}, "value": {"tensor": {"dtype": "DT_FLOAT"}}}},
+            {"name": "bias", "op": "Const", "attr": {"dtype": {"type": "DT_FLOAT"}, "value": {"tensor": {"dtype": "DT_FLOAT"}}}},
+            {"name": "c", "op": "Conv2D", "input": ["input", "conv"],
+             "attr": {"strides": {"list": {"i": ["1", "2", "2", "1"]}}, "padding": {"s": "U0FNRQ=="},
+                      "dilations": {"list": {"i": ["1", "1", "1", "1"]}}, "data_format": {"s": "TkhXQw=="}, "T": {"type": "DT_FLOAT"}}},
+            {"name": "b", "op": "BiasAdd", "input": ["c", "bias"], "attr": {"T": {"type": "DT_FLOAT"}}},
+            {"name": "out", "op": "Relu", "input": ["b"], "attr": {"T": {"type": "DT_FLOAT"}}}]
+    model = {"format": "graph-model", "modelTopology": {"node": node, "versions": {"producer": 1}},
+             "signature": {"inputs": {"input": {"name": "input:0"}}, "outputs": {"out": {"name": "out:0"}}}, "weightsManifest": group}
+    put("tfjs", "graph", json.dumps(model).encode() + b"\0" + shard)
+
+
+def onnx():
+    def number(n):
+        out = b""
+        n &= (1 << 64) - 1
+        while n > 127:
+            out += bytes([n & 127 | 128])
+            n >>= 7
+        return out + bytes([n])
+
+    def field(key, value):
+        if isinstance(value, int):
+            return number(key << 3) + number(value)
+        value = value.encode() if isinstance(value, str) else value
+        return number(key << 3 | 2) + number(len(value)) + value
+
+    def tensor(name, array):
+        kind = {"float32": 1, "int64": 7}[array.dtype.name]
+        return b"".join(field(1, int(d)) for d in array.shape) + field(2, kind) + field(8, name) + field(9, array.tobytes())
+
+    def ints(name, *values):
+        return field(5, field(1, name) + b"".join(field(8, v) for v in values) + field(20, 7))
+
+    def value(name, *dims):
+        shape = b"".join(field(1, field(1, d) if isinstance(d, int) else field(2, d)) for d in dims)
+        return field(1, name) + field(2, field(1, field(1, 1) + field(2, shape)))
+
+    def node(op, inputs, output, *attributes):
+        return field(1, b"".join(field(1, i) for i in inputs) + field(2, output) + field(3, output) + field(4, op) + b"".join(attributes))
+    constant = field(1, field(2, "shape") + field(4, "Constant") + field(5, field(1, "value") + field(5, tensor("", np.array([1, -1], np.int64))) + field(20, 4)))
+    graph = (node("Conv", ["x", "w", "b"], "c", ints("kernel_shape", 3, 3), ints("strides", 1, 1), ints("pads", 1, 1, 1, 1)) +
+             node("Relu", ["c"], "r") + node("GlobalAveragePool", ["r"], "p") + constant + node("Reshape", ["p", "shape"], "y") +
+             field(2, "g") + field(5, tensor("w", rng.random((2, 3, 3, 3), np.float32))) + field(5, tensor("b", np.ones(2, np.float32))) +
+             field(11, value("x", 1, 3, 8, 8)) + field(12, value("y", 1, 2)))
+    put("onnx", "small", field(1, 8) + field(2, "seed") + field(7, graph) + field(8, field(1, "") + field(2, 13)))
+
+
+def tflite():
+    b = flatbuffers.Builder(1024)
+
+    def vector(items, size=4, put_one=None):
+        b.StartVector(size, len(items), size)
+        for item in reversed(items):
+            (put_one or b.PrependUOffsetTRelative)(item)
+        return b.EndVector()
+
+    def table(slots):  # slots: index -> ("offset" | "i32" | "i8" | "u32", value)
+        b.StartObject(max(slots) + 1)
+        for slot, (kind, value) in slots.items():
+            if kind == "offset":
+                b.PrependUOffsetTRelativeSlot(slot, value, 0)
+            elif kind == "i32":
+                b.PrependInt32Slot(slot, value, -1)
+            elif kind == "u32":
+                b.PrependUint32Slot(slot, value, 0xFFFFFFFF)
+            else:
+                b.PrependInt8Slot(slot, value, -1)
+        return b.EndObject()
+
+    def numbers(values):
+        return vector(values, 4, b.PrependInt32)
+
+    def tensor(name, dims, buffer, kind=0):
+        text, shape = b.CreateString(name), numbers(dims)
+        return table({0: ("offset", shape), 1: ("i8", kind), 2: ("u32", buffer), 3: ("offset", text)})
+
+    def buffer(array):
+        return table({0: ("offset", b.CreateByteVector(array.tobytes()))})
+    b.StartObject(1)
+    empty = b.EndObject()
+    buffers = [empty, buffer(rng.random((2, 3, 3, 3), np.float32)), buffer(np.ones(2, np.float32)), buffer(np.array([1, 8], np.int32)),
+               buffer(np.ones(54, np.float16))]
+    tensors = [tensor("x", [1, 4, 4, 3], 0), tensor("w", [2, 3, 3, 3], 1), tensor("b", [2], 2), tensor("c", [1, 2, 2, 2], 0),
+               tensor("s", [2], 3, 2), tensor("y", [1, 8], 0), tensor("h", [2, 3, 3, 3], 4, 1), tensor("hf", [2, 3, 3, 3], 0),
+               tensor("d", [1, 2, 2, 2], 0)]
+
+    def operator(code, inputs, outputs, kind=0, options=None):
+        slots = {0: ("u32", code), 1: ("offset", numbers(inputs)), 2: ("offset", numbers(outputs))}
+        if options is not None:
+            slots[3], slots[4] = ("i8", kind), ("offset", options)
+        return table(slots)
+
+    def conv():  # SAME, stride 2, ReLU
+        return table({0: ("i8", 0), 1: ("i32", 2), 2: ("i32", 2), 3: ("i8", 1)})
+    operators = [operator(2, [6], [7]), operator(0, [0, 1, 2], [3], 1, conv()), operator(0, [0, 7, 2], [8], 1, conv()),
+                 operator(1, [3, 4], [5])]
+    codes = [table({0: ("i8", c), 2: ("i32", 1), 3: ("i32", c)}) for c in (3, 22, 6)]  # CONV_2D, RESHAPE, DEQUANTIZE
+    lists = [vector(tensors), numbers([0]), numbers([5, 8]), vector(operators)]
+    graph = table({i: ("offset", v) for i, v in enumerate(lists)})
+    code_list, graphs, text, buffer_list = vector(codes), vector([graph]), b.CreateString("seed"), vector(buffers)
+    model = table({0: ("u32", 3), 1: ("offset", code_list), 2: ("offset", graphs), 3: ("offset", text), 4: ("offset", buffer_list)})
+    b.Finish(model, b"TFL3")
+    put("tflite", "small", bytes(b.Output()))
+
+
+def tracks():
+    found = {"version": 1, "frames": 4, "width": 64, "height": 48, "cuts": [0], "tracks": [
+        {"id": 0, "person": None, "first": 1, "last": 2, "score": 0.9, "boxes": [[1, 2, 20, 20], [2, 2, 20, 20]], "state": ["seen", "filled"]}],
+        "regions": [{"kind": "plate", "first": 0, "last": 0, "quads": [[0, 1, 1, 9, 1, 9, 5, 1, 5]], "readings": ["AB 12"]}]}
+    arrays = {"t0.points": rng.random((2, 478, 3), np.float32), "t0.valid": np.ones(2, np.uint8)}
+    put("tracks", "small", json.dumps(found).encode() + b"\0" + save(arrays))
+
+
+for make in (safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks):
+    make()
