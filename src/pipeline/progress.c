@@ -16,7 +16,7 @@ enum { MAX_ACTIVE = 256 };
 /* A stage that is under way. */
 typedef struct active {
     char clip[24], stage[16];
-    double weight, fraction, last_event;
+    double weight, fraction, last_event, start;
 } active;
 
 struct mdm_display {
@@ -88,16 +88,16 @@ static active *find_active(mdm_display *display, const char *clip, const char *s
 }
 
 static void send_event(const mdm_display *display, const char *clip, const char *stage, const char *state,
-                       double fraction)
+                       double fraction, double seconds)
 {
     if (display->json)
-        mdm_event(json_pack("{s:s, s:s, s:s, s:s, s:f}", "event", "stage", "clip", clip, "stage", stage, "state", state,
-                            "fraction", fraction));
+        mdm_event(json_pack("{s:s, s:s, s:s, s:s, s:f, s:f}", "event", "stage", "clip", clip, "stage", stage, "state",
+                            state, "fraction", fraction, "seconds", seconds));
 }
 
 void mdm_display_started(mdm_display *display, const char *clip, const char *stage, double weight)
 {
-    send_event(display, clip, stage, "started", 0);
+    send_event(display, clip, stage, "started", 0, 0);
     if (display->count == MAX_ACTIVE)
         return;
     active *a = &display->running[display->count++];
@@ -105,6 +105,7 @@ void mdm_display_started(mdm_display *display, const char *clip, const char *sta
     snprintf(a->clip, sizeof a->clip, "%s", clip);
     snprintf(a->stage, sizeof a->stage, "%s", stage);
     a->weight = weight;
+    a->start = now();
 }
 
 void mdm_display_moved(mdm_display *display, const char *clip, const char *stage, double weight, double fraction)
@@ -116,19 +117,20 @@ void mdm_display_moved(mdm_display *display, const char *clip, const char *stage
     a->fraction = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
     if (now() - a->last_event > 1) { /* one a second is enough for a reader */
         a->last_event = now();
-        send_event(display, clip, stage, "running", a->fraction);
+        send_event(display, clip, stage, "running", a->fraction, a->last_event - a->start);
     }
 }
 
 void mdm_display_ended(mdm_display *display, const char *clip, const char *stage, double weight, const char *state)
 {
     active *a = find_active(display, clip, stage);
+    double seconds = a ? now() - a->start : 0;
     display->finished += weight;
     if (a)
         *a = display->running[--display->count];
-    send_event(display, clip, stage, state, 1);
+    send_event(display, clip, stage, state, 1, seconds);
     if (!display->json && !display->terminal && strcmp(state, "done") == 0)
-        mdm_log(MDM_LOG_DEBUG, "%s: %s done", clip, stage);
+        mdm_log(MDM_LOG_DEBUG, "%s: %s done in %.1f s", clip, stage, seconds);
 }
 
 /* "3 min" or "40 s". */
