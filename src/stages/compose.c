@@ -18,6 +18,7 @@ static void close_compose(mdm_compose *compose)
     mdm_free(&compose->state);
     mdm_free(&compose->painted);
     json_decref(compose->view);
+    mdm_compose_players_free(compose);
     mdm_found_free(&compose->found);
     mdm_clip_free(&compose->clip);
 }
@@ -216,6 +217,8 @@ static mdm_status compose_clip(mdm_compose *compose, const mdm_clip_work *work)
     char *path = NULL;
     size_t frames = 1;
     mdm_status status = mdm_join_path(&path, work->folder, output);
+    if (status == MDM_OK)
+        status = mdm_compose_players_open(compose);
     if (status == MDM_OK)
         status = mdm_clip_open_video(&reader, &compose->clip, work->threads);
     if (status == MDM_OK && compose->clip.still)

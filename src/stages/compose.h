@@ -20,6 +20,7 @@ typedef struct mdm_compose {
     mdm_found found;
     unsigned char **state; /* [found.tracks.count][track.count] of mdm_face_state */
     size_t *painted;       /* [found.region_count] frames in which the region was covered */
+    struct mdm_players *players; /* stand-ins ready to be drawn; NULL: everyone is covered */
     json_t *view;          /* where a portrait clip looked, for compose.json; NULL otherwise */
 } mdm_compose;
 
@@ -39,6 +40,12 @@ typedef struct mdm_compose_sound {
 /* Opens the sound as the settings and the transcript want it; everything stays NULL when the clip is to be silent. */
 mdm_status mdm_compose_sound_open(mdm_compose_sound *out, const mdm_compose *compose);
 void mdm_compose_sound_free(mdm_compose_sound *sound);
+
+/* Reads the motions and portraits of those who are replaced; compose->players stays NULL when there are none. */
+mdm_status mdm_compose_players_open(mdm_compose *compose);
+void mdm_compose_players_free(mdm_compose *compose);
+/* Draws the stand-in of track `track` (its index) into the frame. *drawn is false when the face has to be covered. */
+mdm_status mdm_compose_player_draw(bool *drawn, mdm_compose *compose, int track, mdm_frame *frame);
 
 /* Paints one frame: faces, plates, text, rectangles; commits what it painted and notes the states. */
 mdm_status mdm_compose_paint(mdm_compose *compose, mdm_frame *frame);

@@ -24,9 +24,13 @@ static mdm_status paint_faces(mdm_compose *compose, mdm_frame *frame)
         const mdm_track_frame *at = mdm_track_at(track, (int)frame->number);
         if (!at || at->state == MDM_TRACK_LOST)
             continue;
-        const mdm_shape shape = mdm_shape_face(at->box);
-        MDM_TRY(cover(frame, &shape, MDM_COVER_BLUR));
-        compose->state[i][frame->number - track->first] = MDM_FACE_COVERED;
+        bool drawn;
+        MDM_TRY(mdm_compose_player_draw(&drawn, compose, i, frame));
+        if (!drawn) {
+            const mdm_shape shape = mdm_shape_face(at->box);
+            MDM_TRY(cover(frame, &shape, MDM_COVER_BLUR));
+        }
+        compose->state[i][frame->number - track->first] = drawn ? MDM_FACE_REPLACED : MDM_FACE_COVERED;
     }
     return MDM_OK;
 }

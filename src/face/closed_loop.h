@@ -1,0 +1,22 @@
+/* Rendering a few frames, measuring them with the mesh network and taking off what it reads differently from the recording:
+ * gaze, eye and lip opening, a small turn of the head. Step 7 of standins.md 2.1. */
+#ifndef MDM_FACE_CLOSED_LOOP_H
+#define MDM_FACE_CLOSED_LOOP_H
+
+#include "face/standin_render.h"
+
+/* A frame kept for trials: the recording's picture and the motion's frame. */
+typedef struct mdm_probe {
+    int index;
+    mdm_image image;
+} mdm_probe;
+
+/* Indices of at most `max` frames worth probing (rising): spread over the frontal frames, the most closed eyes, the widest
+ * lips. */
+int mdm_probe_choose(int *indices, int max, const mdm_motion *motion);
+
+/* Sets motion->correction after two rounds, and leaves it at the identity when that measures no better. */
+mdm_status mdm_close_loop(mdm_motion *motion, const mdm_standin *standin, const mdm_canonical *canonical, mdm_face_mesh *mesher,
+                          const mdm_probe *probes, int count);
+
+#endif

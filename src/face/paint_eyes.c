@@ -1,0 +1,190 @@
+/* Eyes of the stand-in: the whole iris moves behind the lids as the person's does, the upper lid shades the ball, and a
+ * closing lid gets skin and a lash line. Step 9 of standins.md 2.1; everything fades in, for every threshold is a pop. */
+#include <math.h>
+#include <string.h>
+
+#include "face/light.h"
+#include "face/render_internal.h"
+
+typedef struct eye_place {
+    const mdm_eye_index *index;
+    int e;
+    float a[2], b[2];      /* outer and inner corner, canvas px */
+    float along[2], down[2], width;
+    float corner[2 * MDM_LID_ROW + 2][2];
+} eye_place;
+
+static float distance(const float *a, const float *b)
+{
+    return hypotf(a[0] - b[0], a[1] - b[1]);
+}
+
+/* Window of the canvas around points; false when it is too small to draw in. */
+static bool window_of(int box[4], const mdm_canvas *canvas, const float (*point)[2], int count, float margin)
+{
+    float low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < 2; k++)
+            low[k] = fminf(low[k], point[i][k]), high[k] = fmaxf(high[k], point[i][k]);
+    box[0] = (int)mdm_clampf(low[0] - margin, 0, (float)canvas->width), box[1] = (int)mdm_clampf(low[1] - margin, 0, (float)canvas->height);
+    box[2] = (int)mdm_clampf(high[0] + margin + 1, 0, (float)canvas->width) - box[0];
+    box[3] = (int)mdm_clampf(high[1] + margin + 1, 0, (float)canvas->height) - box[1];
+    return box[2] >= 3 && box[3] >= 3;
+}
+
+static void shifted(float (*out)[2], const float (*point)[2], int count, const int box[4])
+{
+    for (int i = 0; i < count; i++)
+        out[i][0] = point[i][0] - (float)box[0], out[i][1] = point[i][1] - (float)box[1];
+}
+
+/* Skin over the stretched crease of a closing lid, `closing` 0..1, and a dark edge of lashes. */
+static mdm_status paint_lid(mdm_render_frame *f, const eye_place *eye, float closing)
+{
+    mdm_renderer *r = f->r;
+    float edge[MDM_LID_ROW][2], top[MDM_LID_ROW][2], corner[2 * MDM_LID_ROW + 2][2], local[2 * MDM_LID_ROW + 2][2], colour[3] = {0};
+    int c = 0, box[4];
+    for (int i = 0; i < MDM_LID_ROW; i++) {
+        memcpy(edge[i], f->local[eye->index->up[i]], sizeof edge[i]);
+        memcpy(top[i], f->local[eye->index->skin[i]], sizeof top[i]);
+    }
+    memcpy(corner[c++], eye->a, sizeof corner[0]);
+    for (int i = 0; i < MDM_LID_ROW; i++)
+        memcpy(corner[c++], edge[i], sizeof corner[0]);
+    memcpy(corner[c++], eye->b, sizeof corner[0]);
+    for (int i = MDM_LID_ROW - 1; i >= 0; i--, c++)
+        for (int k = 0; k < 2; k++)
+            corner[c][k] = 0.75f * top[i][k] + 0.25f * edge[i][k];
+    if (!window_of(box, &r->canvas, (const float(*)[2])corner, c, 4))
+        return MDM_OK;
+    shifted(local, (const float(*)[2])corner, c, box);
+    mdm_fill_polygon(r->plane, box[2], box[3], (const float(*)[2])local, c);
+    MDM_TRY(mdm_blur_float(r->plane, box[2], box[3], 1, fmaxf(0.7f, 0.05f * eye->width)));
+    for (int i = 0; i < 3; i++) {
+        const float *p = f->local[eye->index->cheek[i]];
+        int x = (int)mdm_clampf(roundf(p[0]), 0, (float)r->canvas.width - 1), y = (int)mdm_clampf(roundf(p[1]), 0, (float)r->canvas.height - 1);
+        for (int k = 0; k < 3; k++)
+            colour[k] += r->face[3 * ((size_t)y * (size_t)r->canvas.width + (size_t)x) + (size_t)k] / 3;
+    }
+    mdm_sort_by_x(edge, MDM_LID_ROW);
+    mdm_sort_by_x(top, MDM_LID_ROW);
+    float from = fminf(eye->a[0], eye->b[0]), span = fmaxf(fabsf(eye->b[0] - eye->a[0]), 1);
+    for (int x = 0; x < box[2]; x++) {
+        float px = (float)(box[0] + x), lash_y = mdm_polyline((const float(*)[2])edge, MDM_LID_ROW, px);
+        float top_y = mdm_polyline((const float(*)[2])top, MDM_LID_ROW, px);
+        float across = powf(mdm_clampf(sinf(3.14159265f * mdm_clampf((px - from) / span, 0, 1)), 0, 1), 0.6f);
+        for (int y = 0; y < box[3]; y++) {
+            float py = (float)(box[1] + y), v = mdm_clampf((py - top_y) / fmaxf(lash_y - top_y, 1), 0, 1);
+            float alpha = r->plane[y * box[2] + x] * closing * 0.5f, shade = 0.86f + 0.16f * sinf(3.14159265f * v);
+            float d = (py - lash_y) / fmaxf(0.8f, 0.028f * eye->width), lash = 1 - 0.62f * expf(-d * d) * across * closing * 0.55f;
+            float *out = r->face + 3 * ((size_t)(box[1] + y) * (size_t)r->canvas.width + (size_t)(box[0] + x));
+            for (int k = 0; k < 3; k++)
+                out[k] = (out[k] + alpha * (colour[k] * shade - out[k])) * lash;
+        }
+    }
+    return MDM_OK;
+}
+
+/* Bilinear value of a sprite with `channels`; 0 outside. `reach` averages a square of that half-size for small eyes. */
+static void sprite_at(float *out, const float *sprite, int channels, float u, float v, int reach)
+{
+    float n = 0;
+    for (int k = 0; k < channels; k++)
+        out[k] = 0;
+    for (int j = -reach; j <= reach; j += reach > 2 ? 2 : 1)
+        for (int i = -reach; i <= reach; i += reach > 2 ? 2 : 1) {
+            float x = u + (float)i, y = v + (float)j;
+            n += 1;
+            if (!(x >= 0 && y >= 0 && x < MDM_IRIS_SIDE - 1 && y < MDM_IRIS_SIDE - 1))
+                continue;
+            int x0 = (int)x, y0 = (int)y;
+            float tx = x - (float)x0, ty = y - (float)y0;
+            const float *p = sprite + (y0 * MDM_IRIS_SIDE + x0) * channels, *q = p + MDM_IRIS_SIDE * channels;
+            for (int k = 0; k < channels; k++)
+                out[k] += (p[k] * (1 - tx) + p[k + channels] * tx) * (1 - ty) + (q[k] * (1 - tx) + q[k + channels] * tx) * ty;
+        }
+    for (int k = 0; k < channels; k++)
+        out[k] /= n;
+}
+
+static void paint_ball(mdm_render_frame *f, const eye_place *eye, float on)
+{
+    mdm_renderer *r = f->r;
+    const mdm_motion *m = r->motion;
+    const mdm_standin *s = r->standin;
+    float local[2 * MDM_LID_ROW + 2][2], lid[MDM_LID_ROW][2];
+    int box[4], corners = 2 * MDM_LID_ROW + 2;
+    if (!window_of(box, &r->canvas, eye->corner, corners, 3))
+        return;
+    shifted(local, eye->corner, corners, box);
+    mdm_fill_polygon(r->plane, box[2], box[3], (const float(*)[2])local, corners);
+    for (int i = 0; i < MDM_LID_ROW; i++)
+        memcpy(lid[i], f->local[eye->index->up[i]], sizeof lid[i]);
+    mdm_sort_by_x(lid, MDM_LID_ROW);
+    float gaze[2], centre[2];
+    for (int k = 0; k < 2; k++)
+        gaze[k] = m->gaze[f->index][eye->e][k] + m->correction.gaze[eye->e][k];
+    for (int k = 0; k < 2; k++)
+        centre[k] = (eye->a[k] + eye->b[k]) / 2 + eye->width * (gaze[0] * eye->along[k] + gaze[1] * eye->down[k]);
+    const float *oc = s->shape[eye->index->outer], *ic = s->shape[eye->index->inner];
+    float full = (float)m->pose[f->index].scale * sqrtf((oc[0] - ic[0]) * (oc[0] - ic[0]) + (oc[1] - ic[1]) * (oc[1] - ic[1]) + (oc[2] - ic[2]) * (oc[2] - ic[2]));
+    float radius = fmaxf(s->iris_size[eye->e] * full, 0.5f), squeeze = mdm_clampf(eye->width / fmaxf(full, 1e-3f), 0.35f, 1.05f);
+    int reach = (int)mdm_clampf(roundf(0.5f * (MDM_IRIS_RADIUS / radius - 1)), 0, 12);
+    for (int y = 0; y < box[3]; y++)
+        for (int x = 0; x < box[2]; x++) {
+            float inside = r->plane[y * box[2] + x];
+            if (inside <= 0)
+                continue;
+            float px = (float)(box[0] + x), py = (float)(box[1] + y), dx = px - centre[0], dy = py - centre[1];
+            float u = (dx * eye->along[0] + dy * eye->along[1]) / (radius * squeeze) * MDM_IRIS_RADIUS;
+            float v = (dx * eye->down[0] + dy * eye->down[1]) / radius * MDM_IRIS_RADIUS, colour[3], alpha;
+            if (eye->along[0] < 0)
+                u = -u; /* the sprite is stored as seen in the portrait */
+            sprite_at(colour, s->iris[eye->e], 3, u + MDM_IRIS_SIDE / 2 - 0.5f, v + MDM_IRIS_SIDE / 2 - 0.5f, reach);
+            sprite_at(&alpha, s->iris_alpha, 1, u + MDM_IRIS_SIDE / 2 - 0.5f, v + MDM_IRIS_SIDE / 2 - 0.5f, reach);
+            alpha *= inside * on;
+            size_t i = (size_t)(box[1] + y) * (size_t)r->canvas.width + (size_t)(box[0] + x);
+            const float *gain = r->canvas.value + i * AT_COUNT + AT_GAIN;
+            float shade = (py - mdm_polyline((const float(*)[2])lid, MDM_LID_ROW, px)) / (eye->width * 0.30f);
+            shade = 1 - inside * (1 - (0.76f + 0.24f * powf(mdm_clampf(shade, 0, 1), 0.7f)));
+            for (int k = 0; k < 3; k++) {
+                float lit = (colour[k] + MDM_LOG_FLOOR) * expf(gain[k]) - MDM_LOG_FLOOR, *out = r->face + 3 * i + k;
+                *out = (*out + alpha * (lit - *out)) * shade;
+            }
+        }
+}
+
+mdm_status mdm_paint_eyes(mdm_render_frame *f)
+{
+    const mdm_motion *m = f->r->motion;
+    for (int e = 0; e < 2; e++) {
+        eye_place eye = {.index = &mdm_eyes[e], .e = e};
+        float gap = 0;
+        int c = 0;
+        memcpy(eye.a, f->local[eye.index->outer], sizeof eye.a);
+        memcpy(eye.b, f->local[eye.index->inner], sizeof eye.b);
+        eye.width = distance(eye.a, eye.b);
+        if (eye.width < 4)
+            continue;
+        for (int k = 0; k < 2; k++)
+            eye.along[k] = (eye.b[k] - eye.a[k]) / eye.width;
+        eye.down[0] = -eye.along[1], eye.down[1] = eye.along[0];
+        if (eye.down[1] < 0)
+            eye.down[0] = -eye.down[0], eye.down[1] = -eye.down[1];
+        memcpy(eye.corner[c++], eye.a, sizeof eye.a);
+        for (int i = 0; i < MDM_LID_ROW; i++)
+            memcpy(eye.corner[c++], f->local[eye.index->up[i]], sizeof eye.a);
+        memcpy(eye.corner[c++], eye.b, sizeof eye.a);
+        for (int i = MDM_LID_ROW - 1; i >= 0; i--)
+            memcpy(eye.corner[c++], f->local[eye.index->lo[i]], sizeof eye.a);
+        for (int i = 2; i < 5; i++)
+            gap += distance(f->local[eye.index->up[i]], f->local[eye.index->lo[i]]) / 3;
+        float closing = mdm_clampf(1 - m->eyes[f->index][e] / fmaxf(m->eye_neutral[e], 1e-3f), 0, 1);
+        if (closing > 0.25f)
+            MDM_TRY(paint_lid(f, &eye, mdm_clampf((closing - 0.25f) / 0.5f, 0, 1)));
+        float on = mdm_clampf((gap - 0.4f) / 0.9f, 0, 1);
+        if (on > 0)
+            paint_ball(f, &eye, on);
+    }
+    return MDM_OK;
+}

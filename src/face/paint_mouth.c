@@ -1,0 +1,104 @@
+/* The inside of the mouth: where teeth, tongue and dark are is taken from the person's mouth, warped lips to lips, as three
+ * soft masks; their colours are the model's under the scene's light. No pixel of the person's mouth is used. Step 10. */
+#include <math.h>
+#include <string.h>
+
+#include "face/render_internal.h"
+
+static const float usual_skin[3] = {190, 136, 112}, cavity[3] = {36, 20, 20}, tongue[3] = {112, 54, 52}, tooth[3] = {178, 162, 138};
+
+static const uint8_t *pixel(const mdm_image *image, float x, float y)
+{
+    int u = (int)mdm_clampf(roundf(x), 0, (float)image->width - 1), v = (int)mdm_clampf(roundf(y), 0, (float)image->height - 1);
+    return image->data + (size_t)v * image->stride + 3 * (size_t)u;
+}
+
+/* Median of four cheek and brow samples of the recording. */
+static void skin_of(float out[3], const mdm_render_frame *f)
+{
+    static const int where[4] = {205, 425, 50, 280};
+    for (int k = 0; k < 3; k++) {
+        float v[4];
+        for (int i = 0; i < 4; i++) {
+            v[i] = (float)pixel(f->image, f->source[where[i]][0], f->source[where[i]][1])[k];
+            for (int j = i; j > 0 && v[j] < v[j - 1]; j--) {
+                float swap = v[j];
+                v[j] = v[j - 1], v[j - 1] = swap;
+            }
+        }
+        out[k] = (v[1] + v[2]) / 2 + 1;
+    }
+}
+
+/* Colour of the mouth's inside for one blurred pixel of the recording. */
+static void model_colour(float out[3], const float source[3], const float skin[3], const float light[3])
+{
+    float lum = (source[0] + source[1] + source[2]) / (skin[0] + skin[1] + skin[2]);
+    float red = source[0] / (source[1] + 4) / (skin[0] / (skin[1] + 4));
+    float teeth = mdm_smoothstep(lum, 0.38f, 0.72f) * (1 - mdm_smoothstep(red, 1.02f, 1.25f));
+    float flesh = mdm_smoothstep(lum, 0.22f, 0.5f) * mdm_smoothstep(red, 0.98f, 1.2f) * (1 - teeth);
+    float bright = mdm_clampf(0.35f + 0.75f * lum, 0.5f, 1.08f);
+    for (int k = 0; k < 3; k++)
+        out[k] = light[k] * (cavity[k] * (1 - teeth - flesh) + tongue[k] * flesh + tooth[k] * bright * teeth);
+}
+
+mdm_status mdm_paint_mouth(mdm_render_frame *f)
+{
+    mdm_renderer *r = f->r;
+    float gap = 0, corner[MDM_LIP_INNER][2], low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+    for (int i = 2; i < 7; i++) {
+        const float *u = f->local[mdm_lip_upper[i]], *l = f->local[mdm_lip_lower[i]];
+        gap += hypotf(u[0] - l[0], u[1] - l[1]) / 5;
+    }
+    float on = mdm_clampf((gap / f->width - 0.004f) / 0.016f, 0, 1); /* fades in: a threshold here is a pop in the video */
+    if (on <= 0)
+        return MDM_OK;
+    for (int i = 0; i < MDM_LIP_INNER; i++)
+        for (int k = 0; k < 2; k++) {
+            corner[i][k] = f->local[mdm_lip_inner[i]][k];
+            low[k] = fminf(low[k], corner[i][k]), high[k] = fmaxf(high[k], corner[i][k]);
+        }
+    int x0 = (int)mdm_clampf(low[0] - 2, 0, (float)r->canvas.width), x1 = (int)mdm_clampf(high[0] + 3, 0, (float)r->canvas.width);
+    int y0 = (int)mdm_clampf(low[1] - 2, 0, (float)r->canvas.height), y1 = (int)mdm_clampf(high[1] + 3, 0, (float)r->canvas.height);
+    int w = x1 - x0, h = y1 - y0;
+    if (w < 3 || h < 3)
+        return MDM_OK;
+    /* the recording's mouth, lips to lips */
+    float where[MDM_MESH_VERTICES][2], skin[3], light[3];
+    for (int i = 0; i < MDM_MESH_VERTICES; i++)
+        memcpy(where[i], f->source[i], sizeof where[i]);
+    MDM_TRY(mdm_canvas_begin(&r->mouth, x0, y0, w, h, 2));
+    mdm_raster(&r->mouth, (const float(*)[3])f->local, &where[0][0], (const int(*)[3])r->canonical->mouth, r->canonical->mouth_count);
+    skin_of(skin, f);
+    for (int k = 0; k < 3; k++)
+        light[k] = skin[k] / usual_skin[k];
+    size_t n = (size_t)w * (size_t)h;
+    float *source = r->scratch, *known = r->window_alpha, *inside = r->plane; /* all free until the mask is made */
+    for (size_t i = 0; i < n; i++) {
+        known[i] = r->mouth.covered[i] != 0;
+        const uint8_t *p = pixel(f->image, r->mouth.value[2 * i], r->mouth.value[2 * i + 1]);
+        for (size_t k = 0; k < 3; k++)
+            source[3 * i + k] = known[i] != 0 ? (float)p[k] : 0;
+    }
+    float sigma = fmaxf(0.5f, 0.008f * f->width);
+    MDM_TRY(mdm_blur_float(source, w, h, 3, sigma));
+    MDM_TRY(mdm_blur_float(known, w, h, 1, sigma));
+    for (int i = 0; i < MDM_LIP_INNER; i++)
+        corner[i][0] -= (float)x0, corner[i][1] -= (float)y0;
+    mdm_fill_polygon(inside, w, h, (const float(*)[2])corner, MDM_LIP_INNER);
+    MDM_TRY(mdm_blur_float(inside, w, h, 1, fmaxf(0.5f, 0.006f * f->width)));
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            size_t i = (size_t)y * (size_t)w + (size_t)x;
+            float alpha = inside[i] * on * mdm_clampf(known[i] * 2, 0, 1), colour[3], mean[3];
+            if (alpha <= 0)
+                continue;
+            for (size_t k = 0; k < 3; k++)
+                mean[k] = source[3 * i + k] / fmaxf(known[i], 0.05f);
+            model_colour(colour, mean, skin, light);
+            float *out = r->face + 3 * ((size_t)(y0 + y) * (size_t)r->canvas.width + (size_t)(x0 + x));
+            for (int k = 0; k < 3; k++)
+                out[k] += alpha * (colour[k] - out[k]);
+        }
+    return MDM_OK;
+}

@@ -1,0 +1,78 @@
+/* What the parts of the renderer share: the frame being drawn, in the coordinates of its canvas. */
+#ifndef MDM_FACE_RENDER_INTERNAL_H
+#define MDM_FACE_RENDER_INTERNAL_H
+
+#include "face/raster.h"
+#include "face/standin_render.h"
+
+/* Attributes of a canvas pixel. */
+enum { AT_U, AT_V, AT_GAIN, AT_CORE = AT_GAIN + 3, AT_OWN, AT_COUNT = AT_OWN + 3 };
+
+struct mdm_renderer {
+    const mdm_canonical *canonical;
+    const mdm_motion *motion;
+    const mdm_standin *standin;
+    mdm_canvas canvas, mouth;
+    float *texture, texture_blur; /* the stand-in's, low-passed for the size it is shown at */
+    float *face;                  /* [height][width][3] of the canvas, 0..255 */
+    float *alpha, *scratch, *plane; /* [height][width] */
+    float *window, *window_alpha;   /* the part inside the picture */
+    size_t capacity, window_capacity;
+    int rect[4];                    /* of the last drawing */
+};
+
+typedef struct mdm_render_frame {
+    mdm_renderer *r;
+    int index;
+    float point[MDM_RENDER_VERTICES][3];  /* IMAGE px */
+    float local[MDM_RENDER_VERTICES][3];  /* canvas px */
+    float source[MDM_MESH_VERTICES][3];   /* the person's mesh, IMAGE px */
+    float width;                          /* of the face, px */
+    const mdm_image *image;               /* the recording, not yet painted */
+} mdm_render_frame;
+
+/* Parts; each changes r->face over the canvas. */
+mdm_status mdm_paint_eyes(mdm_render_frame *f);
+mdm_status mdm_paint_mouth(mdm_render_frame *f);
+/* r->alpha: rendered front-facing skin, soft towards its edge. */
+mdm_status mdm_face_mask(mdm_render_frame *f);
+/* Lowers `alpha` over the window `rect` where hair hangs over the forehead in the recording. */
+mdm_status mdm_keep_fringe(float *alpha, const int rect[4], const mdm_render_frame *f);
+/* Blur, sharpening, grain and motion blur of the recording, on the window. */
+mdm_status mdm_match_sharpness(float *rgb, int width, int height, const mdm_render_frame *f);
+
+static inline float mdm_clampf(float x, float low, float high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static inline float mdm_smoothstep(float x, float low, float high)
+{
+    float t = mdm_clampf((x - low) / (high - low), 0, 1);
+    return t * t * (3 - 2 * t);
+}
+
+/* y on a polyline of `count` points at x, points sorted by x; ends are held. */
+static inline float mdm_polyline(const float (*point)[2], int count, float x)
+{
+    if (x <= point[0][0])
+        return point[0][1];
+    for (int i = 1; i < count; i++)
+        if (x <= point[i][0]) {
+            float t = (x - point[i - 1][0]) / (point[i][0] - point[i - 1][0] + 1e-9f);
+            return point[i - 1][1] + t * (point[i][1] - point[i - 1][1]);
+        }
+    return point[count - 1][1];
+}
+
+static inline void mdm_sort_by_x(float (*point)[2], int count)
+{
+    for (int i = 1; i < count; i++)
+        for (int k = i; k > 0 && point[k][0] < point[k - 1][0]; k--)
+            for (int a = 0; a < 2; a++) {
+                float swap = point[k][a];
+                point[k][a] = point[k - 1][a], point[k - 1][a] = swap;
+            }
+}
+
+#endif

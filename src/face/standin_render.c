@@ -1,0 +1,234 @@
+/* The renderer's frame: transfer, raster, colour, parts, mask, blend. Steps 6, 8, 11 and 12 of standins.md 2.1. */
+#include "face/standin_render.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "face/light.h"
+#include "face/pose.h"
+#include "face/render_internal.h"
+#include "face/transfer.h"
+
+#define MARGIN 5 /* px around the mesh */
+
+mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, const mdm_motion *motion, const mdm_standin *standin)
+{
+    mdm_renderer *r = NULL;
+    *out = NULL;
+    MDM_TRY(mdm_alloc(&r, 1, sizeof *r, "renderer"));
+    r->canonical = canonical;
+    r->motion = motion;
+    r->standin = standin;
+    r->texture_blur = -1;
+    mdm_status status = mdm_alloc(&r->texture, (size_t)standin->width * (size_t)standin->height * 3, sizeof(float), "texture");
+    if (status)
+        mdm_renderer_free(&r);
+    *out = r;
+    return status;
+}
+
+void mdm_renderer_free(mdm_renderer **renderer)
+{
+    mdm_renderer *r = *renderer;
+    if (!r)
+        return;
+    mdm_canvas_free(&r->canvas);
+    mdm_canvas_free(&r->mouth);
+    mdm_free(&r->texture);
+    mdm_free(&r->face);
+    mdm_free(&r->alpha);
+    mdm_free(&r->scratch);
+    mdm_free(&r->plane);
+    mdm_free(&r->window);
+    mdm_free(&r->window_alpha);
+    mdm_free(renderer);
+}
+
+bool mdm_renderer_can(const mdm_renderer *r, int index)
+{
+    double angles[3];
+    if (index < 0 || index >= r->motion->count || !r->motion->valid[index])
+        return false;
+    mdm_pose_angles(angles, &r->motion->pose[index]);
+    return fabs(angles[0]) <= MDM_LARGEST_YAW;
+}
+
+/* Vertices of the frame in the image, and the canvas's place. */
+static void place(mdm_render_frame *f, int bounds[4], mdm_renderer *r, int index)
+{
+    float shape[MDM_RENDER_VERTICES][3];
+    const mdm_motion *m = r->motion;
+    float low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+    f->r = r;
+    f->index = index;
+    mdm_transfer(shape, m, index, (const float(*)[3])r->standin->shape, r->canonical);
+    mdm_ring_points(shape + MDM_MESH_VERTICES, (const float(*)[3])m->shape[index]); /* the border is the person's */
+    mdm_to_image(f->point, (const float(*)[3])shape, MDM_RENDER_VERTICES, &m->pose[index]);
+    mdm_motion_image(f->source, m, index);
+    f->width = (float)m->pose[index].scale * 15; /* a face is about 15 cm wide at the cheeks */
+    for (int i = 0; i < MDM_RENDER_VERTICES; i++)
+        for (int k = 0; k < 2; k++) {
+            low[k] = fminf(low[k], f->point[i][k]);
+            high[k] = fmaxf(high[k], f->point[i][k]);
+        }
+    for (int k = 0; k < 2; k++) {
+        bounds[k] = (int)floorf(mdm_clampf(low[k], -8192, 16384)) - MARGIN;
+        bounds[2 + k] = (int)ceilf(mdm_clampf(high[k], -8192, 16384)) + MARGIN - bounds[k];
+    }
+    for (int i = 0; i < MDM_RENDER_VERTICES; i++) {
+        f->local[i][0] = f->point[i][0] - (float)bounds[0];
+        f->local[i][1] = f->point[i][1] - (float)bounds[1];
+        f->local[i][2] = f->point[i][2];
+    }
+}
+
+static void clip_to(int rect[4], const int bounds[4], int width, int height)
+{
+    int x0 = bounds[0] < 0 ? 0 : bounds[0], y0 = bounds[1] < 0 ? 0 : bounds[1];
+    int x1 = bounds[0] + bounds[2] > width ? width : bounds[0] + bounds[2], y1 = bounds[1] + bounds[3] > height ? height : bounds[1] + bounds[3];
+    rect[0] = x0, rect[1] = y0, rect[2] = x1 - x0, rect[3] = y1 - y0;
+    if (rect[2] < 8 || rect[3] < 8)
+        rect[2] = rect[3] = 0;
+}
+
+void mdm_renderer_bounds(int rect[4], mdm_renderer *r, int index, int width, int height)
+{
+    mdm_render_frame f;
+    int bounds[4];
+    place(&f, bounds, r, index);
+    clip_to(rect, bounds, width, height);
+}
+
+static mdm_status reserve(mdm_renderer *r, size_t pixels)
+{
+    if (pixels <= r->capacity)
+        return MDM_OK;
+    MDM_TRY(mdm_realloc(&r->face, pixels * 3, sizeof *r->face, "face"));
+    MDM_TRY(mdm_realloc(&r->alpha, pixels, sizeof *r->alpha, "face"));
+    MDM_TRY(mdm_realloc(&r->scratch, pixels * 3, sizeof *r->scratch, "face"));
+    MDM_TRY(mdm_realloc(&r->plane, pixels, sizeof *r->plane, "face"));
+    MDM_TRY(mdm_realloc(&r->window, pixels * 3, sizeof *r->window, "face"));
+    MDM_TRY(mdm_realloc(&r->window_alpha, pixels, sizeof *r->window_alpha, "face"));
+    r->capacity = pixels;
+    return MDM_OK;
+}
+
+/* The texture is no finer than the picture it goes into: a blur that grows with how much it is shrunk, in steps. */
+static mdm_status fit_texture(mdm_renderer *r, float shrink)
+{
+    float sigma = shrink > 1.25f ? 0.45f * sqrtf(shrink * shrink - 1) : 0;
+    sigma = roundf(sigma * 4) / 4;
+    if (sigma == r->texture_blur)
+        return MDM_OK;
+    const mdm_standin *s = r->standin;
+    memcpy(r->texture, s->texture, (size_t)s->width * (size_t)s->height * 3 * sizeof(float));
+    r->texture_blur = sigma;
+    return sigma > 0 ? mdm_blur_float(r->texture, s->width, s->height, 3, sigma) : MDM_OK;
+}
+
+/* e^x for -8 <= x <= 8 within 2e-5 relative: 2^(whole) by exponent bits, the rest by a polynomial. Vectorises. */
+static inline float quick_exp(float x)
+{
+    float t = x * 1.44269504f, whole = floorf(t), f = t - whole;
+    float p = 1 + f * (0.69315308f + f * (0.24015361f + f * (0.05582632f + f * (0.00898934f + f * 0.00187758f))));
+    int32_t bits = ((int32_t)whole + 127) << 23;
+    float scale;
+    memcpy(&scale, &bits, sizeof scale);
+    return p * scale;
+}
+
+static void colour_pixels(mdm_renderer *r)
+{
+    const mdm_standin *s = r->standin;
+    const float contrast = r->motion->look.contrast;
+    size_t pixels = (size_t)r->canvas.width * (size_t)r->canvas.height;
+    const float right = (float)s->width - 1.001f, bottom = (float)s->height - 1.001f;
+    for (size_t i = 0; i < pixels; i++) {
+        float *out = r->face + 3 * i;
+        if (!r->canvas.covered[i]) {
+            out[0] = out[1] = out[2] = 0;
+            continue;
+        }
+        const float *a = r->canvas.value + i * AT_COUNT;
+        float u = mdm_clampf(a[AT_U], 0, right), v = mdm_clampf(a[AT_V], 0, bottom);
+        int x = (int)u, y = (int)v;
+        float tx = u - (float)x, ty = v - (float)y;
+        const float *p = r->texture + ((size_t)y * (size_t)s->width + (size_t)x) * 3, *q = p + 3 * (size_t)s->width;
+        for (int k = 0; k < 3; k++) {
+            float t = (p[k] * (1 - tx) + p[k + 3] * tx) * (1 - ty) + (q[k] * (1 - tx) + q[k + 3] * tx) * ty;
+            float own = a[AT_OWN + k], value = own + (t - own) * contrast + a[AT_GAIN + k];
+            out[k] = quick_exp(mdm_clampf(value, 0, 6.5f)) - MDM_LOG_FLOOR;
+        }
+    }
+}
+
+static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])
+{
+    mdm_renderer *r = f->r;
+    float attribute[MDM_RENDER_VERTICES][AT_COUNT];
+    MDM_TRY(mdm_canvas_begin(&r->canvas, 0, 0, bounds[2], bounds[3], AT_COUNT));
+    MDM_TRY(reserve(r, (size_t)bounds[2] * (size_t)bounds[3]));
+    MDM_TRY(fit_texture(r, r->standin->face_width / fmaxf(f->width, 1)));
+    for (int i = 0; i < MDM_RENDER_VERTICES; i++) {
+        float *a = attribute[i];
+        a[AT_U] = r->standin->uv[i][0], a[AT_V] = r->standin->uv[i][1];
+        mdm_light_at(a + AT_GAIN, (const float(*)[3])r->motion->light[f->index], r->canonical->light[i]);
+        for (int k = 0; k < 3; k++)
+            a[AT_GAIN + k] = mdm_clampf(a[AT_GAIN + k], -1.9f, 1.386f);
+        a[AT_CORE] = i < MDM_MESH_VERTICES;
+        memcpy(a + AT_OWN, r->standin->own_light[i], 3 * sizeof *a);
+    }
+    mdm_raster(&r->canvas, (const float(*)[3])f->local, &attribute[0][0], (const int(*)[3])r->canonical->triangle, MDM_RENDER_TRIANGLES);
+    colour_pixels(r);
+    return MDM_OK;
+}
+
+static void blend(mdm_image *image, const mdm_renderer *r, const int rect[4])
+{
+    for (int y = 0; y < rect[3]; y++) {
+        uint8_t *out = image->data + (size_t)(rect[1] + y) * image->stride + 3 * (size_t)rect[0];
+        const float *face = r->window + 3 * (size_t)y * (size_t)rect[2], *alpha = r->window_alpha + (size_t)y * (size_t)rect[2];
+        for (int x = 0; x < rect[2]; x++)
+            for (int k = 0; k < 3; k++) {
+                float v = (float)out[3 * x + k];
+                v += alpha[x] * (face[3 * x + k] - v);
+                out[3 * x + k] = (uint8_t)(mdm_clampf(v, 0, 255) + 0.5f);
+            }
+    }
+}
+
+mdm_status mdm_renderer_draw(mdm_renderer *r, mdm_image *image, int index)
+{
+    mdm_render_frame f;
+    int bounds[4];
+    place(&f, bounds, r, index);
+    clip_to(r->rect, bounds, image->width, image->height);
+    const int *rect = r->rect;
+    if (!rect[2])
+        return MDM_OK;
+    if (bounds[2] > 4096 || bounds[3] > 4096)
+        return mdm_fail(MDM_ERR_INPUT, "frame %d: a face of %d x %d px, at most 4096 can be drawn", r->motion->first + index, bounds[2], bounds[3]);
+    f.image = image;
+    MDM_TRY(draw_mesh(&f, bounds));
+    MDM_TRY(mdm_paint_eyes(&f));
+    /* the mouth reads the recording through the canvas's place in the image */
+    r->canvas.left = bounds[0], r->canvas.top = bounds[1];
+    MDM_TRY(mdm_paint_mouth(&f));
+    MDM_TRY(mdm_face_mask(&f));
+    for (int y = 0; y < rect[3]; y++) {
+        size_t from = (size_t)(rect[1] - bounds[1] + y) * (size_t)bounds[2] + (size_t)(rect[0] - bounds[0]);
+        memcpy(r->window + 3 * (size_t)y * (size_t)rect[2], r->face + 3 * from, 3 * (size_t)rect[2] * sizeof(float));
+        memcpy(r->window_alpha + (size_t)y * (size_t)rect[2], r->alpha + from, (size_t)rect[2] * sizeof(float));
+    }
+    MDM_TRY(mdm_keep_fringe(r->window_alpha, rect, &f));
+    MDM_TRY(mdm_match_sharpness(r->window, rect[2], rect[3], &f));
+    blend(image, r, rect);
+    return MDM_OK;
+}
+
+const float *mdm_renderer_alpha(const mdm_renderer *renderer, int rect[4])
+{
+    memcpy(rect, renderer->rect, 4 * sizeof *rect);
+    return renderer->window_alpha;
+}

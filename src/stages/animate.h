@@ -1,0 +1,31 @@
+/* Who is played by whom in a clip, and their portraits made ready: shared by animate and compose. */
+#ifndef MDM_STAGES_ANIMATE_H
+#define MDM_STAGES_ANIMATE_H
+
+#include "face/standin.h"
+#include "face/track_file.h"
+#include "models/face_detector.h"
+#include "models/face_mesh.h"
+#include "stages/stage.h"
+
+#define MDM_CAST_MAX 256
+
+/* A track whose person is replaced and has a portrait. */
+typedef struct mdm_role {
+    char person[64];
+    int track;
+} mdm_role;
+
+typedef struct mdm_cast {
+    mdm_role role[MDM_CAST_MAX];
+    int count;
+} mdm_cast;
+
+/* From plan.json and portraits/ of the work folder. Persons without a portrait are left out: their faces are covered. */
+mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work);
+
+/* portraits/<person>.png made ready: its mesh is fitted with the given networks. */
+mdm_status mdm_portrait_load(mdm_standin *out, const char *person, const mdm_clip_work *work, mdm_face_detector *detector,
+                             mdm_face_mesh *mesher, const mdm_canonical *canonical);
+
+#endif
