@@ -42,7 +42,7 @@ struct mdm_tracker {
     int lost_limit;     /* frames a lost face is searched for near where it was */
 };
 
-mdm_status mdm_tracker_new(mdm_tracker **out, const char *models, double fps, int threads)
+mdm_status mdm_tracker_new(mdm_tracker **out, const char *models, double fps)
 {
     mdm_tracker *tracker = NULL;
     *out = NULL;
@@ -55,9 +55,9 @@ mdm_status mdm_tracker_new(mdm_tracker **out, const char *models, double fps, in
     tracker->lost_limit = half_second;
     mdm_status status = mdm_alloc(&tracker->history, (size_t)tracker->history_size, sizeof *tracker->history, "history");
     if (!status)
-        status = mdm_face_detector_new(&tracker->detector, models, threads);
+        status = mdm_face_detector_new(&tracker->detector, models, 1); /* small networks: threads cost more in waiting than they give */
     if (!status)
-        status = mdm_face_mesh_new(&tracker->mesher, models, threads);
+        status = mdm_face_mesh_new(&tracker->mesher, models, 1);
     if (status)
         mdm_tracker_free(&tracker);
     *out = tracker;

@@ -12,8 +12,8 @@
 typedef struct mdm_tracker mdm_tracker;
 
 /* `models`: folder of the detector's and the mesh network's files. fps decides how often the detector looks (every
- * <= 0.5 s, and at every cut). `threads` is a constant of the job. */
-mdm_status mdm_tracker_new(mdm_tracker **out, const char *models, double fps, int threads);
+ * <= 0.5 s, and at every cut). */
+mdm_status mdm_tracker_new(mdm_tracker **out, const char *models, double fps);
 
 /* The next frame, numbers rising by one from 0. `cut`: this frame opens a shot. The picture is copied. */
 mdm_status mdm_tracker_push(mdm_tracker *tracker, const mdm_image *image, int number, bool cut);

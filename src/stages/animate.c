@@ -195,8 +195,8 @@ static mdm_status animate(animator *a)
 {
     unsigned char *wanted = NULL;
     MDM_TRY(mdm_canonical_load(&a->canonical, a->work->models));
-    MDM_TRY(mdm_face_detector_new(&a->detector, a->work->models, a->work->threads));
-    MDM_TRY(mdm_face_mesh_new(&a->mesher, a->work->models, a->work->threads));
+    MDM_TRY(mdm_face_detector_new(&a->detector, a->work->models, 1));
+    MDM_TRY(mdm_face_mesh_new(&a->mesher, a->work->models, 1));
     MDM_TRY(prepare(a));
     MDM_TRY(mdm_alloc(&wanted, a->clip.frames, 1, "frames to look at"));
     bool any = false;

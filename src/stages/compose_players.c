@@ -34,9 +34,9 @@ static mdm_status ready(struct mdm_players *players, mdm_compose *compose, const
     const mdm_clip_work *work = compose->work;
     mdm_face_detector *detector = NULL;
     mdm_face_mesh *mesher = NULL;
-    mdm_status status = mdm_face_detector_new(&detector, work->models, work->threads);
+    mdm_status status = mdm_face_detector_new(&detector, work->models, 1);
     if (status == MDM_OK)
-        status = mdm_face_mesh_new(&mesher, work->models, work->threads);
+        status = mdm_face_mesh_new(&mesher, work->models, 1);
     for (int i = 0; i < players->motions.count && status == MDM_OK; i++) {
         const mdm_motion *motion = &players->motions.motion[i];
         player *p = &players->player[i];

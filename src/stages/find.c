@@ -106,11 +106,11 @@ mdm_status mdm_stage_find(mdm_clip_work *work)
         f.found.frames = (int)clip.frames;
         f.found.width = clip.width;
         f.found.height = clip.height;
-        status = mdm_tracker_new(&f.tracker, work->models, clip.fps, work->threads);
+        status = mdm_tracker_new(&f.tracker, work->models, clip.fps);
     }
     bool text = work->settings->plates != MDM_COVER_KEEP || work->settings->text != MDM_COVER_KEEP;
     if (status == MDM_OK && text)
-        status = mdm_text_finder_new(&f.text, work->models, clip.fps, work->threads);
+        status = mdm_text_finder_new(&f.text, work->models, clip.fps, 1);
     if (status == MDM_OK)
         status = read_clip(&f);
     if (status == MDM_OK)
