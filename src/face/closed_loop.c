@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "face/pose.h"
 
@@ -87,6 +88,8 @@ static mdm_status measure(reading *out, mdm_face_mesh *mesher, const mdm_image *
     float points[MDM_MESH_VERTICES][3], shape[MDM_MESH_VERTICES][3];
     mdm_motion_image(points, m, index);
     memcpy(mesh.point, points, sizeof points);
+    for (int i = MDM_MESH_VERTICES; i < MDM_MESH_POINTS; i++)
+        memcpy(mesh.point[i], points[168], sizeof points[168]); /* irises: anywhere inside, the crop does not ask for them */
     mdm_face_roi_from_mesh(&roi, &mesh);
     MDM_TRY(mdm_face_mesh_run(&mesh, mesher, image, &roi));
     out->ok = mesh.presence > 0.5f;
@@ -234,6 +237,7 @@ mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_c
         if (status)
             break;
         float now = mismatch(source, result, count);
+        mdm_log(MDM_LOG_DEBUG, "track %d: round %d: mismatch %.4f", m->track, round, (double)now);
         if (now < least)
             least = now, best = m->correction;
         if (round < ROUNDS)

@@ -105,6 +105,8 @@ mdm_status mdm_scene_light_read(mdm_scene_light *state, mdm_motion *m, int index
         for (int i = 0; i < MDM_MESH_VERTICES; i++)
             for (int k = 0; k < 3; k++)
                 colour[i][k] -= standin->colour[i][k];
+        for (int i = 0; i < MDM_MESH_VERTICES; i++)
+            weight[i] *= standin->bare[i];
         state->known[index] = mdm_light_fit(m->light[index], (const float(*)[3])colour, weight, canonical);
     }
     m->teeth[index] = teeth_share(image, (const float(*)[3])points);

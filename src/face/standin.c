@@ -287,11 +287,21 @@ static void measure_light(mdm_standin *s, const float *rgb, const mdm_canonical 
     float own[MDM_LIGHT_TERMS][3] = {{0}}, rest[MDM_MESH_VERTICES];
     int n = 0;
     colour_at(s->colour, rgb, s->width, s->height, (const float(*)[2])s->uv, MDM_MESH_VERTICES, fmaxf(1, s->face_width * 0.03f));
-    mdm_light_fit(own, (const float(*)[3])s->colour, canonical->skin, canonical);
+    /* a beard is no shadow: left in the fit it would be lit up on the person's chin */
+    float bright[MDM_MESH_VERTICES];
+    for (int i = 0; i < MDM_MESH_VERTICES; i++)
+        if (canonical->skin[i] > 0)
+            bright[n++] = (s->colour[i][0] + s->colour[i][1] + s->colour[i][2]) / 3;
+    qsort(bright, (size_t)n, sizeof *bright, by_value);
+    float usual = bright[n * 3 / 5];
+    n = 0;
+    for (int i = 0; i < MDM_MESH_VERTICES; i++)
+        s->bare[i] = canonical->skin[i] * clampf(1 - (usual - 0.22f - (s->colour[i][0] + s->colour[i][1] + s->colour[i][2]) / 3) / 0.2f, 0, 1);
+    mdm_light_fit(own, (const float(*)[3])s->colour, s->bare, canonical);
     for (int i = 0; i < MDM_RENDER_VERTICES; i++)
         mdm_light_at(s->own_light[i], (const float(*)[3])own, canonical->light[i]);
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
-        if (canonical->skin[i] > 0)
+        if (s->bare[i] > 0.5f)
             rest[n++] = (s->colour[i][0] + s->colour[i][1] + s->colour[i][2] - s->own_light[i][0] - s->own_light[i][1] - s->own_light[i][2]) / 3;
     s->detail = mdm_robust_spread(rest, n);
 }

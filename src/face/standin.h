@@ -16,6 +16,7 @@ typedef struct mdm_standin {
     float shape[MDM_MESH_VERTICES][3];           /* HEAD, cm */
     float face_width;                            /* of the face in the texture, px */
     float colour[MDM_MESH_VERTICES][3];          /* log colour of each vertex */
+    float bare[MDM_MESH_VERTICES];               /* 1 bare skin; 0 where it is darker than light explains: beard, fringe, brows */
     float own_light[MDM_RENDER_VERTICES][3];     /* its own low-order light, log */
     float detail;                                /* robust spread of what remains without it */
     float iris[2][MDM_IRIS_SIDE * MDM_IRIS_SIDE * 3]; /* complete irises, 0..255 */
