@@ -1,15 +1,446 @@
-/* The portrait stage. Not built yet: it says so and writes an empty artefact, and faces are then covered. */
+/* The portrait stage, embedded backend: draws faces of the planned age, gender and race until one passes the gate, reads as
+ * planned and is somebody else than the person and the job's other stand-ins. */
+#include <math.h>
+#include <stdio.h>
+#include <strings.h>
+#include <string.h>
+
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
+#include "base/random.h"
+#include "face/best_frames.h"
+#include "face/portrait_gate.h"
+#include "face/track_file.h"
+#include "models/attributes.h"
+#include "models/face_detector.h"
+#include "models/facegen.h"
+#include "stages/casting.h"
 #include "stages/stage.h"
+#include "stages/visit.h"
+
+#define DRAWS        8      /* at most, for one stand-in */
+#define ROOM_ENOUGH  1.25f  /* of the recognisers' thresholds: no further draw is needed (dlib 0.75) */
+#define ROOM_LEAST   1.0f   /* nearer than this is the same person: never taken */
+#define SOURCE_FACES 6      /* frames of the person that are compared with */
+#define SMALLEST     24.0f  /* px, of those */
+
+typedef struct casting_job {
+    mdm_clip_work *work;
+    mdm_clip clip;
+    mdm_found found;
+    mdm_facegen *facegen;
+    mdm_face_detector *detector;
+    mdm_face_mesh *mesher;
+    mdm_attributes *attributes;
+    mdm_casting *casting;
+    mdm_casting_face *source;      /* [MDM_CASTING_FACES] of the person at hand */
+    int source_count;
+    mdm_casting_face *others;      /* [MDM_CASTING_FACES] stand-ins of the job so far */
+    int other_count;
+    const json_t *person;          /* at hand */
+    int draw;
+} casting_job;
+
+/* One candidate that can be driven. */
+typedef struct candidate {
+    mdm_image picture;
+    mdm_mesh mesh;
+    mdm_portrait_measures measures;
+    mdm_casting_face face;
+    bool as_planned;
+    float room;   /* to the person and the other stand-ins */
+    int draw;
+} candidate;
+
+static int class_of(const char *value, const char *const *names, int count)
+{
+    for (int i = 0; value && i < count; i++)
+        if (!strcasecmp(value, names[i]) || (names[i][1] == 0 && strncasecmp(value, names[i], 1) == 0))
+            return i;
+    return -1;
+}
+
+static const char *standin_text(const json_t *person, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(person, "standin"), key));
+}
+
+/* "female" and "male" of the plan are F and M of the generator. */
+static int gender_of(const char *value)
+{
+    return !value ? -1 : value[0] == 'f' || value[0] == 'F' ? 0 : value[0] == 'm' || value[0] == 'M' ? 1 : -1;
+}
+
+/* ---- the person ---- */
+
+static bool plays(const json_t *person, int track)
+{
+    size_t i;
+    const json_t *number;
+    json_array_foreach(json_object_get(person, "tracks"), i, number)
+        if (json_integer_value(number) == track)
+            return true;
+    return false;
+}
+
+static mdm_status embed_source(void *user, mdm_frame *frame, int number)
+{
+    casting_job *job = user;
+    for (int i = 0; i < job->found.tracks.count && job->source_count < MDM_CASTING_FACES; i++) {
+        mdm_track *track = &job->found.tracks.track[i];
+        int frames[SOURCE_FACES], count = plays(job->person, track->id) ? mdm_best_frames(frames, SOURCE_FACES, track, SMALLEST) : 0;
+        for (int k = 0; k < count; k++) {
+            mdm_mesh mesh = {.presence = 1};
+            if (frames[k] != number)
+                continue;
+            memcpy(mesh.point, track->point[number - track->first], sizeof mesh.point);
+            MDM_TRY(mdm_casting_embed(&job->source[job->source_count++], job->casting, &frame->rgb, &mesh));
+        }
+    }
+    return MDM_OK;
+}
+
+static mdm_status know_source(casting_job *job)
+{
+    unsigned char *wanted = NULL;
+    bool any = false;
+    job->source_count = 0;
+    MDM_TRY(mdm_alloc(&wanted, job->clip.frames, 1, "frames to look at"));
+    for (int i = 0; i < job->found.tracks.count; i++) {
+        int frames[SOURCE_FACES];
+        mdm_track *track = &job->found.tracks.track[i];
+        int count = plays(job->person, track->id) ? mdm_best_frames(frames, SOURCE_FACES, track, SMALLEST) : 0;
+        for (int k = 0; k < count; k++)
+            wanted[frames[k]] = 1, any = true;
+    }
+    mdm_clip_work quiet = *job->work;
+    quiet.progress = NULL;
+    mdm_status status = any ? mdm_visit_frames(&job->clip, wanted, &quiet, embed_source, job) : MDM_OK;
+    mdm_free(&wanted);
+    return status;
+}
+
+/* ---- candidates ---- */
+
+static mdm_status fit_mesh(bool *ok, mdm_mesh *mesh, casting_job *job, const mdm_image *picture)
+{
+    mdm_face_detection found[4];
+    mdm_face_roi roi;
+    int count = 0;
+    float region[4] = {0, 0, (float)picture->width, (float)picture->height};
+    MDM_TRY(mdm_face_detector_run(found, 4, &count, job->detector, picture, region, 0.5f));
+    *ok = count == 1;
+    if (!*ok)
+        return MDM_OK;
+    mdm_face_roi_from_detection(&roi, &found[0]);
+    for (int i = 0; i < 2; i++) {
+        MDM_TRY(mdm_face_mesh_run(mesh, job->mesher, picture, &roi));
+        mdm_face_roi_from_mesh(&roi, mesh);
+    }
+    *ok = mesh->presence > 0.5f;
+    return MDM_OK;
+}
+
+static int largest(const float *values, int count)
+{
+    int best = 0;
+    for (int i = 1; i < count; i++)
+        best = values[i] > values[best] ? i : best;
+    return best;
+}
+
+static mdm_status judge(candidate *c, casting_job *job, int age, int gender, int race)
+{
+    mdm_attributes_result seen;
+    MDM_TRY(mdm_attributes_run(job->attributes, &c->picture, &c->mesh, &seen));
+    int seen_age = largest(seen.age_prob, MDM_ATTRIBUTES_AGES);
+    c->as_planned = (age < 0 || (seen_age >= age - 1 && seen_age <= age + 1)) &&
+                    (gender < 0 || seen.gender_prob[gender] > 0.5f) &&
+                    (race < 0 || seen.race_prob[race] > 0.25f || largest(seen.race_prob, MDM_ATTRIBUTES_RACES) == race);
+    MDM_TRY(mdm_casting_embed(&c->face, job->casting, &c->picture, &c->mesh));
+    float person = mdm_casting_room(job->casting, &c->face, job->source, job->source_count);
+    float others = mdm_casting_room(job->casting, &c->face, job->others, job->other_count);
+    c->room = fminf(fminf(person, others), 3);
+    return MDM_OK;
+}
+
+static bool report(void *user, double done, double total)
+{
+    const casting_job *job = user;
+    return mdm_progress_update(job->work->progress, job->draw + done / total, DRAWS);
+}
+
+/* Draws number `draw` of a stand-in; *usable is false when the gate refuses it. */
+static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int draw)
+{
+    char key[160];
+    mdm_random random;
+    const mdm_progress progress = {report, job};
+    const char *seed_key = standin_text(job->person, "seed_key");
+    int age = class_of(standin_text(job->person, "age"), mdm_facegen_age_names, MDM_FACEGEN_AGES);
+    int gender = gender_of(standin_text(job->person, "gender"));
+    int race = class_of(standin_text(job->person, "race"), mdm_facegen_race_names, MDM_FACEGEN_RACES);
+    bool glasses = json_is_true(json_object_get(json_object_get(job->person, "standin"), "glasses"));
+    snprintf(key, sizeof key, "portrait/%.100s/%d", seed_key ? seed_key : "?", draw);
+    mdm_random_seed(&random, job->work->settings->seed, key);
+    memset(c, 0, sizeof *c);
+    c->draw = job->draw = draw;
+    const mdm_facegen_conditions conditions = mdm_facegen_neutral(job->facegen, age, gender, race, &random);
+    const mdm_facegen_sampler sampler = mdm_facegen_sampler_default();
+    MDM_TRY(mdm_facegen_draw(job->facegen, &c->picture, &conditions, &sampler, &random, &progress));
+    MDM_TRY(fit_mesh(usable, &c->mesh, job, &c->picture));
+    const char *complaint = "no single face";
+    if (*usable) {
+        MDM_TRY(mdm_portrait_measure(&c->measures, &c->picture, (const float(*)[3])c->mesh.point));
+        complaint = mdm_portrait_complaint(&c->measures, glasses);
+        /* the generator cannot be asked for glasses: without them is better than no stand-in */
+        if (complaint && glasses)
+            complaint = mdm_portrait_complaint(&c->measures, false);
+        *usable = complaint == NULL;
+    }
+    if (*usable)
+        MDM_TRY(judge(c, job, age, gender, race));
+    mdm_log(MDM_LOG_DEBUG, "%s, draw %d: %s; as planned: %s; room %.2f", seed_key ? seed_key : "?", draw, complaint ? complaint : "passes",
+            c->as_planned ? "yes" : "no", (double)c->room);
+    return MDM_OK;
+}
+
+/* As planned first, then room up to what is enough, then more room. */
+static bool better(const candidate *a, const candidate *b)
+{
+    if (!b->picture.data)
+        return true;
+    if (a->as_planned != b->as_planned)
+        return a->as_planned;
+    return a->room > b->room;
+}
+
+static mdm_status draw_best(candidate *best, casting_job *job)
+{
+    memset(best, 0, sizeof *best);
+    for (int draw = 0; draw < DRAWS; draw++) {
+        candidate c;
+        bool usable = false;
+        mdm_status status = draw_one(&c, &usable, job, draw);
+        if (!status && usable && c.room >= ROOM_LEAST && better(&c, best)) {
+            mdm_image_free(&best->picture);
+            *best = c;
+        } else {
+            mdm_image_free(&c.picture);
+        }
+        MDM_TRY(status);
+        if (best->picture.data && best->as_planned && best->room >= ROOM_ENOUGH)
+            break;
+    }
+    return MDM_OK;
+}
+
+/* ---- files ---- */
+
+static json_t *record_of(const candidate *c, const casting_job *job)
+{
+    float person[MDM_CASTING_NETS], others[MDM_CASTING_NETS];
+    json_t *mesh = json_array();
+    mdm_casting_distances(person, job->casting, &c->face, job->source, job->source_count);
+    mdm_casting_distances(others, job->casting, &c->face, job->others, job->other_count);
+    for (int i = 0; i < MDM_MESH_POINTS; i++)
+        json_array_append_new(mesh, json_pack("[f,f,f]", (double)c->mesh.point[i][0], (double)c->mesh.point[i][1], (double)c->mesh.point[i][2]));
+    json_t *distance = json_object();
+    static const char *const names[MDM_CASTING_NETS] = {"dlib", "faceres"};
+    for (int i = 0; i < MDM_CASTING_NETS; i++)
+        json_object_set_new(distance, names[i],
+                            json_pack("{s:o, s:o}", "person", isfinite(person[i]) ? json_real((double)person[i]) : json_null(),
+                                      "others", isfinite(others[i]) ? json_real((double)others[i]) : json_null()));
+    return json_pack("{s:s, s:s, s:i, s:b, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:o}", "id",
+                     json_string_value(json_object_get(job->person, "id")), "seed_key", standin_text(job->person, "seed_key"), "draw",
+                     c->draw, "as_planned", c->as_planned, "distance", distance, "gate", "yaw", (double)c->measures.yaw, "pitch",
+                     (double)c->measures.pitch, "lip_gap", (double)c->measures.lip_gap, "eye_open", (double)c->measures.eye_open,
+                     "light", (double)c->measures.light, "fringe", (double)c->measures.fringe, "glasses", (double)c->measures.glasses, "mesh",
+                     mesh);
+}
+
+/* The job's stand-in of this person from an earlier clip, when the plan still means the same one. */
+static mdm_status reuse(bool *found, json_t **record, const casting_job *job, const char *id, const char *to)
+{
+    char *json_path = NULL, *png = NULL;
+    *found = false;
+    if (!job->work->standins)
+        return MDM_OK;
+    mdm_status status = mdm_format(&json_path, "%s/%s.json", job->work->standins, id);
+    if (!status)
+        status = mdm_format(&png, "%s/%s.png", job->work->standins, id);
+    if (!status && mdm_file_exists(json_path) && mdm_file_exists(png)) {
+        json_t *old = NULL;
+        const char *key = standin_text(job->person, "seed_key");
+        if (!mdm_json_load(&old, json_path, 0)) {
+            const char *old_key = json_string_value(json_object_get(old, "seed_key"));
+            *found = key && old_key && !strcmp(key, old_key);
+        }
+        if (*found) {
+            status = mdm_copy_file(png, to);
+            *record = json_incref(old);
+        }
+        json_decref(old);
+    }
+    mdm_free(&json_path);
+    mdm_free(&png);
+    return status;
+}
+
+static mdm_status keep_for_job(const casting_job *job, const char *id, const json_t *record, const char *png)
+{
+    char *to = NULL;
+    if (!job->work->standins)
+        return MDM_OK;
+    mdm_status status = mdm_format(&to, "%s/%s.png", job->work->standins, id);
+    if (!status)
+        status = mdm_copy_file(png, to);
+    mdm_free(&to);
+    if (!status)
+        status = mdm_format(&to, "%s/%s.json", job->work->standins, id);
+    if (!status)
+        status = mdm_json_save(record, to);
+    mdm_free(&to);
+    return status;
+}
+
+/* Embeddings of the job's stand-ins other than this person's. Only persons that sort before: the choice must not depend on
+ * which clip came first. */
+static mdm_status know_others(casting_job *job, const char *id)
+{
+    char **names = NULL;
+    size_t count = 0;
+    job->other_count = 0;
+    if (!job->work->standins)
+        return MDM_OK;
+    MDM_TRY(mdm_list_folder(&names, &count, job->work->standins));
+    mdm_status status = MDM_OK;
+    for (size_t i = 0; i < count && !status && job->other_count < MDM_CASTING_FACES; i++) {
+        size_t length = strlen(names[i]);
+        char *path = NULL;
+        mdm_image image = {0};
+        mdm_mesh mesh;
+        bool ok = false;
+        if (length < 5 || strcmp(names[i] + length - 4, ".png") || strncmp(names[i], id, strlen(id)) >= 0)
+            continue;
+        status = mdm_join_path(&path, job->work->standins, names[i]);
+        if (!status)
+            status = mdm_image_read(&image, path, 3);
+        if (!status)
+            status = fit_mesh(&ok, &mesh, job, &image);
+        if (!status && ok)
+            status = mdm_casting_embed(&job->others[job->other_count++], job->casting, &image, &mesh);
+        mdm_image_free(&image);
+        mdm_free(&path);
+    }
+    mdm_names_free(&names, count);
+    return status;
+}
+
+static mdm_status open_networks(casting_job *job)
+{
+    if (job->facegen)
+        return MDM_OK;
+    MDM_TRY(mdm_facegen_new(&job->facegen, job->work->weights, "facegen", job->work->threads));
+    MDM_TRY(mdm_face_detector_new(&job->detector, job->work->models, 1));
+    MDM_TRY(mdm_face_mesh_new(&job->mesher, job->work->models, 1));
+    MDM_TRY(mdm_attributes_new(&job->attributes, job->work->weights, MDM_ATTRIBUTES_A, 1));
+    MDM_TRY(mdm_casting_new(&job->casting, job->work->models));
+    MDM_TRY(mdm_alloc(&job->source, MDM_CASTING_FACES, sizeof *job->source, "casting"));
+    return mdm_alloc(&job->others, MDM_CASTING_FACES, sizeof *job->others, "casting");
+}
+
+static mdm_status cast_person(casting_job *job, json_t *records)
+{
+    const char *id = json_string_value(json_object_get(job->person, "id"));
+    char *png = NULL;
+    json_t *record = NULL;
+    bool found = false;
+    if (!id || strchr(id, '/') || !standin_text(job->person, "seed_key"))
+        return mdm_fail(MDM_ERR_CONFIG, "%s/plan.json: a person without id or seed_key; run `mmdm plan` again", job->work->folder);
+    MDM_TRY(mdm_format(&png, "%s/portraits/%s.png", job->work->folder, id));
+    mdm_status status = reuse(&found, &record, job, id, png);
+    if (!status && !found) {
+        candidate best = {0};
+        status = open_networks(job);
+        if (!status)
+            status = know_source(job);
+        if (!status)
+            status = know_others(job, id);
+        if (!status)
+            status = draw_best(&best, job);
+        if (!status && best.picture.data) {
+            record = record_of(&best, job);
+            status = mdm_image_write_png(&best.picture, png);
+            if (!status)
+                status = keep_for_job(job, id, record, png);
+        } else if (!status) {
+            mdm_log(MDM_LOG_WARN, "%s: none of %d draws can stand in for %s; the face is covered (another --seed may help)",
+                    job->work->clip_id, DRAWS, id);
+            record = json_pack("{s:s, s:s, s:s}", "id", id, "seed_key", standin_text(job->person, "seed_key"), "failed",
+                               "no draw passed the gate with enough distance");
+        }
+        mdm_image_free(&best.picture);
+    }
+    if (!status && record)
+        json_array_append(records, record);
+    json_decref(record);
+    mdm_free(&png);
+    return status;
+}
+
+static mdm_status cast_all(casting_job *job)
+{
+    char *path = NULL;
+    json_t *plan = NULL, *persons = NULL, *person, *records = json_array();
+    mdm_status status = mdm_format(&path, "%s/portraits", job->work->folder);
+    if (!status)
+        status = mdm_make_folder(path, 0700);
+    mdm_free(&path);
+    if (!status)
+        status = mdm_join_path(&path, job->work->folder, "plan.json");
+    if (!status)
+        status = mdm_json_load(&plan, path, 0);
+    if (!status)
+        status = mdm_json_array(&persons, plan, "persons", path);
+    mdm_free(&path);
+    size_t i;
+    json_array_foreach(persons, i, person) {
+        const char *action = json_string_value(json_object_get(person, "action"));
+        job->person = person;
+        if (!status && action && !strcmp(action, "replace"))
+            status = cast_person(job, records);
+    }
+    json_t *root = json_pack("{s:i, s:o}", "version", 1, "persons", records);
+    if (!status)
+        status = mdm_join_path(&path, job->work->folder, "portraits.json");
+    if (!status)
+        status = mdm_json_save(root, path);
+    json_decref(root);
+    json_decref(plan);
+    mdm_free(&path);
+    return status;
+}
 
 mdm_status mdm_stage_portrait(mdm_clip_work *work)
 {
-    static const char empty[] = "{\"version\": 1, \"tracks\": [], \"persons\": []}\n";
-    char *path;
-    mdm_log(MDM_LOG_WARN, "portrait is not built yet");
-    MDM_TRY(mdm_join_path(&path, work->folder, "portraits.json"));
-    mdm_status status = mdm_file_write(path, empty, sizeof empty - 1);
-    mdm_free(&path);
+    casting_job job = {.work = work};
+    mdm_status status = mdm_clip_read(&job.clip, work->folder);
+    if (!status)
+        status = mdm_found_read(&job.found, work->folder);
+    if (!status)
+        status = cast_all(&job);
+    if (job.source)
+        mdm_wipe(job.source, MDM_CASTING_FACES * sizeof *job.source);
+    mdm_free(&job.source);
+    mdm_free(&job.others);
+    mdm_casting_free(&job.casting);
+    mdm_attributes_free(&job.attributes);
+    mdm_face_mesh_free(&job.mesher);
+    mdm_face_detector_free(&job.detector);
+    mdm_facegen_free(&job.facegen);
+    mdm_found_free(&job.found);
+    mdm_clip_free(&job.clip);
     return status;
 }
