@@ -98,7 +98,7 @@ void mdm_whisper_mel_filters(float *out, int n_mels)
             double hz = f * (8000.0 / (FREQUENCIES - 1));
             double up = -(left - hz) / (middle - left), down = (right - hz) / (right - middle);
             double weight = up < down ? up : down;
-            out[(size_t)m * FREQUENCIES + (size_t)f] = (float)((weight > 0 ? weight : 0) * (2.0 / (right - left)));
+            out[(size_t)m * FREQUENCIES + (size_t)f] = (float)((weight >= 0 ? weight : 0) * (2.0 / (right - left)));
         }
     }
 }
