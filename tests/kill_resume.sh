@@ -23,9 +23,9 @@ job() { # job OUT: in a process group of its own, whose leader is the command
     exec setsid "$mmdm" run "$work/in" -o "$1" --keep age,gender,expression,head_pose,mouth --seed 7
 }
 content() { (cd "$1/dataset" && find . -type f | LC_ALL=C sort | xargs -d '\n' sha256sum); }
-random() { # random N: 0..N-1, repeatable from the printed seed
+draw() { # draw N: sets `drawn` to 0..N-1, repeatable from the printed seed
     seed=$(((seed * 1103515245 + 12345) % 2147483648))
-    echo $(((seed / 65536) % $1))
+    drawn=$(((seed / 65536) % $1))
 }
 
 echo "seed $seed"
@@ -46,10 +46,11 @@ while [ $killed -lt "$kills" ]; do
     [ $rounds -le $((kills * 4)) ] || { echo "the job ends before it can be killed"; break; }
     (job "$work/killed") >"$work/killed.log" 2>&1 &
     pid=$!
-    wait_ms=$((50 + $(random "$took") * 9 / 10))
+    draw "$took"
+    wait_ms=$((50 + drawn * 9 / 10))
     sleep "$((wait_ms / 1000)).$(printf %03d $((wait_ms % 1000)))"
     if kill -0 $pid 2>/dev/null; then
-        if [ $((killed % 2)) = 0 ]; then kill -9 $pid; else kill -9 -- -$pid; fi
+        if [ $((killed % 2)) = 0 ]; then kill -KILL "$pid"; else kill -KILL "-$pid"; fi || exit 1
         killed=$((killed + 1))
         wait $pid 2>/dev/null
         echo "kill $killed after $wait_ms ms"
