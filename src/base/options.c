@@ -27,7 +27,7 @@ static const mdm_option table[] = {
      "Contexts to keep as they are (" EVERY_CONTEXT "). What no list names is drawn anew.", FIELD(context), MDM_KEEP, 0,
      MDM_STALE_PLAN},
     {"coarsen", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
-     "Contexts of which only the rough group is kept (age, race, expression, gaze).", FIELD(context), MDM_COARSEN, 0,
+     "Contexts of which only the rough group is kept (age, race, gaze).", FIELD(context), MDM_COARSEN, 0,
      MDM_STALE_PLAN},
     {"redraw", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
      "Contexts to draw anew from a stated prior, without looking at the source. The default for every context.",
@@ -134,7 +134,7 @@ static const mdm_preset presets[] = {
 
 /* Contexts that have rough groups (stages/plan.c defines them). */
 static const bool coarsenable[MDM_CONTEXT_COUNT] = {
-    [MDM_CONTEXT_AGE] = true, [MDM_CONTEXT_RACE] = true, [MDM_CONTEXT_EXPRESSION] = true, [MDM_CONTEXT_GAZE] = true};
+    [MDM_CONTEXT_AGE] = true, [MDM_CONTEXT_RACE] = true, [MDM_CONTEXT_GAZE] = true};
 
 const mdm_option *mdm_option_table(int *count)
 {
@@ -277,7 +277,7 @@ static mdm_status set_contexts(mdm_settings *settings, mdm_treatment treatment, 
             return unknown("context", item, names, MDM_CONTEXT_COUNT);
         if (treatment == MDM_COARSEN && !coarsenable[c])
             return mdm_fail(MDM_ERR_USAGE,
-                            "--coarsen: %s has no rough groups (age, race, expression and gaze have): "
+                            "--coarsen: %s has no rough groups (age, race and gaze have): "
                             "use --keep, --redraw or --remove",
                             item);
         settings->context[c] = treatment;

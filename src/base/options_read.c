@@ -293,6 +293,11 @@ mdm_status mdm_settings_finish(mdm_settings *settings)
         return mdm_fail(MDM_ERR_USAGE, "--end %g is not after --start %g", settings->end, settings->start);
     if (settings->segment > 0 && settings->segment < 1)
         return mdm_fail(MDM_ERR_USAGE, "--segment %g: clips of less than a second are not useful", settings->segment);
+    if (settings->context[MDM_CONTEXT_HEAD_POSE] == MDM_REMOVE)
+        return mdm_fail(MDM_ERR_USAGE,
+                        "--remove: a head's pose cannot be taken out, only the whole face: --exclude-person");
+    if (settings->context[MDM_CONTEXT_SCENE] == MDM_REMOVE && settings->mode == MDM_MODE_SCENE)
+        return mdm_fail(MDM_ERR_USAGE, "--remove: scene mode keeps the scene; --mode portrait leaves it out");
     if (settings->context[MDM_CONTEXT_SPEECH] != MDM_KEEP) {
         /* Words cannot be drawn anew, so without kept speech there is no sound. */
         if (settings->voice == MDM_VOICE_KEEP)

@@ -18,8 +18,8 @@ const char *mdm_context_residual(const mdm_settings *settings, mdm_context conte
         return NULL;
     if (settings->mode == MDM_MODE_SCENE && context == MDM_CONTEXT_SCENE)
         return "scene mode keeps the footage around the faces";
-    if (settings->mode == MDM_MODE_SCENE && context == MDM_CONTEXT_HEAD_POSE)
-        return "in scene mode a head keeps its place and pose";
+    if (context == MDM_CONTEXT_HEAD_POSE)
+        return "a stand-in's head is where and as the person's was";
     if (settings->voice == MDM_VOICE_MASK && context == MDM_CONTEXT_PROSODY)
         return "masking a voice shifts it but leaves its melody and pace";
     return NULL;

@@ -43,6 +43,7 @@ mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work)
                 mdm_role *role = &out->role[out->count++];
                 snprintf(role->person, sizeof role->person, "%s", id);
                 role->track = (int)json_integer_value(track);
+                mdm_motion_policy_of(&role->policy, plan, person);
             }
         }
         mdm_free(&portrait);
@@ -210,9 +211,14 @@ static mdm_status animate(animator *a)
         status = mdm_scene_light_finish(&actor->light, actor->motion, &actor->standin);
         if (!status)
             status = calibrate(a, actor);
+        mdm_log(MDM_LOG_DEBUG, "track %d: %d of %d probe frames", actor->motion->track, actor->kept, actor->wanted);
         if (!status)
             status = mdm_close_loop(actor->motion, &actor->standin, &a->canonical, a->mesher, actor->probe, actor->kept);
     }
+    for (int i = 0; i < a->motions.count && !status; i++) /* last: light and corrections are read off the true motion */
+        for (int k = 0; k < a->cast.count; k++)
+            if (a->cast.role[k].track == a->motions.motion[i].track)
+                mdm_motion_redraw(&a->motions.motion[i], &a->cast.role[k].policy, &a->canonical);
     return status ? status : mdm_motions_write(&a->motions, a->work->folder);
 }
 

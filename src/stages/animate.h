@@ -2,6 +2,9 @@
 #ifndef MDM_STAGES_ANIMATE_H
 #define MDM_STAGES_ANIMATE_H
 
+#include <jansson.h>
+
+#include "face/redraw_motion.h"
 #include "face/standin.h"
 #include "face/track_file.h"
 #include "models/face_detector.h"
@@ -14,7 +17,11 @@
 typedef struct mdm_role {
     char person[64];
     int track;
+    mdm_motion_policy policy; /* what of the motion is not kept */
 } mdm_role;
+
+/* `plan` is the clip's, `person` one of its persons. */
+void mdm_motion_policy_of(mdm_motion_policy *out, const json_t *plan, const json_t *person);
 
 typedef struct mdm_cast {
     mdm_role role[MDM_CAST_MAX];

@@ -25,7 +25,6 @@ static const struct {
      "ahead"},
     {MDM_CONTEXT_EYES, "blinks", "blinks at random, 15 a minute, 0.2 s each; eyes else open", "open"},
     {MDM_CONTEXT_MOUTH, "rest", "lips at rest", "rest"},
-    {MDM_CONTEXT_HEAD_POSE, "drift", "a small slow drift about straight ahead (portrait mode only)", "still"},
 };
 
 /* Contexts of a stand-in's picture, in the order they are drawn; each has its own random stream. */
@@ -189,28 +188,27 @@ static void decide_motion(person_plan *person)
             break;
         }
     }
-    if (person->settings->context[MDM_CONTEXT_HEAD_POSE] != MDM_KEEP && person->settings->mode == MDM_MODE_SCENE)
-        json_array_append_new(person->notes,
-                              json_string("head_pose was not asked for, but in scene mode the head keeps "
-                                          "its place and pose in the footage"));
+    if (person->settings->context[MDM_CONTEXT_HEAD_POSE] == MDM_KEEP)
+        json_object_set_new(person->keep, "head_pose", json_string("as recorded"));
     /* Speech keeps lip timing with the words. */
     if (person->settings->context[MDM_CONTEXT_SPEECH] == MDM_KEEP &&
-        person->settings->context[MDM_CONTEXT_MOUTH] != MDM_KEEP) {
+        person->settings->context[MDM_CONTEXT_MOUTH] == MDM_REDRAW) {
         json_object_del(person->redraw, "mouth");
-        json_object_del(person->coarsen, "mouth");
         json_object_set_new(person->keep, "mouth", json_string("lip timing, for the kept speech"));
+    }
+    for (int c = 0; c < MDM_CONTEXT_COUNT; c++) { /* what stays although nobody asked for it */
+        const char *why = mdm_context_residual(person->settings, (mdm_context)c);
+        if (why)
+            json_array_append_new(person->notes, json_sprintf("%s stays as recorded although not asked for: %s",
+                                                              mdm_context_name((mdm_context)c), why));
     }
 }
 
-/* Expression moves too, but is drawn from a list. Kept means as recorded, frame by frame. */
+/* Expression moves too, but has a list of values. Kept means as recorded, frame by frame. */
 static void decide_expression(person_plan *person)
 {
     if (person->settings->context[MDM_CONTEXT_EXPRESSION] == MDM_KEEP)
         json_object_set_new(person->keep, "expression", json_string("as recorded"));
-    else if (person->settings->context[MDM_CONTEXT_EXPRESSION] == MDM_COARSEN)
-        json_object_set_new(person->coarsen, "expression",
-                            json_pack("{s:s, s:s}", "group", "positive, neutral, negative", "value",
-                                      "as recorded, the group's mildest"));
     else
         decide(person, MDM_CONTEXT_EXPRESSION, -1);
 }

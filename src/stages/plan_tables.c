@@ -14,8 +14,6 @@ static const char *const genders[] = {"female", "male"};
 static const char *const glasses[] = {"no", "yes"};
 /* The seven basic expressions, in the words of the networks that judge them. */
 static const char *const expressions[] = {"neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised"};
-static const char *const expression_groups[] = {"neutral",  "positive", "negative", "negative",
-                                                "negative", "negative", "positive"};
 
 /* Adults only: a stand-in of another age class than the body would be told apart at once, and no child's face is ever
  * drawn for somebody whose age was not to be kept. */
@@ -23,7 +21,7 @@ static const double age_weights[] = {0, 0, 0, 1, 1, 1, 1, 1, 0};
 static const double race_weights[] = {1, 1, 1, 1, 1, 1, 1};
 static const double gender_weights[] = {1, 1};
 static const double glasses_weights[] = {1, 0};
-static const double expression_weights[] = {6, 2, 0.5, 0.5, 0, 0, 1};
+static const double expression_weights[] = {1, 0, 0, 0, 0, 0, 0};
 
 static const mdm_context_values tables[MDM_CONTEXT_COUNT] = {
     [MDM_CONTEXT_AGE] = {ages, age_groups, age_weights, COUNT(ages), "uniform over the adult bins 20-29 to 60-69"},
@@ -31,9 +29,8 @@ static const mdm_context_values tables[MDM_CONTEXT_COUNT] = {
     [MDM_CONTEXT_RACE] = {races, race_groups, race_weights, COUNT(races), "uniform over the seven FairFace groups"},
     [MDM_CONTEXT_GLASSES] = {glasses, NULL, glasses_weights, COUNT(glasses),
                              "always without: the stand-ins' faces carry no glasses unless they are kept"},
-    [MDM_CONTEXT_EXPRESSION] = {expressions, expression_groups, expression_weights, COUNT(expressions),
-                                "one for the clip: neutral 0.6, happy 0.2, surprised 0.1, sad 0.05, angry 0.05 "
-                                "(chosen by us, not a population's)"},
+    [MDM_CONTEXT_EXPRESSION] = {expressions, NULL, expression_weights, COUNT(expressions),
+                                "always neutral: a face at rest"},
 };
 
 const mdm_context_values *mdm_plan_values(mdm_context context)

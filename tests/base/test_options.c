@@ -124,6 +124,8 @@ static const struct {
     {"--force=maybe", "true or false"},
     {"-z", "'-z'"},
     {"--keep voice", "needs --keep speech"},
+    {"--remove head_pose", "--exclude-person"},
+    {"--remove scene", "--mode portrait"},
 };
 
 static void mistakes_are_usage_errors_with_a_hint(void **state)
