@@ -77,7 +77,9 @@ static void run_sample(float *out, const float *const *arguments, void *user)
     const float *m = arguments[1];
     for (int y = 0; y < c->height; y++)
         for (int x = 0; x < c->width; x++) {
-            float sx = m[0] * (float)x + m[1] * (float)y + m[3], sy = m[4] * (float)x + m[5] * (float)y + m[7];
+            /* pixel centres of the crop to pixel centres of the picture */
+            float px = (float)x + 0.5f, py = (float)y + 0.5f;
+            float sx = m[0] * px + m[1] * py + m[3] - 0.5f, sy = m[4] * px + m[5] * py + m[7] - 0.5f;
             float *to = out + y * c->width + x;
             if (!(sx >= 0 && sx <= (float)(c->in_width - 1) && sy >= 0 && sy <= (float)(c->in_height - 1))) {
                 for (int k = 0; k < c->channels; k++)
