@@ -222,7 +222,7 @@ static void spoken_set(const char *folder)
     json_t *root, *item;
     if (mdm_json_load(&root, path, 0) != MDM_OK)
         die(path);
-    size_t i, found = 0, marks = 0, timed_found = 0, timed_marks = 0, other = 0, cut = 0;
+    size_t i, found = 0, marks = 0, timed_found = 0, timed_marks = 0, understood_marks = 0, understood_found = 0, other = 0, cut = 0;
     double all[4] = {0};
     json_array_foreach(root, i, item) {
         snprintf(path, sizeof path, "%s/%s", folder, json_string_value(json_object_get(item, "file")));
@@ -235,7 +235,13 @@ static void spoken_set(const char *folder)
             mdm_personal_redact(&redacted, words, count, spans, span_count) != MDM_OK)
             die("find");
         json_t *truth = json_object_get(item, "words"), *word;
-        bool timed = json_object_get(json_array_get(truth, 0), "start") != NULL, miss = false;
+        mdm_buffer said = {0};
+        json_array_foreach(truth, w, word)
+            mdm_buffer_printf(&said, "%s ", json_string_value(json_object_get(word, "text")));
+        double wer = 1;
+        mdm_word_error_rate(&wer, (const char *)said.data, text);
+        mdm_buffer_free(&said);
+        bool timed = json_object_get(json_array_get(truth, 0), "start") != NULL, miss = false, understood = wer <= 0.25;
         size_t marked = 0, cut_here = 0;
         if (timed)
             score_words(truth, spans, span_count, all);
@@ -264,6 +270,8 @@ static void spoken_set(const char *folder)
             marked++;
             marks++;
             found += ok;
+            understood_marks += understood;
+            understood_found += understood && ok;
             timed_marks += timed;
             timed_found += timed && ok;
             miss = miss || !ok;
@@ -281,9 +289,10 @@ static void spoken_set(const char *folder)
         mdm_free(&samples);
         free(text);
     }
-    printf("synthetic speech: %zu sentences; personal spans covered %zu of %zu = %.3f (where word times are known: %zu of %zu); time "
+    printf("synthetic speech: %zu sentences; personal spans covered %zu of %zu = %.3f (in sentences recognised with WER <= 0.25: %zu of %zu = %.3f; where word times are known: %zu of %zu); time "
            "covered %.1f %%; other speech cut %.1f %% of the time in sentences with personal data, %zu of %zu words in the rest\n",
-           json_array_size(root), found, marks, (double)found / (double)marks, timed_found, timed_marks, 100 * all[0] / all[1],
+           json_array_size(root), found, marks, (double)found / (double)marks, understood_found,
+           understood_marks, (double)understood_found / (double)understood_marks, timed_found, timed_marks, 100 * all[0] / all[1],
            100 * all[2] / all[3], cut, other);
     json_decref(root);
 }

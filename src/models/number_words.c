@@ -121,6 +121,11 @@ bool mdm_number_is_amount(const char *text)
 {
     if (strpbrk(text, "%$:") || strstr(text, "\xC2\xA3") || strstr(text, "\xE2\x82\xAC"))
         return true;
+    size_t digits = 0;
+    for (const char *c = text; *c; c++)
+        digits += is_digit(*c);
+    if (digits > 12)
+        return false; /* "4111,111,111,111,111": a card as a recogniser writes it */
     for (const char *comma = strchr(text, ','); comma; comma = strchr(comma + 1, ','))
         if (comma > text && is_digit(comma[-1]) && strspn(comma + 1, "0123456789") == 3)
             return true;

@@ -167,10 +167,20 @@ static size_t extend_left(const mdm_text *text, size_t first)
     return first;
 }
 
+static bool dwelling_before(const mdm_text *text, size_t at)
+{
+    for (size_t back = 1; back <= 8 && back <= at && !ends_sentence(&text->tokens[at - back]); back++)
+        if (mdm_word_in("live lives lived living stay stays staying moved move address deliver delivered drop leave come take send "
+                        "bring parcel ship works house home calling",
+                        text->tokens[at - back].lower))
+            return true;
+    return at > 0 && mdm_word_in("at", text->tokens[at - 1].lower);
+}
+
 static void by_street(mdm_text *text, size_t at)
 {
     size_t name = at;
-    while (name > 0 && at - name < 4 && street_name(text, &text->tokens[name - 1]) && !ends_sentence(&text->tokens[name - 1]) &&
+    while (name > 0 && at - name < 4 && (street_name(text, &text->tokens[name - 1]) || plain_name(&text->tokens[name - 1])) && !ends_sentence(&text->tokens[name - 1]) &&
            !(text->tokens[name - 1].after && at - name > 0))
         name--;
     /* "forty second street": the ordinal may have swallowed part of the number; any number before it will do */
@@ -181,8 +191,8 @@ static void by_street(mdm_text *text, size_t at)
         number = house_number(text, name = at - 1);
     if (number == name || (name == at && !mdm_word_in("the", text->tokens[at - 1].lower)))
         return;
-    if (text->cased && !text->tokens[at].cap && !text->tokens[at - 1].cap &&
-        text->tokens[at - 1].number.kind != MDM_NUMBER_ORDINAL)
+    bool capitals = text->tokens[at].cap || text->tokens[at - 1].cap || text->tokens[at - 1].number.kind == MDM_NUMBER_ORDINAL;
+    if (text->cased && !capitals && !dwelling_before(text, number))
         return;
     mdm_text_mark(text, extend_left(text, number), extend_right(text, at), MDM_PERSONAL_ADDRESS);
 }
@@ -220,17 +230,14 @@ static void by_town(mdm_text *text, size_t at)
     while (end < text->count && end < at + 7 && house_token(&text->tokens[end]) && !(end > at && text->tokens[end - 1].after))
         end++;
     size_t name = end;
-    while (name < text->count && name < end + 3 && plain_name(&text->tokens[name])) {
+    while (name < text->count && name < end + 5 && plain_name(&text->tokens[name])) {
         name++;
         if (text->tokens[name - 1].after)
             break;
     }
     if (end == at || name == end || text->tokens[name - 1].after != ',' || !mdm_token_at(text, name)->cap)
         return;
-    bool cue = false;
-    for (size_t back = 1; back <= 8 && back <= at && !ends_sentence(&text->tokens[at - back]); back++)
-        cue = cue || mdm_word_in("deliver send bring take address live lives moved delivered parcel ship", text->tokens[at - back].lower);
-    if (cue)
+    if (dwelling_before(text, at))
         mdm_text_mark(text, extend_left(text, at), extend_right(text, name - 1), MDM_PERSONAL_ADDRESS);
 }
 
@@ -242,7 +249,7 @@ void mdm_rule_address(mdm_text *text)
             continue;
         if (i > 0 && street_word(token))
             by_street(text, i);
-        if (token->mark < 0 && text->cased && mdm_word_in("at address is to near outside", token->lower))
+        if (token->mark < 0 && text->cased && mdm_word_in("at address is to from near outside", token->lower))
             by_cue(text, i);
         if (token->mark < 0 && text->cased && house_token(token) && !(i > 0 && house_token(&text->tokens[i - 1])))
             by_town(text, i);

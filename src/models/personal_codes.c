@@ -20,16 +20,17 @@ static const cue CUES[] = {
     {MDM_PERSONAL_ID, 0, 4, 2,
      "ssn social security passport licence license insurance medicare policy employee member membership customer patient tax id "
      "mrn badge student nhs permit vin driver's booking"},
-    {MDM_PERSONAL_ADDRESS, 0, 3, 1, "zip zipcode postcode postal"},
+    {MDM_PERSONAL_ADDRESS, 0, 3, 1, "zip zipcode postcode postal post"},
     {MDM_PERSONAL_PHONE, 0, 5, 5,
      "phone telephone mobile cell cellphone landline call ring dial text texting fax reach whatsapp contact sms phone's"},
     {MDM_PERSONAL_PHONE, 1, 5, 5, "number line numbers"},
+    {MDM_PERSONAL_ADDRESS, 1, 5, 5, "code"},
 };
 
 static const char CONNECTORS[] =
     "is was it its it's the no my that's are reads read reading on at to with of back please just ending ends end in under me us "
-    "him her them your his their a an code that says ask for number's which be will would can you i or and last first digits "
-    "four six new old uk us texas one plus expires has got got hold with's yeah yes uh um so dash spelled";
+    "him her them your his their a an code that says ask for number's which be may will would can you i or and last first digits "
+    "four six new old code uk us texas one plus expires has got got hold with's yeah yes uh um so dash spelled";
 
 static bool ends_hard(const mdm_token *token) { return token->after == '?' || token->after == '!'; }
 
@@ -59,6 +60,12 @@ static bool pause_word(const mdm_token *token)
     return mdm_word_in("dash hyphen slash space then uh um", token->lower);
 }
 
+/* "M1 for BT", "1-2-3 to 5": digits a recogniser took for words. Believed only when a telling word stands before. */
+static bool homophone(const mdm_token *token)
+{
+    return mdm_word_in("for to too", token->lower) && !token->after;
+}
+
 /* "a" and "I" are letters only among other letters and digits. */
 static bool small_word(const mdm_token *token)
 {
@@ -73,7 +80,7 @@ static bool ends_spelling(const mdm_text *text, size_t first, size_t at)
 }
 
 /* End of the run of code tokens that starts at `first`. */
-static size_t run_end(const mdm_text *text, size_t first)
+static size_t run_end(const mdm_text *text, size_t first, bool homophones)
 {
     size_t end = first;
     while (end < text->count && end - first < RUN_MAX) {
@@ -83,7 +90,8 @@ static size_t run_end(const mdm_text *text, size_t first)
         bool cardinal_and = mdm_word_in("and", token->lower) && end > first &&
                             (text->tokens[end - 1].number.kind == MDM_NUMBER_HUNDRED ||
                              text->tokens[end - 1].number.kind == MDM_NUMBER_THOUSAND);
-        bool pause = end > first && pause_word(token) && code_token(mdm_token_at(text, end + 1));
+        bool pause = end > first && (pause_word(token) || (homophones && homophone(token) && !text->tokens[end - 1].after)) &&
+                     code_token(mdm_token_at(text, end + 1));
         if (!code_token(token) && !cardinal_and && !pause)
             break;
         end++;
@@ -128,11 +136,18 @@ static bool runs_into_card(const char *lower)
     return strncmp(lower, "cardend", 7) == 0 || strncmp(lower, "cardin", 6) == 0;
 }
 
+/* A word that may be letters misheard: short, and nothing that stands between a plate and its letters. */
+static bool odd_word(const mdm_token *token)
+{
+    return token->mark < 0 && strlen(token->lower) <= 5 && !token->after && token->number.kind == MDM_NUMBER_NONE &&
+           !mdm_word_in(CONNECTORS, token->lower);
+}
+
 /* The nearest telling word before `first`; NULL for none. Connectors, names and one sentence end may lie between. */
 static const cue *cue_before(const mdm_text *text, size_t first, size_t *distance)
 {
     const cue *weak = NULL;
-    int sentence_ends = 0;
+    int sentence_ends = 0, odd = 0;
     for (size_t back = 1; back <= 9 && back <= first; back++) {
         const mdm_token *token = &text->tokens[first - back];
         if (token->after == '.' || ends_hard(token))
@@ -142,6 +157,8 @@ static const cue *cue_before(const mdm_text *text, size_t first, size_t *distanc
         for (size_t i = 0; i < sizeof CUES / sizeof *CUES && !found; i++)
             if (mdm_word_in(CUES[i].words, token->lower) || (CUES[i].kind == MDM_PERSONAL_CARD && runs_into_card(token->lower)))
                 found = &CUES[i];
+        if (found && odd && found->kind != MDM_PERSONAL_PLATE)
+            break;
         if (found && !found->weak) {
             *distance = back;
             return found;
@@ -151,7 +168,9 @@ static const cue *cue_before(const mdm_text *text, size_t first, size_t *distanc
                 *distance = back;
             weak = found;
         } else if (!mdm_word_in(CONNECTORS, token->lower) && !(token->flags & MDM_NAME_FIRST) && token->mark < 0) {
-            break;
+            if (back > 1 || !odd_word(token))
+                break;
+            odd++;
         }
     }
     return weak;
@@ -180,6 +199,8 @@ static int kind_by_shape(const mdm_code *code, const mdm_text *text, size_t firs
         return MDM_PERSONAL_PHONE;
     if (code->letters >= 2 && code->digits >= 1 && mdm_plate_shape(code->text, true))
         return MDM_PERSONAL_PLATE;
+    if (code->letters == 0 && code->digits >= 4 && code->digits == (int)(end - first) && code->singles == code->digits)
+        return MDM_PERSONAL_ID; /* four digits or more said one by one: nobody says amounts so */
     if (code->letters >= 1 && code->digits >= 3 && length >= 7 && code->singles >= 7)
         return MDM_PERSONAL_ID;
     return -1;
@@ -200,7 +221,7 @@ static bool spelled_name(const mdm_text *text, size_t first, size_t end, const m
     return letters >= 5 || (cue && (letters >= 3 || code->letters >= 3));
 }
 
-static int kind_of_run(const mdm_text *text, size_t first, size_t end)
+static int kind_of_run(const mdm_text *text, size_t first, size_t end, bool by_cue_only)
 {
     const char *words[RUN_MAX];
     size_t count = end - first;
@@ -218,7 +239,7 @@ static int kind_of_run(const mdm_text *text, size_t first, size_t end)
         if (!quantity || (!found->weak && distance <= 3 && found->kind != MDM_PERSONAL_PHONE && !code.large))
             return (int)found->kind;
     }
-    return kind_by_shape(&code, text, first, end);
+    return by_cue_only ? -1 : kind_by_shape(&code, text, first, end);
 }
 
 void mdm_rule_codes(mdm_text *text)
@@ -229,19 +250,26 @@ void mdm_rule_codes(mdm_text *text)
             first++;
             continue;
         }
-        size_t end = run_end(text, first);
+        size_t end = run_end(text, first, true);
         if (end <= first) {
             first++;
             continue;
         }
-        int kind = kind_of_run(text, first, end);
+        int kind = kind_of_run(text, first, end, true);
+        if (kind < 0) {
+            end = run_end(text, first, false);
+            kind = end > first ? kind_of_run(text, first, end, false) : -1;
+            end = end > first ? end : first + 1;
+        }
         /* "the last four digits ..., a 9 9 2": a leading small word is not part of the code */
         if (kind < 0 && (small_word(token) || token->number.kind == MDM_NUMBER_MIXED) && end > first + 1) {
             size_t rest = first + 1;
-            kind = kind_of_run(text, rest, end);
+            kind = kind_of_run(text, rest, end, false);
             if (kind >= 0)
                 first = rest;
         }
+        if (kind == MDM_PERSONAL_PLATE && first > 0 && odd_word(&text->tokens[first - 1]))
+            first--; /* "plate is Gala M472": letters heard as a word */
         if (kind >= 0)
             mdm_text_mark(text, first, end - 1, (mdm_personal_kind)kind);
         first = end;

@@ -93,6 +93,7 @@ void mdm_rule_coordinates(mdm_text *text)
         }
         size_t first = i, end = i;
         int fine = 0, coarse = 0, directions = 0, degrees = 0;
+        bool named = false;
         for (; end < text->count && coordinate_token(&text->tokens[end]); end++) {
             const mdm_token *token = &text->tokens[end];
             int decimals = token->number.kind == MDM_NUMBER_POINT ? spoken_decimals(text, end)
@@ -100,6 +101,7 @@ void mdm_rule_coordinates(mdm_text *text)
             fine += decimals >= 3;
             coarse += decimals >= 1;
             directions += compass(token);
+            named = named || mdm_word_in("latitude longitude", token->lower);
             degrees += degree_sign(token->text) || mdm_word_in("degrees", token->lower);
             if (token->after == '?' || token->after == '!' || (token->after == '.' && !mdm_token_is_numeric(mdm_token_at(text, end + 1)))) {
                 end++;
@@ -111,7 +113,7 @@ void mdm_rule_coordinates(mdm_text *text)
             end--;
         while (first < end && mdm_word_in("and by comma", text->tokens[first].lower))
             first++;
-        bool cue = coordinate_cue(text, first);
+        bool cue = named || coordinate_cue(text, first);
         if (end > first && (fine >= 2 || (fine >= 1 && (directions || cue)) || (coarse >= 2 && (directions || cue)) ||
                             (degrees >= 2 && directions) || (degrees >= 1 && directions && cue)))
             mdm_text_mark(text, first, end - 1, MDM_PERSONAL_COORDINATES);

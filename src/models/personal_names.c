@@ -6,7 +6,7 @@
 #include "models/personal_tokens.h"
 
 static const char TITLES[] = "mr mrs ms miss mister missus dr doctor prof professor officer sergeant captain judge aunt auntie uncle "
-                             "sir madam colonel lieutenant detective inspector nurse coach reverend major constable";
+                             "sir madam grandpa grandma granny colonel lieutenant detective inspector nurse coach reverend major constable";
 static const char KIN[] = "wife husband son daughter brother sister friend colleague boss mother father neighbour neighbor partner "
                           "girlfriend boyfriend cousin nephew niece assistant manager dad mum mom grandma grandpa kid baby "
                           "passenger driver client roommate buddy";
@@ -32,6 +32,7 @@ static const char NOT_PEOPLE[] =
     "university college school church street road avenue lane park bridge station airport hospital hotel bank queen king prince "
     "princess president minister north south east west northern southern eastern western club clubs spades hearts diamonds ace "
     "jack visa mastercard iban flat apartment suite postcode registration passport wifi bluetooth christ jesus allah";
+static const char CALENDAR[] = "monday tuesday wednesday thursday friday saturday sunday";
 static const char PLACE_WORDS[] = "in to from at near of into towards toward around through via past beyond inside";
 static const char ARTICLES[] = "the a an every any some no";
 
@@ -66,7 +67,12 @@ static bool plain_word(const mdm_token *token)
 
 static bool excluded(const mdm_token *token)
 {
-    return !plain_word(token) || mdm_word_in(NOT_PEOPLE, token->lower) ||
+    char one[MDM_TOKEN_SIZE]; /* "Mondays" */
+    size_t length = strlen(token->lower);
+    memcpy(one, token->lower, length + 1);
+    if (length > 4 && one[length - 1] == 's')
+        one[length - 1] = '\0';
+    return !plain_word(token) || mdm_word_in(NOT_PEOPLE, token->lower) || (token->cap && mdm_word_in(CALENDAR, one)) ||
            (token->number.kind != MDM_NUMBER_NONE && token->number.kind != MDM_NUMBER_NATO &&
             token->number.kind != MDM_NUMBER_MIXED && !(token->number.kind == MDM_NUMBER_LETTER && token->cap));
 }
@@ -167,6 +173,8 @@ static void by_title(mdm_text *text, size_t at)
     mark_name(text, at + 1);
     if (title)
         mdm_text_mark(text, at, at, MDM_PERSONAL_NAME);
+    if (title && at >= 2 && mdm_word_in("and", text->tokens[at - 1].lower) && mdm_word_in(TITLES, text->tokens[at - 2].lower))
+        mdm_text_mark(text, at - 2, at - 1, MDM_PERSONAL_NAME); /* "Mr. and Mrs. Kaplan" */
 }
 
 static bool names_place(const mdm_text *text, size_t at)

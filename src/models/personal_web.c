@@ -137,6 +137,11 @@ void mdm_rule_web(mdm_text *text)
             mdm_text_mark(text, local_part(text, i - 1), i, MDM_PERSONAL_EMAIL); /* "sara nguyen @example.com" */
         } else if (strstr(token->lower, "://") || strncmp(token->lower, "www.", 4) == 0) {
             mdm_text_mark(text, i, i, MDM_PERSONAL_URL);
+        } else if (mdm_word_in("http https", token->lower)) { /* spoken: whatever follows, to the end of the phrase */
+            size_t last = i;
+            while (last + 1 < text->count && last < i + 10 && !text->tokens[last].after)
+                last++;
+            mdm_text_mark(text, i, last, MDM_PERSONAL_URL);
         } else if (mdm_word_in("www w double-u", token->lower)) {
             size_t start = i, at = i;
             while (mdm_word_in("w www double-u", mdm_token_at(text, at)->lower))

@@ -205,9 +205,10 @@ static size_t find_sound(bool *sounds, const float *samples, size_t count)
     return frames;
 }
 
-/* A pause of at least 60 ms that touches [from, to] (frames): where it starts and ends. */
-static bool find_pause(size_t *start, size_t *end, const bool *sounds, size_t frames, size_t from, size_t to)
+/* A pause of at least 60 ms that touches [from, to] (frames): where it starts and ends; the first one, or the last. */
+static bool find_pause(size_t *start, size_t *end, const bool *sounds, size_t frames, size_t from, size_t to, bool latest)
 {
+    bool found = false;
     for (size_t f = from; f < to && f < frames; f++) {
         if (sounds[f])
             continue;
@@ -219,11 +220,13 @@ static bool find_pause(size_t *start, size_t *end, const bool *sounds, size_t fr
         if (last - first + 1 >= 6) {
             *start = first;
             *end = last + 1;
-            return true;
+            found = true;
+            if (!latest)
+                return true;
         }
         f = last;
     }
-    return false;
+    return found;
 }
 
 /* Turns the attention's times to the words' own: it leaves a word about 80 ms after its sound (measured on synthetic
@@ -248,12 +251,15 @@ static mdm_status settle_times(mdm_speech *speech, size_t first, size_t samples)
         here->start = time < length ? time : length;
         double from = end - 0.14 > here->start + 0.04 ? end - 0.14 : here->start + 0.04;
         double to = end + (last ? 0.4 : 0.16);
-        /* "1984" is one token of several spoken words, which the attention leaves early: up to the pause, if there is one
+        /* "1984" is one token of several spoken words, which the attention leaves early: up to the last pause
          * before the next word is over */
-        if (!last && has_digit((const char *)speech->pool.data + here->text) && speech->found[i + 1].end - lag - 0.1 > to)
+        bool digits = has_digit((const char *)speech->pool.data + here->text);
+        if (digits && last)
+            to = length;
+        else if (digits && speech->found[i + 1].end - lag - 0.1 > to)
             to = speech->found[i + 1].end - lag - 0.1;
         time = end;
-        if (find_pause(&pause_start, &pause_end, sounds, frames, (size_t)(from * 100), (size_t)(to * 100))) {
+        if (find_pause(&pause_start, &pause_end, sounds, frames, (size_t)(from * 100), (size_t)(to * 100), digits)) {
             double quiet = (double)pause_start / 100;
             end = quiet > here->start + 0.04 ? quiet : end;
             time = (double)pause_end / 100 > end ? (double)pause_end / 100 : end;
