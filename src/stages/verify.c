@@ -1,52 +1,264 @@
-/* The verify stage, its beginnings: frames, times and what compose says of each face. No judge yet. */
-#include <jansson.h>
+/* The verify stage: reads the recording and the result side by side, measures both with networks that took no part in making
+ * the result, and decides. What is measured: verify_faces.c, verify_scene.c; how it adds up: verify_person.c; the sound:
+ * verify_sound.c. */
+#include "stages/verify.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
-#include "media/clip_file.h"
-#include "stages/stage.h"
+#include "base/memory.h"
+#include "stages/verify_sound.h"
 
-static mdm_status count_frames(size_t *out, const char *path, int threads)
+#define JUDGED_PER_SECOND 6 /* frames whose identity is compared */
+#define SCENE_EVERY       1.0 /* seconds between looks at the whole scene */
+
+static mdm_status load(json_t **out, const mdm_verifier *v, const char *name)
 {
-    mdm_reader *reader;
-    mdm_frame frame = {0};
-    const mdm_reader_options options = {.threads = threads, .scan = true};
-    bool more = true;
-    *out = 0;
-    MDM_TRY(mdm_reader_open(&reader, path, &options));
-    mdm_status status = MDM_OK;
-    while (status == MDM_OK && more) {
-        status = mdm_reader_next(&more, reader, &frame);
-        *out += status == MDM_OK && more;
+    char *path = NULL;
+    mdm_status status = mdm_join_path(&path, v->work->folder, name);
+    if (!status)
+        status = mdm_json_load(out, path, 0);
+    mdm_free(&path);
+    return status;
+}
+
+/* What compose did with each frame of each track. */
+static mdm_status read_states(mdm_verifier *v)
+{
+    json_t *tracks, *track;
+    size_t i;
+    MDM_TRY(mdm_json_array(&tracks, v->compose, "tracks", "compose.json"));
+    if ((int)json_array_size(tracks) != v->found.tracks.count)
+        return mdm_fail(MDM_ERR_INPUT, "%s/compose.json: %zu tracks, tracks.json has %d; run `mmdm compose` again", v->work->folder,
+                        json_array_size(tracks), v->found.tracks.count);
+    MDM_TRY(mdm_alloc(&v->track, (size_t)v->found.tracks.count, sizeof *v->track, "evidence"));
+    json_array_foreach(tracks, i, track) {
+        const mdm_track *t = &v->found.tracks.track[i];
+        const json_t *states = json_object_get(track, "state");
+        MDM_TRY(mdm_alloc(&v->track[i].reading, (size_t)t->count, sizeof *v->track[i].reading, "evidence"));
+        for (int k = 0; k < t->count; k++) {
+            const char *state = json_string_value(json_array_get(states, (size_t)k));
+            v->track[i].reading[k].state = !state                       ? MDM_VERIFY_NONE
+                                           : !strcmp(state, "replaced") ? MDM_VERIFY_REPLACED
+                                           : !strcmp(state, "covered")  ? MDM_VERIFY_COVERED
+                                                                        : MDM_VERIFY_NONE;
+        }
     }
-    mdm_frame_free(&frame);
-    mdm_reader_free(&reader);
+    return MDM_OK;
+}
+
+static mdm_status open_networks(mdm_verifier *v)
+{
+    const char *models = v->work->models;
+    MDM_TRY(mdm_canonical_load(&v->canonical, models));
+    MDM_TRY(mdm_face_mesh_new(&v->mesher, models, 1));
+    MDM_TRY(mdm_recogniser_new(&v->judge, MDM_RECOGNISER_MOBILEFACENET, models, 1));
+    MDM_TRY(mdm_attributes_new(&v->attributes, v->work->weights, MDM_ATTRIBUTES_B, 1));
+    MDM_TRY(mdm_expression_new(&v->expression, models, 1));
+    if (v->work->settings->mode == MDM_MODE_SCENE)
+        MDM_TRY(mdm_centerface_new(&v->detector, models, v->clip.width, v->clip.height, v->work->threads));
+    if (v->found.region_count > 0) {
+        MDM_TRY(mdm_text_detector_new(&v->text_detector, models, v->work->threads));
+        MDM_TRY(mdm_text_reader_new(&v->text_reader, models, 1));
+    }
+    return MDM_OK;
+}
+
+/* Reads both videos to their ends, in step. */
+static mdm_status compare(mdm_verifier *v, mdm_reader *source, mdm_reader *result)
+{
+    mdm_frame a = {0}, b = {0};
+    mdm_image before[2] = {{0}, {0}};
+    mdm_status status = MDM_OK;
+    double start = 0; /* of the result, seconds */
+    const bool scene = v->work->settings->mode == MDM_MODE_SCENE;
+    const int *tb = mdm_reader_video(result)->time_base;
+    for (size_t n = 0; !status; n++) {
+        bool more_a = false, more_b = false;
+        if (n < v->clip.frames)
+            status = mdm_reader_next(&more_a, source, &a);
+        if (!status)
+            status = mdm_reader_next(&more_b, result, &b);
+        if (status || !more_b)
+            break;
+        v->frames_out++;
+        if (!more_a)
+            continue;
+        double at_a = (double)(a.pts - v->clip.pts[0]) * v->clip.time_base[0] / v->clip.time_base[1], at_b = (double)b.pts * tb[0] / tb[1];
+        if (n == 0)
+            start = at_b;
+        double shift = fabs(at_b - start - at_a);
+        long long units = (long long)llround(shift * v->clip.time_base[1] / v->clip.time_base[0]);
+        v->max_pts_diff = units > v->max_pts_diff ? units : v->max_pts_diff;
+        status = mdm_frame_rgb(&a, 0, 0, 0, 0);
+        if (!status)
+            status = mdm_frame_rgb(&b, 0, 0, 0, 0);
+        if (!status && scene && (a.rgb.width != b.rgb.width || a.rgb.height != b.rgb.height))
+            status = mdm_fail(MDM_ERR_INTERNAL, "%s: the result is %d x %d, the recording %d x %d", v->work->clip_id, b.rgb.width,
+                              b.rgb.height, a.rgb.width, a.rgb.height);
+        if (!status && scene)
+            status = mdm_verify_faces(v, &a.rgb, &b.rgb, before[0].data ? &before[0] : NULL, before[1].data ? &before[1] : NULL, (int)n);
+        if (!status)
+            status = mdm_verify_scene(v, &a.rgb, &b.rgb, (int)n);
+        for (int k = 0; k < 2 && !status; k++) {
+            mdm_image_free(&before[k]);
+            status = mdm_image_copy(&before[k], k ? &b.rgb : &a.rgb);
+        }
+        if (!status && !mdm_progress_update(v->work->progress, (double)n + 1, (double)v->clip.frames))
+            status = mdm_fail(MDM_ERR_CANCELLED, "%s: stopped", v->clip.source);
+    }
+    mdm_image_free(&before[0]);
+    mdm_image_free(&before[1]);
+    mdm_frame_free(&a);
+    mdm_frame_free(&b);
+    return status;
+}
+
+static mdm_status look(mdm_verifier *v, const char *media)
+{
+    mdm_reader *source = NULL, *result = NULL;
+    mdm_status status = mdm_clip_open_video(&source, &v->clip, v->work->threads);
+    if (!status)
+        status = mdm_reader_open(&result, media, &(mdm_reader_options){.threads = v->work->threads});
+    if (!status)
+        status = compare(v, source, result);
+    mdm_reader_free(&source);
+    mdm_reader_free(&result);
+    return status;
+}
+
+MDM_PRINTF(3, 4)
+static void complain(json_t *reasons, const char *code, const char *format, ...)
+{
+    char text[256];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    json_array_append_new(reasons, json_pack("{s:s, s:s}", "code", code, "text", text));
+}
+
+static json_t *judges_json(const mdm_verifier *v)
+{
+    double rate = mdm_verify_true_rate(v);
+    json_t *out = json_array();
+    json_array_append_new(out, json_pack("{s:s, s:s, s:o, s:b, s:s}", "name", "MobileFaceNet", "measures", "reidentification", "true_match_rate",
+                                         rate < 0 ? json_null() : json_real(round(rate * 1e4) / 1e4), "used",
+                                         rate < 0 || rate >= MDM_JUDGE_TRUE_RATE, "note",
+                                         rate < 0                      ? "no pairs of frames two seconds apart"
+                                         : rate < MDM_JUDGE_TRUE_RATE ? "knows too few of the recording's own frames to decide"
+                                                                      : ""));
+    static const char *const others[][2] = {{"CenterFace", "uncovered faces"}, {"attributes-b", "age, gender, race"},
+                                            {"face-api expression", "expression"}, {"face mesh", "head pose, gaze, eyes, mouth"}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        json_array_append_new(out, json_pack("{s:s, s:s, s:n, s:b, s:s}", "name", others[i][0], "measures", others[i][1], "true_match_rate",
+                                             "used", 1, "note", i == 3 ? "not independent: it drives the stand-in" : ""));
+    return out;
+}
+
+static mdm_status write_evidence(mdm_verifier *v, mdm_sound_evidence *sound)
+{
+    json_t *reasons = json_array(), *persons = json_array(), *person, *root;
+    double flicker = 0, frames = 0;
+    size_t i;
+    json_array_foreach(json_object_get(v->plan, "persons"), i, person) {
+        json_t *entry = mdm_verify_person(v, person, reasons);
+        if (!entry) {
+            json_decref(reasons);
+            json_decref(persons);
+            return mdm_fail(MDM_ERR_MEMORY, "%s: no memory for the evidence of a person", v->work->clip_id);
+        }
+        double ratio = json_number_value(json_object_get(entry, "flicker_ratio"));
+        double n = (double)json_integer_value(json_object_get(json_object_get(entry, "frames"), "replaced"));
+        if (ratio > 0)
+            flicker += ratio * n, frames += n;
+        if (json_integer_value(json_object_get(json_object_get(entry, "frames"), "none")) > 0)
+            json_array_append_new(reasons, json_pack("{s:s, s:s, s:s}", "code", "uncovered", "person", json_string_value(json_object_get(entry, "id")),
+                                                     "text", "a tracked face was neither replaced nor covered in some frames"));
+        json_array_append_new(persons, entry);
+    }
+    if (v->uncovered_faces)
+        complain(reasons, "uncovered", "CenterFace finds %d faces in %d frames that nobody replaced or covered", v->uncovered_faces, v->uncovered_frames);
+    if (v->frames_out != v->clip.frames || v->max_pts_diff > 1)
+        complain(reasons, "timing", "%zu frames became %zu, times differ by up to %lld units", v->clip.frames, v->frames_out, v->max_pts_diff);
+    if (v->readable)
+        complain(reasons, "text", "PP-OCRv4 can still read %d strings where text was to be covered", v->readable);
+    double mse = v->untouched_pixels > 0 ? v->untouched_error / v->untouched_pixels : -1;
+    json_t *untouched = mse < 0 ? json_null()
+                                : json_pack("{s:f, s:i}", "psnr", mse > 0 ? fmin(99, 10 * log10(65025 / mse)) : 99.0, "max_diff", v->untouched_max);
+    json_t *text = v->found.region_count ? json_pack("{s:i, s:i, s:i, s:[s]}", "regions", v->found.region_count, "looks", v->text_looks,
+                                                     "readable_after", v->readable, "readers", "PP-OCRv4")
+                                         : json_null();
+    root = json_pack("{s:i, s:s, s:b, s:o, s:o, s:o, s:{s:i, s:i, s:s, s:[]}, s:o, s:{s:I, s:I, s:I, s:f}, s:o, s:o, s:o, s:o}", "version", 1,
+                     "clip_id", v->work->clip_id, "pass", json_array_size(reasons) == 0, "reasons", reasons, "judges", judges_json(v),
+                     "persons", persons, "uncovered", "frames", v->uncovered_frames, "faces", v->uncovered_faces, "detector", "CenterFace",
+                     "examples", "untouched", untouched, "timing", "frames_in", (json_int_t)v->clip.frames, "frames_out",
+                     (json_int_t)v->frames_out, "max_pts_diff", (json_int_t)v->max_pts_diff, "audio_shift_ms", sound->shift_ms,
+                     "flicker_ratio", frames > 0 ? json_real(flicker / frames) : json_null(), "voice",
+                     sound->voice ? json_incref(sound->voice) : json_null(), "words", sound->words ? json_incref(sound->words) : json_null(),
+                     "text", text);
+    char *path = NULL;
+    mdm_status status = root ? mdm_join_path(&path, v->work->folder, "evidence.json") : mdm_fail(MDM_ERR_INTERNAL, "evidence.json cannot be made");
+    if (!status)
+        status = mdm_json_save(root, path);
+    json_decref(root);
+    mdm_free(&path);
+    return status;
+}
+
+static mdm_status verify(mdm_verifier *v)
+{
+    mdm_sound_evidence sound = {0};
+    char *media = NULL;
+    double fps = v->clip.fps > 0 ? v->clip.fps : 25;
+    v->judge_every = (int)fmax(1, round(fps / JUDGED_PER_SECOND));
+    v->scene_every = (int)fmax(1, round(fps * SCENE_EVERY));
+    MDM_TRY(load(&v->plan, v, "plan.json"));
+    MDM_TRY(load(&v->compose, v, "compose.json"));
+    MDM_TRY(read_states(v));
+    MDM_TRY(open_networks(v));
+    MDM_TRY(mdm_join_path(&media, v->work->folder, v->clip.still ? "masked.png" : "masked.mp4"));
+    mdm_status status = look(v, media);
+    if (!status)
+        status = mdm_verify_sound(&sound, v->work, &v->clip, v->compose, media);
+    if (!status)
+        status = write_evidence(v, &sound);
+    json_decref(sound.voice);
+    json_decref(sound.words);
+    mdm_free(&media);
     return status;
 }
 
 mdm_status mdm_stage_verify(mdm_clip_work *work)
 {
-    mdm_clip clip = {0};
-    char *media = NULL, *path = NULL;
-    size_t frames = 0;
-    MDM_TRY(mdm_clip_read(&clip, work->folder));
-    mdm_status status = mdm_join_path(&media, work->folder, clip.still ? "masked.png" : "masked.mp4");
-    if (status == MDM_OK)
-        status = mdm_join_path(&path, work->folder, "evidence.json");
-    if (status == MDM_OK)
-        status = count_frames(&frames, media, work->threads);
-    json_t *reasons = json_array();
-    if (frames != clip.frames)
-        json_array_append_new(reasons, json_pack("{s:s, s:s}", "code", "timing", "text", "frames were lost or added"));
-    json_t *evidence =
-        json_pack("{s:i, s:s, s:b, s:o, s:[], s:[], s:{s:I, s:I}}", "version", 1, "clip_id", work->clip_id, "pass",
-                  frames == clip.frames, "reasons", reasons, "judges", "persons", "timing", "frames_in",
-                  (json_int_t)clip.frames, "frames_out", (json_int_t)frames);
-    if (status == MDM_OK)
-        status = mdm_json_save(evidence, path);
-    json_decref(evidence);
-    mdm_free(&media);
-    mdm_free(&path);
-    mdm_clip_free(&clip);
+    mdm_verifier v = {.work = work};
+    mdm_status status = mdm_clip_read(&v.clip, work->folder);
+    if (!status)
+        status = mdm_found_read(&v.found, work->folder);
+    if (!status)
+        status = verify(&v);
+    for (int i = 0; v.track && i < v.found.tracks.count; i++) {
+        if (v.track[i].source)
+            mdm_wipe(v.track[i].source, (size_t)v.track[i].source_capacity * sizeof *v.track[i].source);
+        mdm_free(&v.track[i].source);
+        mdm_free(&v.track[i].source_frame);
+        mdm_free(&v.track[i].reading);
+    }
+    mdm_free(&v.track);
+    mdm_text_reader_free(&v.text_reader);
+    mdm_text_detector_free(&v.text_detector);
+    mdm_centerface_free(&v.detector);
+    mdm_expression_free(&v.expression);
+    mdm_attributes_free(&v.attributes);
+    mdm_recogniser_free(&v.judge);
+    mdm_face_mesh_free(&v.mesher);
+    json_decref(v.plan);
+    json_decref(v.compose);
+    mdm_found_free(&v.found);
+    mdm_clip_free(&v.clip);
     return status;
 }
