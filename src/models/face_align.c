@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-#include "base/memory.h"
-
 /* ArcFace's places at 112 px: eyes, nose tip, mouth corners, in the image's order from left to right. */
 static const double places[5][2] = {
     {38.2946, 51.6963}, {73.5318, 51.5014}, {56.0252, 71.7366}, {41.5493, 92.3655}, {70.7299, 92.2041}};
@@ -49,38 +47,4 @@ void mdm_align_box(double m[6], const mdm_mesh *mesh, int side)
     double c = cos((double)roi.angle) * step, s = sin((double)roi.angle) * step;
     m[0] = c, m[1] = -s, m[2] = (double)roi.cx - (c - s) * centre;
     m[3] = s, m[4] = c, m[5] = (double)roi.cy - (s + c) * centre;
-}
-
-mdm_status mdm_align_sample(float *planes, int side, const mdm_image *image, const double m[6], float scale,
-                            const float offset[3])
-{
-    const double step = hypot(m[0], m[3]);
-    const int fine = step > 6 ? 6 : step > 1.5 ? (int)ceil(step) : 1, large_side = side * fine;
-    if (image->channels != 3 || !isfinite(step) || !isfinite(m[2]) || !isfinite(m[5]))
-        return mdm_fail(MDM_ERR_INTERNAL, "face crop: a picture of %d channels or a mesh out of range",
-                        image->channels);
-    if (fine == 1) {
-        mdm_image_sample(planes, side, side, 1, image, m, scale, offset);
-        return MDM_OK;
-    }
-    float *large = NULL;
-    const double shift = 0.5 / fine - 0.5; /* fine pixel i lies at (i + 0.5) / fine - 0.5 */
-    const double f[6] = {m[0] / fine, m[1] / fine, m[2] + (m[0] + m[1]) * shift,
-                         m[3] / fine, m[4] / fine, m[5] + (m[3] + m[4]) * shift};
-    MDM_TRY(mdm_alloc(&large, (size_t)(3 * large_side) * (size_t)large_side, sizeof *large, "face crop"));
-    mdm_image_sample(large, large_side, large_side, 1, image, f, scale / (float)(fine * fine),
-                     (const float[3]){offset[0] / (float)(fine * fine), offset[1] / (float)(fine * fine),
-                                      offset[2] / (float)(fine * fine)});
-    for (int c = 0; c < 3; c++)
-        for (int y = 0; y < side; y++)
-            for (int x = 0; x < side; x++) {
-                float sum = 0;
-                for (int v = 0; v < fine; v++)
-                    for (int u = 0; u < fine; u++)
-                        sum += large[((size_t)c * (size_t)large_side + (size_t)(y * fine + v)) * (size_t)large_side +
-                                     (size_t)(x * fine + u)];
-                planes[((size_t)c * (size_t)side + (size_t)y) * (size_t)side + (size_t)x] = sum;
-            }
-    mdm_free(&large);
-    return MDM_OK;
 }

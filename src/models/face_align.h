@@ -11,9 +11,4 @@ void mdm_align_arcface(double m[6], const mdm_mesh *mesh, int side);
 /* The detector's kind of box (about that of all points) made square and 1.3 times as large, level with the eyes. */
 void mdm_align_box(double m[6], const mdm_mesh *mesh, int side);
 
-/* Samples a square RGB crop in planes [3][side][side]: value = pixel * scale + offset[c]; where the map shrinks, several
- * samples a pixel are averaged. */
-mdm_status mdm_align_sample(float *planes, int side, const mdm_image *image, const double m[6], float scale,
-                            const float offset[3]);
-
 #endif

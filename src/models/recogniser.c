@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "models/crop.h"
 #include "models/dlib_face.h"
 #include "models/face_align.h"
 #include "nn/graph.h"
@@ -99,8 +100,8 @@ mdm_status mdm_recogniser_embed(mdm_recogniser *r, const mdm_image *image, const
     const float offset = kinds[r->kind].offset;
     double m[6], length = 0;
     kinds[r->kind].crop(m, mesh, side);
-    MDM_TRY(
-        mdm_align_sample(r->pixels, side, image, m, kinds[r->kind].scale, (const float[3]){offset, offset, offset}));
+    MDM_TRY(mdm_crop_sample(r->pixels, side, side, image, m, kinds[r->kind].scale,
+                            (const float[3]){offset, offset, offset}));
     MDM_TRY(mdm_graph_set(r->graph, 0, r->pixels, (size_t)(3 * side * side)));
     MDM_TRY(mdm_graph_run(r->graph));
     MDM_TRY(mdm_graph_get(r->graph, r->output, out, (size_t)numbers));
