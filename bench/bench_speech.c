@@ -305,7 +305,7 @@ int main(int argc, char **argv)
         return 2;
     }
     snprintf(model, sizeof model, "%s/whisper-tiny.en.bin", argv[2]);
-    if (mdm_name_lists_load(&lists, argv[2]) != MDM_OK || mdm_speech_open(&speech, getenv("MODEL") ? getenv("MODEL") : model, 2) != MDM_OK)
+    if (mdm_name_lists_load(&lists, argv[2]) != MDM_OK || mdm_speech_open(&speech, getenv("MODEL") ? getenv("MODEL") : model, 1) != MDM_OK)
         die("open");
     const char *source = getenv("MMDM_SOURCE") ? getenv("MMDM_SOURCE") : ".";
     if (!getenv("ONLY_SPOKEN"))

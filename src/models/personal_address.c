@@ -120,15 +120,12 @@ static size_t extend_right(const mdm_text *text, size_t last)
             continue;
         }
         if (post_word(text, next)) {
-            last = next++;
-            while (next < text->count && mdm_word_in("code is number", text->tokens[next].lower))
-                next++;
-            size_t length = post_code(text, next);
-            if (!length)
-                return last;
-            last = next + length - 1;
-            if (!ends_sentence(&text->tokens[last]) && last + 2 == text->count)
-                last++; /* a last short word is the code's end misheard ("2 Me" for "two A B") */
+            /* the code, however it was heard: short words and digits, up to the end of the sentence ("1 2 Me" for "1 2 A B") */
+            last = next;
+            while (!ends_sentence(&text->tokens[last]) && last + 1 < text->count && last < next + 9 &&
+                   (strlen(text->tokens[last + 1].lower) <= 2 || mdm_token_is_numeric(&text->tokens[last + 1]) ||
+                    text->tokens[last + 1].number.kind == MDM_NUMBER_MIXED || mdm_word_in("code number", text->tokens[last + 1].lower)))
+                last++;
             continue;
         }
         size_t code = 0;

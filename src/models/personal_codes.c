@@ -118,7 +118,7 @@ static bool shape_is(const char *code, const char *shape)
 bool mdm_plate_shape(const char *code, bool strict)
 {
     static const char *const STRICT[] = {"AA99AAA", "AA999AA", "AAA9999", "AAA999", "9AAA999", "999AAA", "9999AAA",
-                                         "A999AAA", "A99AAA", "AAA999A", "AAA99A", "99AAA9", "99AA99", "AA9999AA", "AAA9A99"};
+                                         "A999AAA", "A99AAA", "A999AA99", "A999AA999", "AAA999A", "AAA99A", "99AAA9", "99AA99", "AA9999AA", "AAA9A99"};
     static const char *const LOOSE[] = {"AA9999", "AA99999", "AA999", "A9999", "99A9999", "AAA99", "AA999A", "9A9999",
                                         "AA99A", "A9999AA", "AAAA9999", "AA99AA9999", "99AAA99", "A99999", "AAAA999"};
     for (size_t i = 0; i < sizeof STRICT / sizeof *STRICT; i++)
@@ -239,6 +239,11 @@ static int kind_of_run(const mdm_text *text, size_t first, size_t end, bool by_c
         if (!quantity || (!found->weak && distance <= 3 && found->kind != MDM_PERSONAL_PHONE && !code.large))
             return (int)found->kind;
     }
+    /* "ends in 4421", also misheard ("M's in 441"); a year is none */
+    if (first >= 2 && mdm_word_in("in", text->tokens[first - 1].lower) && code.digits >= 3 && code.letters == 0 && !code.large &&
+        !(code.digits == 4 && (strncmp(code.text, "19", 2) == 0 || strncmp(code.text, "20", 2) == 0)) &&
+        (mdm_word_in("ends end ended ending ands", text->tokens[first - 2].lower) || text->tokens[first - 2].possessive))
+        return MDM_PERSONAL_CARD;
     return by_cue_only ? -1 : kind_by_shape(&code, text, first, end);
 }
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <whisper.h>
@@ -188,24 +189,30 @@ static mdm_status take_tokens(mdm_speech *speech)
     return open ? mdm_buffer_append(&speech->pool, "", 1) : MDM_OK;
 }
 
-/* Marks the 10 ms frames in which something sounds: louder than a share of the way from the quiet to the loud level. */
-static size_t find_sound(bool *sounds, const float *samples, size_t count)
+static int by_level(const void *a, const void *b)
 {
-    size_t frames = count / HOP;
-    float loudest = 0, quietest = INFINITY;
-    for (size_t f = 0; f < frames; f++) {
-        float level = loudness(samples + f * HOP, HOP);
-        loudest = level > loudest ? level : loudest;
-        quietest = level < quietest ? level : quietest;
-    }
-    float floor = quietest * 2.0f, share = loudest * 0.02f;
-    float threshold = floor > share ? (floor < loudest * 0.1f ? floor : loudest * 0.1f) : share;
-    for (size_t f = 0; f < frames; f++)
-        sounds[f] = loudness(samples + f * HOP, HOP) > threshold;
-    return frames;
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
 }
 
-/* A pause of at least 60 ms that touches [from, to] (frames): where it starts and ends; the first one, or the last. */
+/* Marks the 10 ms frames in which something sounds: twice as loud as the quieter tenth of the window (its noise), and at
+ * least a fiftieth, at most a tenth of the loudest. */
+static mdm_status find_sound(bool *sounds, const float *samples, size_t frames)
+{
+    float *levels = NULL;
+    MDM_TRY(mdm_alloc(&levels, frames + 1, sizeof *levels, "sound levels"));
+    for (size_t f = 0; f < frames; f++)
+        levels[f] = loudness(samples + f * HOP, HOP);
+    qsort(levels, frames, sizeof *levels, by_level);
+    float loudest = frames ? levels[frames - 1] : 0, threshold = frames ? levels[frames / 10] * 2 : 0;
+    threshold = threshold < loudest * 0.02f ? loudest * 0.02f : threshold > loudest * 0.1f ? loudest * 0.1f : threshold;
+    for (size_t f = 0; f < frames; f++)
+        sounds[f] = loudness(samples + f * HOP, HOP) > threshold;
+    mdm_free(&levels);
+    return MDM_OK;
+}
+
+/* A pause of at least 120 ms (no closure of a stop, no weak fricative) that touches [from, to] (frames): where it starts and ends; the first one, or the last. */
 static bool find_pause(size_t *start, size_t *end, const bool *sounds, size_t frames, size_t from, size_t to, bool latest)
 {
     bool found = false;
@@ -217,7 +224,7 @@ static bool find_pause(size_t *start, size_t *end, const bool *sounds, size_t fr
             first--;
         while (last + 1 < frames && !sounds[last + 1])
             last++;
-        if (last - first + 1 >= 6) {
+        if (last - first + 1 >= 12) {
             *start = first;
             *end = last + 1;
             found = true;
@@ -237,7 +244,7 @@ static mdm_status settle_times(mdm_speech *speech, size_t first, size_t samples)
     size_t frames = samples / HOP, pause_start, pause_end;
     bool *sounds = NULL;
     MDM_TRY(mdm_alloc(&sounds, frames + 1, sizeof *sounds, "sounding frames"));
-    find_sound(sounds, speech->window, samples);
+    mdm_status status = find_sound(sounds, speech->window, frames);
     size_t onset = 0;
     while (onset < frames && !sounds[onset])
         onset++;
@@ -269,7 +276,7 @@ static mdm_status settle_times(mdm_speech *speech, size_t first, size_t samples)
         here->end = end > here->start ? end : here->start;
     }
     mdm_free(&sounds);
-    return MDM_OK;
+    return status;
 }
 
 static mdm_status recognise(mdm_speech *speech, size_t count)

@@ -116,7 +116,7 @@ static mdm_status transcribe(const mdm_clip_work *work, mdm_audio *audio, double
     if (status == MDM_OK)
         status = mdm_name_lists_load(&lists, work->models);
     if (status == MDM_OK)
-        status = mdm_speech_open(&speech, model, work->threads);
+        status = mdm_speech_open(&speech, model, 1); /* tiny.en's threads mostly wait for each other, and clips run side by side */
     if (status == MDM_OK)
         status = listen(speech, audio, work, length);
     if (status == MDM_OK)
