@@ -76,7 +76,7 @@ typedef struct mdm_facegen_sampler {
     float low, high; /* noise levels between which guidance acts */
     /* Above these noise levels (0: never) the picture under way is steered towards what a driven stand-in needs: light that is
      * the same from left and right, and a forehead of the cheeks' colour, free of hair. It raises the share of draws that pass
-     * the portrait gate from 6 to 63 %. */
+     * the portrait gate from 14 to 63 %. */
     float even_light, bare_forehead;
 } mdm_facegen_sampler;
 
