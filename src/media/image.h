@@ -21,8 +21,8 @@ mdm_status mdm_image_copy(mdm_image *out, const mdm_image *image);
 /* Samples `image` (bilinear, edge-replicated) into a float picture of out_width x out_height, channels-last
  * interleaved R,G,B (or grey): value = pixel * scale + offset[c]. `m` maps OUTPUT pixel centres to SOURCE pixel
  * centres: sx = m[0]*x + m[1]*y + m[2]; sy = m[3]*x + m[4]*y + m[5]. `planar` != 0 writes channel planes (C,H,W). */
-void mdm_image_sample(float *out, int out_width, int out_height, int planar, const mdm_image *image,
-                      const double m[6], float scale, const float offset[3]);
+void mdm_image_sample(float *out, int out_width, int out_height, int planar, const mdm_image *image, const double m[6],
+                      float scale, const float offset[3]);
 
 /* The same into an 8-bit picture already allocated. Pixels outside are replicated, or `outside` (0..255) if >= 0. */
 void mdm_image_warp(mdm_image *out, const mdm_image *image, const double m[6], int outside);

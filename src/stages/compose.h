@@ -18,10 +18,10 @@ typedef struct mdm_compose {
     const mdm_clip_work *work;
     mdm_clip clip;
     mdm_found found;
-    unsigned char **state; /* [found.tracks.count][track.count] of mdm_face_state */
-    size_t *painted;       /* [found.region_count] frames in which the region was covered */
+    unsigned char **state;       /* [found.tracks.count][track.count] of mdm_face_state */
+    size_t *painted;             /* [found.region_count] frames in which the region was covered */
     struct mdm_players *players; /* stand-ins ready to be drawn; NULL: everyone is covered */
-    json_t *view;          /* where a portrait clip looked, for compose.json; NULL otherwise */
+    json_t *view;                /* where a portrait clip looked, for compose.json; NULL otherwise */
 } mdm_compose;
 
 /* Index in found.tracks of the track that shows most face over the clip; -1 when there is none. */

@@ -76,7 +76,8 @@ static void compare(const mdm_clip *clip, const char *masked, const float box[4]
         assert_int_equal(mdm_frame_luma(&lb, &fb), MDM_OK);
         for (int y = 0; y < la.height; y++)
             for (int x = 0; x < la.width; x++) {
-                const double d = (double)la.data[(size_t)y * la.stride + (size_t)x] - lb.data[(size_t)y * lb.stride + (size_t)x];
+                const double d =
+                    (double)la.data[(size_t)y * la.stride + (size_t)x] - lb.data[(size_t)y * lb.stride + (size_t)x];
                 if (x >= box[0] && x < box[0] + box[2] && y >= box[1] && y < box[1] + box[3]) {
                     inside += d * d;
                     inside_n++;
@@ -88,7 +89,8 @@ static void compare(const mdm_clip *clip, const char *masked, const float box[4]
             }
     }
     assert_int_equal(frames, clip->frames);
-    print_message("mean square difference: %.2f far from the face, %.1f on it\n", outside / outside_n, inside / inside_n);
+    print_message("mean square difference: %.2f far from the face, %.1f on it\n", outside / outside_n,
+                  inside / inside_n);
     assert_true(outside / outside_n < 12.0);
     assert_true(inside / inside_n > 60.0);
     mdm_frame_free(&fa);
