@@ -28,7 +28,8 @@ int mdm_best_frames(int *frames, int max, const mdm_track *track, float smallest
             const mdm_track_frame *frame = &track->frame[i];
             if (!frame->has_mesh || frame->box[2] < smallest)
                 continue;
-            float worth = fminf(frame->box[2], 160) * (1.05f - mdm_mesh_turn((const float (*)[3])track->point[i])) * frame->score;
+            float worth =
+                fminf(frame->box[2], 160) * (1.05f - mdm_mesh_turn((const float(*)[3])track->point[i])) * frame->score;
             if (worth > best_worth)
                 best_worth = worth, best = i;
         }

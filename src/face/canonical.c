@@ -57,7 +57,8 @@ static mdm_status parse(mdm_canonical *out, char *text, const char *path)
             for (int k = 0; k < 3; k++) {
                 long index = strtol(at, &at, 10);
                 if (index < 1 || index > MDM_MESH_VERTICES)
-                    return mdm_fail(MDM_ERR_INPUT, "%s: triangle %d has vertex %ld, expected 1..468", path, triangles, index);
+                    return mdm_fail(MDM_ERR_INPUT, "%s: triangle %d has vertex %ld, expected 1..468", path, triangles,
+                                    index);
                 out->triangle[triangles][k] = (int)index - 1;
                 at += strcspn(at, " ");
             }
@@ -66,8 +67,8 @@ static mdm_status parse(mdm_canonical *out, char *text, const char *path)
         line = next;
     }
     if (vertices != MDM_MESH_VERTICES || triangles != MDM_MESH_TRIANGLES)
-        return mdm_fail(MDM_ERR_INPUT, "%s: %d vertices and %d triangles, expected 468 and 898; get it again (./demo)", path,
-                        vertices, triangles);
+        return mdm_fail(MDM_ERR_INPUT, "%s: %d vertices and %d triangles, expected 468 and 898; get it again (./demo)",
+                        path, vertices, triangles);
     return MDM_OK;
 }
 
@@ -96,7 +97,8 @@ static void add_ring(mdm_canonical *out)
     memcpy(out->vertex[MDM_MESH_VERTICES], ring, sizeof ring);
     int(*to)[3] = out->triangle + MDM_MESH_TRIANGLES;
     for (int i = 0; i < MDM_OVAL; i++) {
-        int a = mdm_oval[i], b = mdm_oval[(i + 1) % MDM_OVAL], c = MDM_MESH_VERTICES + i, d = MDM_MESH_VERTICES + (i + 1) % MDM_OVAL;
+        int a = mdm_oval[i], b = mdm_oval[(i + 1) % MDM_OVAL], c = MDM_MESH_VERTICES + i,
+            d = MDM_MESH_VERTICES + (i + 1) % MDM_OVAL;
         int pair[2][3] = {{a, c, b}, {b, c, d}};
         memcpy(to[2 * i], pair, sizeof pair);
     }
@@ -139,7 +141,8 @@ static void add_skin(mdm_canonical *out)
         marked[count++] = mdm_lip_inner[i], marked[count++] = mdm_lip_outer[i];
     for (int e = 0; e < 2; e++) {
         for (int i = 0; i < MDM_LID_ROW; i++)
-            marked[count++] = mdm_eyes[e].up[i], marked[count++] = mdm_eyes[e].lo[i], marked[count++] = mdm_eyes[e].skin[i];
+            marked[count++] = mdm_eyes[e].up[i], marked[count++] = mdm_eyes[e].lo[i],
+            marked[count++] = mdm_eyes[e].skin[i];
         marked[count++] = mdm_eyes[e].outer, marked[count++] = mdm_eyes[e].inner;
     }
     for (int i = 0; i < MDM_MESH_VERTICES; i++) {

@@ -12,15 +12,15 @@
 #define MDM_LIGHT_TERMS      6                                   /* 1, x, y, x^2, xy, y^2 */
 
 typedef struct mdm_canonical {
-    float vertex[MDM_RENDER_VERTICES][3];        /* HEAD, cm */
-    int triangle[MDM_RENDER_TRIANGLES][3];       /* wound so that the front has positive area in IMAGE; the ring last */
-    int mouth[64][3], mouth_count;               /* triangles between the inner lips */
-    float normal[MDM_MESH_VERTICES][3];          /* HEAD, towards the camera z < 0 */
-    float border[MDM_MESH_VERTICES];             /* 1 on the oval, 0 from 2.6 cm inside: how far it is pinned to the person's */
-    float skin[MDM_MESH_VERTICES];               /* 1 where a vertex lies on bare skin, 0 at brows, eyes and lips */
+    float vertex[MDM_RENDER_VERTICES][3];  /* HEAD, cm */
+    int triangle[MDM_RENDER_TRIANGLES][3]; /* wound so that the front has positive area in IMAGE; the ring last */
+    int mouth[64][3], mouth_count;         /* triangles between the inner lips */
+    float normal[MDM_MESH_VERTICES][3];    /* HEAD, towards the camera z < 0 */
+    float border[MDM_MESH_VERTICES]; /* 1 on the oval, 0 from 2.6 cm inside: how far it is pinned to the person's */
+    float skin[MDM_MESH_VERTICES];   /* 1 where a vertex lies on bare skin, 0 at brows, eyes and lips */
     float light[MDM_RENDER_VERTICES][MDM_LIGHT_TERMS];
-    int mirror[MDM_RENDER_VERTICES];             /* the vertex on the other side */
-    float smooth_weight[MDM_RENDER_VERTICES];    /* of a vertex in low-pass averages over the face */
+    int mirror[MDM_RENDER_VERTICES];          /* the vertex on the other side */
+    float smooth_weight[MDM_RENDER_VERTICES]; /* of a vertex in low-pass averages over the face */
 } mdm_canonical;
 
 /* `models`: the folder of canonical-face-model.obj. MDM_ERR_DEVICE when it is absent, MDM_ERR_INPUT when it is not that mesh. */

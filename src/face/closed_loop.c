@@ -61,7 +61,8 @@ int mdm_probe_choose(int *indices, int max, const mdm_motion *m)
                     taken |= abs(indices[j] - i) < 3;
                 if (taken || !frontal(m, i))
                     continue;
-                if (best < 0 || (pass ? m->lips[i] > m->lips[best] : m->eyes[i][0] + m->eyes[i][1] < m->eyes[best][0] + m->eyes[best][1]))
+                if (best < 0 || (pass ? m->lips[i] > m->lips[best]
+                                      : m->eyes[i][0] + m->eyes[i][1] < m->eyes[best][0] + m->eyes[best][1]))
                     best = i;
             }
             if (best >= 0)
@@ -89,7 +90,8 @@ static mdm_status measure(reading *out, mdm_face_mesh *mesher, const mdm_image *
     mdm_motion_image(points, m, index);
     memcpy(mesh.point, points, sizeof points);
     for (int i = MDM_MESH_VERTICES; i < MDM_MESH_POINTS; i++)
-        memcpy(mesh.point[i], points[168], sizeof points[168]); /* irises: anywhere inside, the crop does not ask for them */
+        memcpy(mesh.point[i], points[168],
+               sizeof points[168]); /* irises: anywhere inside, the crop does not ask for them */
     mdm_face_roi_from_mesh(&roi, &mesh);
     MDM_TRY(mdm_face_mesh_run(&mesh, mesher, image, &roi));
     out->ok = mesh.presence > 0.5f;
@@ -152,7 +154,8 @@ static float mismatch(const reading *source, const reading *result, int count)
         turn_between(turn, &source[i].pose, &result[i].pose);
         sum += 2 * fabsf(source[i].eyes - result[i].eyes) + fabsf(source[i].lips - result[i].lips);
         for (int e = 0; e < 2; e++)
-            sum += fabsf(source[i].gaze[e][0] - result[i].gaze[e][0]) + fabsf(source[i].gaze[e][1] - result[i].gaze[e][1]);
+            sum +=
+                fabsf(source[i].gaze[e][0] - result[i].gaze[e][0]) + fabsf(source[i].gaze[e][1] - result[i].gaze[e][1]);
         sum += fabsf(turn[0]) + fabsf(turn[1]) + fabsf(turn[2]);
         n += 1;
     }
@@ -217,8 +220,8 @@ static mdm_status render_all(reading *out, mdm_renderer *renderer, mdm_face_mesh
     return MDM_OK;
 }
 
-mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_canonical *canonical, mdm_face_mesh *mesher,
-                          const mdm_probe *probes, int count)
+mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_canonical *canonical,
+                          mdm_face_mesh *mesher, const mdm_probe *probes, int count)
 {
     reading source[MAX_PROBES], result[MAX_PROBES];
     mdm_renderer *renderer;

@@ -16,7 +16,7 @@ typedef struct mdm_probe {
 int mdm_probe_choose(int *indices, int max, const mdm_motion *motion);
 
 /* Sets motion->correction after two rounds, and leaves it at the identity when that measures no better. */
-mdm_status mdm_close_loop(mdm_motion *motion, const mdm_standin *standin, const mdm_canonical *canonical, mdm_face_mesh *mesher,
-                          const mdm_probe *probes, int count);
+mdm_status mdm_close_loop(mdm_motion *motion, const mdm_standin *standin, const mdm_canonical *canonical,
+                          mdm_face_mesh *mesher, const mdm_probe *probes, int count);
 
 #endif

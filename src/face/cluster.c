@@ -8,7 +8,7 @@
 #include "base/memory.h"
 
 #define MAX_SAMPLES 4096
-#define NEVER INFINITY
+#define NEVER       INFINITY
 
 static float distance(const mdm_identity_sample *a, const mdm_identity_sample *b)
 {
@@ -46,7 +46,8 @@ static void join(int *group, int *size, float *link, int n, float threshold)
         for (int k = 0; k < n; k++) {
             if (k == a || k == b || !size[k])
                 continue;
-            float d = (link[a * n + k] * (float)size[a] + link[b * n + k] * (float)size[b]) / (float)(size[a] + size[b]);
+            float d =
+                (link[a * n + k] * (float)size[a] + link[b * n + k] * (float)size[b]) / (float)(size[a] + size[b]);
             link[a * n + k] = link[k * n + a] = d;
         }
         size[a] += size[b];

@@ -10,10 +10,10 @@
 
 /* One track's place in the clustering. Embeddings are L2-compared as the recogniser means them to be. */
 typedef struct mdm_identity_sample {
-    int clip;          /* index of the clip in the job's order */
-    int track;         /* track id inside it */
-    int first, last;   /* frames: tracks that overlap in time in one clip are different people */
-    int dim;           /* 0: no usable picture; the track becomes a person of its own */
+    int clip;        /* index of the clip in the job's order */
+    int track;       /* track id inside it */
+    int first, last; /* frames: tracks that overlap in time in one clip are different people */
+    int dim;         /* 0: no usable picture; the track becomes a person of its own */
     float embedding[MDM_EMBEDDING_MAX];
 } mdm_identity_sample;
 

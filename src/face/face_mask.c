@@ -86,7 +86,8 @@ static void to_lab(float out[3], const float rgb[3])
         float v = mdm_clampf(rgb[k] / 255, 0, 1);
         c[k] = v * v * (0.68f + 0.32f * v) + 0.0006f * v; /* sRGB's curve, within 0.01 */
     }
-    const float xyz[3] = {(0.4125f * c[0] + 0.3576f * c[1] + 0.1804f * c[2]) / 0.9505f, 0.2127f * c[0] + 0.7152f * c[1] + 0.0722f * c[2],
+    const float xyz[3] = {(0.4125f * c[0] + 0.3576f * c[1] + 0.1804f * c[2]) / 0.9505f,
+                          0.2127f * c[0] + 0.7152f * c[1] + 0.0722f * c[2],
                           (0.0193f * c[0] + 0.1192f * c[1] + 0.9503f * c[2]) / 1.089f};
     for (int k = 0; k < 3; k++)
         f[k] = xyz[k] > 0.008856f ? cbrtf(xyz[k]) : 7.787f * xyz[k] + 16.0f / 116;
@@ -111,10 +112,12 @@ mdm_status mdm_keep_fringe(float *alpha, const int rect[4], const mdm_render_fra
     const mdm_image *image = f->image;
     mdm_renderer *r = f->r;
     const float(*p)[3] = (const float(*)[3])f->point;
-    float down[2] = {p[152][0] - p[10][0], p[152][1] - p[10][1]}, length = fmaxf(hypotf(down[0], down[1]), 1), sample[3][8], skin[3];
+    float down[2] = {p[152][0] - p[10][0], p[152][1] - p[10][1]}, length = fmaxf(hypotf(down[0], down[1]), 1),
+          sample[3][8], skin[3];
     down[0] /= length, down[1] /= length;
     for (int i = 0; i < 8; i++) {
-        int x = (int)mdm_clampf(p[cheeks[i]][0], 0, (float)image->width - 1), y = (int)mdm_clampf(p[cheeks[i]][1], 0, (float)image->height - 1);
+        int x = (int)mdm_clampf(p[cheeks[i]][0], 0, (float)image->width - 1),
+            y = (int)mdm_clampf(p[cheeks[i]][1], 0, (float)image->height - 1);
         const uint8_t *at = image->data + (size_t)y * image->stride + 3 * (size_t)x;
         float rgb[3] = {at[0], at[1], at[2]}, lab[3];
         to_lab(lab, rgb);
@@ -151,7 +154,8 @@ mdm_status mdm_keep_fringe(float *alpha, const int rect[4], const mdm_render_fra
         if (place <= 0 || alpha[i] <= 0)
             continue;
         to_lab(lab, rgb + 3 * i);
-        float dark = mdm_clampf((skin[0] - lab[0] - 52) / 22, 0, 1), other = mdm_clampf((hypotf(lab[1] - skin[1], lab[2] - skin[2]) - 26) / 10, 0, 1);
+        float dark = mdm_clampf((skin[0] - lab[0] - 52) / 22, 0, 1),
+              other = mdm_clampf((hypotf(lab[1] - skin[1], lab[2] - skin[2]) - 26) / 10, 0, 1);
         hair[i] = fmaxf(dark, other) * place;
     }
     MDM_TRY(mdm_blur_float(hair, rect[2], rows, 1, fmaxf(0.7f, 0.010f * f->width)));

@@ -78,7 +78,8 @@ static void solve(double a[MDM_LIGHT_TERMS][MDM_LIGHT_TERMS], double b[MDM_LIGHT
             b[i][c] /= a[i][i];
 }
 
-bool mdm_light_fit(float coefficients[MDM_LIGHT_TERMS][3], const float (*y)[3], const float *weight, const mdm_canonical *canonical)
+bool mdm_light_fit(float coefficients[MDM_LIGHT_TERMS][3], const float (*y)[3], const float *weight,
+                   const mdm_canonical *canonical)
 {
     float robust[MDM_MESH_VERTICES], residual[MDM_MESH_VERTICES], sorted[MDM_MESH_VERTICES];
     int positive = 0;

@@ -2,7 +2,15 @@
 #ifndef MDM_FACE_MESH_INDEX_H
 #define MDM_FACE_MESH_INDEX_H
 
-enum { MDM_OVAL = 36, MDM_RIGID = 36, MDM_LIP_ROW = 9, MDM_LIP_INNER = 20, MDM_LIP_OUTER = 20, MDM_BROWS = 20, MDM_LID_ROW = 7 };
+enum {
+    MDM_OVAL = 36,
+    MDM_RIGID = 36,
+    MDM_LIP_ROW = 9,
+    MDM_LIP_INNER = 20,
+    MDM_LIP_OUTER = 20,
+    MDM_BROWS = 20,
+    MDM_LID_ROW = 7
+};
 
 /* One eye. Rows run from the outer towards the inner corner for `up` and `lo`, column by column; `skin` is the row of lid
  * skin above `up`; `cheek` three points of skin under the eye. */
@@ -10,11 +18,12 @@ typedef struct mdm_eye_index {
     int outer, inner, up[MDM_LID_ROW], lo[MDM_LID_ROW], skin[MDM_LID_ROW], iris, cheek[3];
 } mdm_eye_index;
 
-extern const int mdm_oval[MDM_OVAL];            /* around the face, clockwise from the top */
-extern const mdm_eye_index mdm_eyes[2];         /* image left, image right */
-extern const int mdm_lip_upper[MDM_LIP_ROW], mdm_lip_lower[MDM_LIP_ROW]; /* inner lips, column by column, corners 78, 308 */
+extern const int mdm_oval[MDM_OVAL];    /* around the face, clockwise from the top */
+extern const mdm_eye_index mdm_eyes[2]; /* image left, image right */
+extern const int mdm_lip_upper[MDM_LIP_ROW],
+    mdm_lip_lower[MDM_LIP_ROW]; /* inner lips, column by column, corners 78, 308 */
 extern const int mdm_lip_inner[MDM_LIP_INNER], mdm_lip_outer[MDM_LIP_OUTER];
 extern const int mdm_brows[MDM_BROWS];
-extern const int mdm_rigid[MDM_RIGID];          /* nose bridge, forehead, temples, cheek bones: what no expression moves much */
+extern const int mdm_rigid[MDM_RIGID]; /* nose bridge, forehead, temples, cheek bones: what no expression moves much */
 
 #endif

@@ -9,7 +9,7 @@
 #include "face/pose.h"
 #include "face/smooth.h"
 
-#define LOST_AFTER   3     /* frames from the nearest seen one */
+#define LOST_AFTER   3 /* frames from the nearest seen one */
 #define POSE_WINDOW  7
 #define SCALE_WINDOW 9
 #define JITTER       0.06f /* cm, what the bilateral filter takes for noise */
@@ -138,7 +138,9 @@ static mdm_status smooth_pose(mdm_motion *m, const mdm_canonical *canonical)
         memcpy(rotation + 9 * i, p->rotation, sizeof p->rotation);
         /* the rigid points' centre is smoothed, never the raw shift: that mixes rotation and scale */
         for (int r = 0; r < 3; r++)
-            centre[3 * i + (size_t)r] = p->shift[r] + p->scale * (p->rotation[3 * r] * c[0] + p->rotation[3 * r + 1] * c[1] + p->rotation[3 * r + 2] * c[2]);
+            centre[3 * i + (size_t)r] =
+                p->shift[r] +
+                p->scale * (p->rotation[3 * r] * c[0] + p->rotation[3 * r + 1] * c[1] + p->rotation[3 * r + 2] * c[2]);
     }
     if (!status)
         status = mdm_savgol(scale, m->count, 1, SCALE_WINDOW, 2);
@@ -152,7 +154,9 @@ static mdm_status smooth_pose(mdm_motion *m, const mdm_canonical *canonical)
         memcpy(p->rotation, rotation + 9 * i, sizeof p->rotation);
         mdm_rotation_nearest(p->rotation);
         for (int r = 0; r < 3; r++)
-            p->shift[r] = centre[3 * i + (size_t)r] - p->scale * (p->rotation[3 * r] * c[0] + p->rotation[3 * r + 1] * c[1] + p->rotation[3 * r + 2] * c[2]);
+            p->shift[r] =
+                centre[3 * i + (size_t)r] -
+                p->scale * (p->rotation[3 * r] * c[0] + p->rotation[3 * r + 1] * c[1] + p->rotation[3 * r + 2] * c[2]);
     }
     mdm_free(&scale);
     mdm_free(&rotation);

@@ -25,15 +25,15 @@ typedef struct mdm_motion_look {
 typedef struct mdm_motion {
     int track, first, count; /* frames first .. first + count - 1 of the clip */
     double fps;
-    mdm_pose *pose;                             /* [count], smoothed */
-    float (*shape)[MDM_MESH_VERTICES][3];       /* [count], HEAD cm, absolute (the file stores it minus the neutral) */
+    mdm_pose *pose;                       /* [count], smoothed */
+    float (*shape)[MDM_MESH_VERTICES][3]; /* [count], HEAD cm, absolute (the file stores it minus the neutral) */
     float neutral[MDM_MESH_VERTICES][3];
-    float (*eyes)[2];                           /* [count] opening over width */
-    float (*gaze)[2][2];                        /* [count][eye]: iris from the eye's middle, along outer->inner and down, in widths */
-    float *lips;                                /* [count] gap over mouth width */
-    float (*light)[MDM_LIGHT_TERMS][3];         /* [count] log colour of the scene over the stand-in's; animate fills it */
-    float *teeth;                               /* [count] share of the mouth's opening that shows teeth, from above */
-    uint8_t *valid;                             /* [count] 1: a face was seen within 3 frames */
+    float (*eyes)[2];    /* [count] opening over width */
+    float (*gaze)[2][2]; /* [count][eye]: iris from the eye's middle, along outer->inner and down, in widths */
+    float *lips;         /* [count] gap over mouth width */
+    float (*light)[MDM_LIGHT_TERMS][3]; /* [count] log colour of the scene over the stand-in's; animate fills it */
+    float *teeth;                       /* [count] share of the mouth's opening that shows teeth, from above */
+    uint8_t *valid;                     /* [count] 1: a face was seen within 3 frames */
     float eye_neutral[2];
     mdm_motion_correction correction;
     mdm_motion_look look;

@@ -22,10 +22,14 @@ typedef struct field {
 
 enum { POSE, SHAPE, NEUTRAL, EYES, GAZE, LIPS, LIGHT, TEETH, FIELDS };
 static const field fields[FIELDS] = {
-    [POSE] = {"pose", 13, 0, 1e6f},   [SHAPE] = {"shape", MDM_MESH_VERTICES * 3, 0, 100},
-    [NEUTRAL] = {"neutral", 0, MDM_MESH_VERTICES * 3, 100}, [EYES] = {"eyes", 2, 0, 10},
-    [GAZE] = {"gaze", 4, 0, 10},      [LIPS] = {"lips", 1, 0, 10},
-    [LIGHT] = {"light", MDM_LIGHT_TERMS * 3, 0, 20}, [TEETH] = {"teeth", 1, 0, 1},
+    [POSE] = {"pose", 13, 0, 1e6f},
+    [SHAPE] = {"shape", MDM_MESH_VERTICES * 3, 0, 100},
+    [NEUTRAL] = {"neutral", 0, MDM_MESH_VERTICES * 3, 100},
+    [EYES] = {"eyes", 2, 0, 10},
+    [GAZE] = {"gaze", 4, 0, 10},
+    [LIPS] = {"lips", 1, 0, 10},
+    [LIGHT] = {"light", MDM_LIGHT_TERMS * 3, 0, 20},
+    [TEETH] = {"teeth", 1, 0, 1},
 };
 
 static float *place_of(const mdm_motion *m, int which)
@@ -63,11 +67,12 @@ static json_t *about(const mdm_motion *m)
 {
     const mdm_motion_correction *c = &m->correction;
     const mdm_motion_look *l = &m->look;
-    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:[[f,f],[f,f]], s:[f,f,f]}, s:{s:f, s:f, s:f, s:f}}", "track", m->track,
-                     "first", m->first, "frames", m->count, "fps", m->fps, "eye_neutral", (double)m->eye_neutral[0],
-                     (double)m->eye_neutral[1], "correction", "eye_gain", (double)c->eye_gain, "lip_gain", (double)c->lip_gain, "gaze",
-                     (double)c->gaze[0][0], (double)c->gaze[0][1], (double)c->gaze[1][0], (double)c->gaze[1][1], "turn",
-                     (double)c->turn[0], (double)c->turn[1], (double)c->turn[2], "look", "contrast", (double)l->contrast, "blur",
+    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:[[f,f],[f,f]], s:[f,f,f]}, s:{s:f, s:f, s:f, s:f}}",
+                     "track", m->track, "first", m->first, "frames", m->count, "fps", m->fps, "eye_neutral",
+                     (double)m->eye_neutral[0], (double)m->eye_neutral[1], "correction", "eye_gain",
+                     (double)c->eye_gain, "lip_gain", (double)c->lip_gain, "gaze", (double)c->gaze[0][0],
+                     (double)c->gaze[0][1], (double)c->gaze[1][0], (double)c->gaze[1][1], "turn", (double)c->turn[0],
+                     (double)c->turn[1], (double)c->turn[2], "look", "contrast", (double)l->contrast, "blur",
                      (double)l->blur, "unsharp", (double)l->unsharp, "grain", (double)l->grain);
 }
 
@@ -85,7 +90,13 @@ static mdm_status add_arrays(mdm_array *arrays, char (*names)[32], float **owned
         snprintf(names[k], sizeof names[k], "t%d.%s", m->track, k < FIELDS ? fields[k].name : "valid");
         *a = (mdm_array){.name = names[k], .dtype = MDM_F32, .rank = 2, .scale = 1};
         if (k == FIELDS) {
-            *a = (mdm_array){.name = names[k], .dtype = MDM_U8, .rank = 1, .shape = {m->count}, .data = m->valid, .size = n, .scale = 1};
+            *a = (mdm_array){.name = names[k],
+                             .dtype = MDM_U8,
+                             .rank = 1,
+                             .shape = {m->count},
+                             .data = m->valid,
+                             .size = n,
+                             .scale = 1};
             continue;
         }
         a->shape[0] = fields[k].once ? fields[k].once / 3 : m->count;
@@ -133,21 +144,25 @@ mdm_status mdm_motions_write(const mdm_motions *motions, const char *folder)
     return status;
 }
 
-static mdm_status read_field(float *out, size_t count, const mdm_tensor_file *file, int track, const char *name, float limit, const char *where)
+static mdm_status read_field(float *out, size_t count, const mdm_tensor_file *file, int track, const char *name,
+                             float limit, const char *where)
 {
     char full[32];
     snprintf(full, sizeof full, "t%d.%s", track, name);
     const mdm_array *array = mdm_tensor_file_find(file, full);
     if (!array || array->size != count * mdm_dtype_size(array->dtype))
-        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" is missing or has not %zu values; run `mmdm animate` again", where, full, count);
+        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" is missing or has not %zu values; run `mmdm animate` again", where,
+                        full, count);
     MDM_TRY(mdm_array_to_f32(out, count, array));
     for (size_t i = 0; i < count; i++)
         if (!(fabsf(out[i]) <= limit))
-            return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\": value %zu is %g, expected within +-%g", where, full, i, (double)out[i], (double)limit);
+            return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\": value %zu is %g, expected within +-%g", where, full, i,
+                            (double)out[i], (double)limit);
     return MDM_OK;
 }
 
-static mdm_status number(float *out, const json_t *array, size_t index, float low, float high, const char *what, const char *where)
+static mdm_status number(float *out, const json_t *array, size_t index, float low, float high, const char *what,
+                         const char *where)
 {
     const json_t *value = index == SIZE_MAX ? array : json_array_get(array, index);
     double v = json_number_value(value);
@@ -159,7 +174,8 @@ static mdm_status number(float *out, const json_t *array, size_t index, float lo
 
 static mdm_status read_about(mdm_motion *m, const json_t *json, const char *where)
 {
-    const json_t *c = json_object_get(json, "correction"), *l = json_object_get(json, "look"), *n = json_object_get(json, "eye_neutral");
+    const json_t *c = json_object_get(json, "correction"), *l = json_object_get(json, "look"),
+                 *n = json_object_get(json, "eye_neutral");
     const json_t *gaze = json_object_get(c, "gaze"), *turn = json_object_get(c, "turn");
     MDM_TRY(mdm_json_number(&m->fps, json, "fps", where));
     for (size_t e = 0; e < 2; e++) {
@@ -169,8 +185,10 @@ static mdm_status read_about(mdm_motion *m, const json_t *json, const char *wher
     }
     for (size_t k = 0; k < 3; k++)
         MDM_TRY(number(&m->correction.turn[k], turn, k, -1, 1, "correction.turn", where));
-    MDM_TRY(number(&m->correction.eye_gain, json_object_get(c, "eye_gain"), SIZE_MAX, 0, 4, "correction.eye_gain", where));
-    MDM_TRY(number(&m->correction.lip_gain, json_object_get(c, "lip_gain"), SIZE_MAX, 0, 4, "correction.lip_gain", where));
+    MDM_TRY(
+        number(&m->correction.eye_gain, json_object_get(c, "eye_gain"), SIZE_MAX, 0, 4, "correction.eye_gain", where));
+    MDM_TRY(
+        number(&m->correction.lip_gain, json_object_get(c, "lip_gain"), SIZE_MAX, 0, 4, "correction.lip_gain", where));
     MDM_TRY(number(&m->look.contrast, json_object_get(l, "contrast"), SIZE_MAX, 0, 4, "look.contrast", where));
     MDM_TRY(number(&m->look.blur, json_object_get(l, "blur"), SIZE_MAX, 0, 20, "look.blur", where));
     MDM_TRY(number(&m->look.unsharp, json_object_get(l, "unsharp"), SIZE_MAX, 0, 4, "look.unsharp", where));
@@ -191,8 +209,9 @@ static mdm_status read_motion(mdm_motion *m, const json_t *json, const mdm_tenso
     mdm_status status = read_about(m, json, where);
     for (int k = 0; k < FIELDS && !status; k++)
         if (place_of(m, k))
-            status = read_field(place_of(m, k), fields[k].once ? (size_t)fields[k].once : n * (size_t)fields[k].per_frame, file, m->track,
-                                fields[k].name, fields[k].limit, where);
+            status =
+                read_field(place_of(m, k), fields[k].once ? (size_t)fields[k].once : n * (size_t)fields[k].per_frame,
+                           file, m->track, fields[k].name, fields[k].limit, where);
     const size_t shape = MDM_MESH_VERTICES * 3;
     if (!status)
         status = read_field(&m->shape[0][0][0], n * shape, file, m->track, "shape", fields[SHAPE].limit, where);
@@ -210,7 +229,8 @@ static mdm_status read_motion(mdm_motion *m, const json_t *json, const mdm_tenso
         for (int k = 0; k < 3; k++)
             m->pose[i].shift[k] = (double)p[10 + k];
         if (!(p[0] > 1e-3f && p[0] < 4096))
-            status = mdm_fail(MDM_ERR_INPUT, "%s: track %d, frame %zu: scale %g px a cm", where, m->track, i, (double)p[0]);
+            status =
+                mdm_fail(MDM_ERR_INPUT, "%s: track %d, frame %zu: scale %g px a cm", where, m->track, i, (double)p[0]);
     }
     if (!status)
         status = read_field(buffer, n, file, m->track, "valid", 1, where);

@@ -9,7 +9,7 @@
 typedef struct eye_place {
     const mdm_eye_index *index;
     int e;
-    float a[2], b[2];      /* outer and inner corner, canvas px */
+    float a[2], b[2]; /* outer and inner corner, canvas px */
     float along[2], down[2], width;
     float corner[2 * MDM_LID_ROW + 2][2];
 } eye_place;
@@ -26,7 +26,8 @@ static bool window_of(int box[4], const mdm_canvas *canvas, const float (*point)
     for (int i = 0; i < count; i++)
         for (int k = 0; k < 2; k++)
             low[k] = fminf(low[k], point[i][k]), high[k] = fmaxf(high[k], point[i][k]);
-    box[0] = (int)mdm_clampf(low[0] - margin, 0, (float)canvas->width), box[1] = (int)mdm_clampf(low[1] - margin, 0, (float)canvas->height);
+    box[0] = (int)mdm_clampf(low[0] - margin, 0, (float)canvas->width),
+    box[1] = (int)mdm_clampf(low[1] - margin, 0, (float)canvas->height);
     box[2] = (int)mdm_clampf(high[0] + margin + 1, 0, (float)canvas->width) - box[0];
     box[3] = (int)mdm_clampf(high[1] + margin + 1, 0, (float)canvas->height) - box[1];
     return box[2] >= 3 && box[3] >= 3;
@@ -42,7 +43,8 @@ static void shifted(float (*out)[2], const float (*point)[2], int count, const i
 static mdm_status paint_lid(mdm_render_frame *f, const eye_place *eye, float closing)
 {
     mdm_renderer *r = f->r;
-    float edge[MDM_LID_ROW][2], top[MDM_LID_ROW][2], corner[2 * MDM_LID_ROW + 2][2], local[2 * MDM_LID_ROW + 2][2], colour[3] = {0};
+    float edge[MDM_LID_ROW][2], top[MDM_LID_ROW][2], corner[2 * MDM_LID_ROW + 2][2], local[2 * MDM_LID_ROW + 2][2],
+        colour[3] = {0};
     int c = 0, box[4];
     for (int i = 0; i < MDM_LID_ROW; i++) {
         memcpy(edge[i], f->local[eye->index->up[i]], sizeof edge[i]);
@@ -62,7 +64,8 @@ static mdm_status paint_lid(mdm_render_frame *f, const eye_place *eye, float clo
     MDM_TRY(mdm_blur_float(r->plane, box[2], box[3], 1, fmaxf(0.7f, 0.05f * eye->width)));
     for (int i = 0; i < 3; i++) {
         const float *p = f->local[eye->index->cheek[i]];
-        int x = (int)mdm_clampf(roundf(p[0]), 0, (float)r->canvas.width - 1), y = (int)mdm_clampf(roundf(p[1]), 0, (float)r->canvas.height - 1);
+        int x = (int)mdm_clampf(roundf(p[0]), 0, (float)r->canvas.width - 1),
+            y = (int)mdm_clampf(roundf(p[1]), 0, (float)r->canvas.height - 1);
         for (int k = 0; k < 3; k++)
             colour[k] += r->face[3 * ((size_t)y * (size_t)r->canvas.width + (size_t)x) + (size_t)k] / 3;
     }
@@ -76,7 +79,8 @@ static mdm_status paint_lid(mdm_render_frame *f, const eye_place *eye, float clo
         for (int y = 0; y < box[3]; y++) {
             float py = (float)(box[1] + y), v = mdm_clampf((py - top_y) / fmaxf(lash_y - top_y, 1), 0, 1);
             float alpha = r->plane[y * box[2] + x] * closing * 0.5f, shade = 0.86f + 0.16f * sinf(3.14159265f * v);
-            float d = (py - lash_y) / fmaxf(0.8f, 0.028f * eye->width), lash = 1 - 0.62f * expf(-d * d) * across * closing * 0.55f;
+            float d = (py - lash_y) / fmaxf(0.8f, 0.028f * eye->width),
+                  lash = 1 - 0.62f * expf(-d * d) * across * closing * 0.55f;
             float *out = r->face + 3 * ((size_t)(box[1] + y) * (size_t)r->canvas.width + (size_t)(box[0] + x));
             for (int k = 0; k < 3; k++)
                 out[k] = (out[k] + alpha * (colour[k] * shade - out[k])) * lash;
@@ -101,7 +105,8 @@ static void sprite_at(float *out, const float *sprite, int channels, float u, fl
             float tx = x - (float)x0, ty = y - (float)y0;
             const float *p = sprite + (y0 * MDM_IRIS_SIDE + x0) * channels, *q = p + MDM_IRIS_SIDE * channels;
             for (int k = 0; k < channels; k++)
-                out[k] += (p[k] * (1 - tx) + p[k + channels] * tx) * (1 - ty) + (q[k] * (1 - tx) + q[k + channels] * tx) * ty;
+                out[k] +=
+                    (p[k] * (1 - tx) + p[k + channels] * tx) * (1 - ty) + (q[k] * (1 - tx) + q[k + channels] * tx) * ty;
         }
     for (int k = 0; k < channels; k++)
         out[k] /= n;
@@ -127,8 +132,11 @@ static void paint_ball(mdm_render_frame *f, const eye_place *eye, float on)
     for (int k = 0; k < 2; k++)
         centre[k] = (eye->a[k] + eye->b[k]) / 2 + eye->width * (gaze[0] * eye->along[k] + gaze[1] * eye->down[k]);
     const float *oc = s->shape[eye->index->outer], *ic = s->shape[eye->index->inner];
-    float full = (float)m->pose[f->index].scale * sqrtf((oc[0] - ic[0]) * (oc[0] - ic[0]) + (oc[1] - ic[1]) * (oc[1] - ic[1]) + (oc[2] - ic[2]) * (oc[2] - ic[2]));
-    float radius = fmaxf(s->iris_size[eye->e] * full, 0.5f), squeeze = mdm_clampf(eye->width / fmaxf(full, 1e-3f), 0.35f, 1.05f);
+    float full =
+        (float)m->pose[f->index].scale * sqrtf((oc[0] - ic[0]) * (oc[0] - ic[0]) + (oc[1] - ic[1]) * (oc[1] - ic[1]) +
+                                               (oc[2] - ic[2]) * (oc[2] - ic[2]));
+    float radius = fmaxf(s->iris_size[eye->e] * full, 0.5f),
+          squeeze = mdm_clampf(eye->width / fmaxf(full, 1e-3f), 0.35f, 1.05f);
     int reach = (int)mdm_clampf(roundf(0.5f * (MDM_IRIS_RADIUS / radius - 1)), 0, 12);
     for (int y = 0; y < box[3]; y++)
         for (int x = 0; x < box[2]; x++) {

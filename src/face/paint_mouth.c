@@ -5,11 +5,13 @@
 
 #include "face/render_internal.h"
 
-static const float usual_skin[3] = {190, 136, 112}, cavity[3] = {36, 20, 20}, tongue[3] = {112, 54, 52}, tooth[3] = {178, 162, 138};
+static const float usual_skin[3] = {190, 136, 112}, cavity[3] = {36, 20, 20}, tongue[3] = {112, 54, 52},
+                   tooth[3] = {178, 162, 138};
 
 static const uint8_t *pixel(const mdm_image *image, float x, float y)
 {
-    int u = (int)mdm_clampf(roundf(x), 0, (float)image->width - 1), v = (int)mdm_clampf(roundf(y), 0, (float)image->height - 1);
+    int u = (int)mdm_clampf(roundf(x), 0, (float)image->width - 1),
+        v = (int)mdm_clampf(roundf(y), 0, (float)image->height - 1);
     return image->data + (size_t)v * image->stride + 3 * (size_t)u;
 }
 
@@ -50,7 +52,8 @@ mdm_status mdm_paint_mouth(mdm_render_frame *f)
         const float *u = f->local[mdm_lip_upper[i]], *l = f->local[mdm_lip_lower[i]];
         gap += hypotf(u[0] - l[0], u[1] - l[1]) / 5;
     }
-    float on = mdm_clampf((gap / f->width - 0.004f) / 0.016f, 0, 1); /* fades in: a threshold here is a pop in the video */
+    float on =
+        mdm_clampf((gap / f->width - 0.004f) / 0.016f, 0, 1); /* fades in: a threshold here is a pop in the video */
     if (on <= 0)
         return MDM_OK;
     for (int i = 0; i < MDM_LIP_INNER; i++)
@@ -58,8 +61,10 @@ mdm_status mdm_paint_mouth(mdm_render_frame *f)
             corner[i][k] = f->local[mdm_lip_inner[i]][k];
             low[k] = fminf(low[k], corner[i][k]), high[k] = fmaxf(high[k], corner[i][k]);
         }
-    int x0 = (int)mdm_clampf(low[0] - 2, 0, (float)r->canvas.width), x1 = (int)mdm_clampf(high[0] + 3, 0, (float)r->canvas.width);
-    int y0 = (int)mdm_clampf(low[1] - 2, 0, (float)r->canvas.height), y1 = (int)mdm_clampf(high[1] + 3, 0, (float)r->canvas.height);
+    int x0 = (int)mdm_clampf(low[0] - 2, 0, (float)r->canvas.width),
+        x1 = (int)mdm_clampf(high[0] + 3, 0, (float)r->canvas.width);
+    int y0 = (int)mdm_clampf(low[1] - 2, 0, (float)r->canvas.height),
+        y1 = (int)mdm_clampf(high[1] + 3, 0, (float)r->canvas.height);
     int w = x1 - x0, h = y1 - y0;
     if (w < 3 || h < 3)
         return MDM_OK;
@@ -68,7 +73,8 @@ mdm_status mdm_paint_mouth(mdm_render_frame *f)
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
         memcpy(where[i], f->source[i], sizeof where[i]);
     MDM_TRY(mdm_canvas_begin(&r->mouth, x0, y0, w, h, 2));
-    mdm_raster(&r->mouth, (const float(*)[3])f->local, &where[0][0], (const int(*)[3])r->canonical->mouth, r->canonical->mouth_count);
+    mdm_raster(&r->mouth, (const float(*)[3])f->local, &where[0][0], (const int(*)[3])r->canonical->mouth,
+               r->canonical->mouth_count);
     skin_of(skin, f);
     for (int k = 0; k < 3; k++)
         light[k] = skin[k] / usual_skin[k];

@@ -22,7 +22,8 @@ static void largest_eigenvector(double out[4], double a[4][4])
                 if (a[p][q] == 0)
                     continue;
                 double theta = (a[q][q] - a[p][p]) / (2 * a[p][q]);
-                double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1)), c = 1 / sqrt(t * t + 1), s = t * c;
+                double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1)), c = 1 / sqrt(t * t + 1),
+                       s = t * c;
                 for (int k = 0; k < 4; k++) {
                     double x = a[k][p], y = a[k][q];
                     a[k][p] = c * x - s * y, a[k][q] = s * x + c * y;
@@ -47,7 +48,8 @@ static void largest_eigenvector(double out[4], double a[4][4])
 static void best_rotation(double r[9], const double m[3][3])
 {
     /* Horn's matrix for S[i][k] = sum a_i b_k, i.e. the transpose of m */
-    double xx = m[0][0], xy = m[1][0], xz = m[2][0], yx = m[0][1], yy = m[1][1], yz = m[2][1], zx = m[0][2], zy = m[1][2], zz = m[2][2];
+    double xx = m[0][0], xy = m[1][0], xz = m[2][0], yx = m[0][1], yy = m[1][1], yz = m[2][1], zx = m[0][2],
+           zy = m[1][2], zz = m[2][2];
     double n[4][4] = {{xx + yy + zz, yz - zy, zx - xz, xy - yx},
                       {yz - zy, xx - yy - zz, xy + yx, zx + xz},
                       {zx - xz, xy + yx, yy - xx - zz, yz + zy},
@@ -81,7 +83,8 @@ void mdm_pose_fit(mdm_pose *out, const float (*points)[3], const mdm_canonical *
             double a0 = (double)canonical->vertex[mdm_rigid[i]][r] - ca[r];
             size += a0 * a0;
             for (int c = 0; c < 3; c++)
-                m[r][c] += ((double)points[mdm_rigid[i]][r] - cb[r]) * ((double)canonical->vertex[mdm_rigid[i]][c] - ca[c]);
+                m[r][c] +=
+                    ((double)points[mdm_rigid[i]][r] - cb[r]) * ((double)canonical->vertex[mdm_rigid[i]][c] - ca[c]);
         }
     best_rotation(out->rotation, (const double(*)[3])m);
     for (int r = 0; r < 3; r++)

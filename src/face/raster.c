@@ -6,15 +6,16 @@
 
 #include "base/memory.h"
 
-#define MAX_SIDE  4096
-#define FAR       1e9f
-#define BEHIND    1e4f /* added to the depth of back faces */
-#define SAMPLES   4    /* a side, of a polygon's pixel */
+#define MAX_SIDE    4096
+#define FAR         1e9f
+#define BEHIND      1e4f /* added to the depth of back faces */
+#define SAMPLES     4    /* a side, of a polygon's pixel */
 #define MAX_CORNERS 64
 
 mdm_status mdm_canvas_begin(mdm_canvas *canvas, int left, int top, int width, int height, int attributes)
 {
-    if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE || attributes < 1 || attributes > MDM_RASTER_ATTRIBUTES)
+    if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE || attributes < 1 ||
+        attributes > MDM_RASTER_ATTRIBUTES)
         return mdm_fail(MDM_ERR_INTERNAL, "canvas of %d x %d with %d attributes", width, height, attributes);
     size_t pixels = (size_t)width * (size_t)height;
     if (pixels > canvas->capacity) {
@@ -52,8 +53,10 @@ static void draw(mdm_canvas *c, const float (*p)[3], const float *attribute, con
     float area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay);
     if (!(fabsf(area) > 1e-6f))
         return;
-    int x0 = (int)fmaxf(0, floorf(fminf(ax, fminf(bx, cx)))), x1 = (int)fminf((float)c->width - 1, ceilf(fmaxf(ax, fmaxf(bx, cx))));
-    int y0 = (int)fmaxf(0, floorf(fminf(ay, fminf(by, cy)))), y1 = (int)fminf((float)c->height - 1, ceilf(fmaxf(ay, fmaxf(by, cy))));
+    int x0 = (int)fmaxf(0, floorf(fminf(ax, fminf(bx, cx)))),
+        x1 = (int)fminf((float)c->width - 1, ceilf(fmaxf(ax, fmaxf(bx, cx))));
+    int y0 = (int)fmaxf(0, floorf(fminf(ay, fminf(by, cy)))),
+        y1 = (int)fminf((float)c->height - 1, ceilf(fmaxf(ay, fmaxf(by, cy))));
     /* barycentric weights of corners 1 and 2 as planes */
     plane w1 = {0, (cy - ay) / area, -(cx - ax) / area}, w2 = {0, -(by - ay) / area, (bx - ax) / area};
     w1.at = -(w1.dx * ax + w1.dy * ay);
@@ -62,7 +65,8 @@ static void draw(mdm_canvas *c, const float (*p)[3], const float *attribute, con
     plane depth = {0}, value[MDM_RASTER_ATTRIBUTES];
     for (int k = -1; k < n; k++) {
         float v0 = k < 0 ? p[t[0]][2] : attribute[t[0] * n + k];
-        float d1 = (k < 0 ? p[t[1]][2] : attribute[t[1] * n + k]) - v0, d2 = (k < 0 ? p[t[2]][2] : attribute[t[2] * n + k]) - v0;
+        float d1 = (k < 0 ? p[t[1]][2] : attribute[t[1] * n + k]) - v0,
+              d2 = (k < 0 ? p[t[2]][2] : attribute[t[2] * n + k]) - v0;
         plane q = {v0 + d1 * w1.at + d2 * w2.at, d1 * w1.dx + d2 * w2.dx, d1 * w1.dy + d2 * w2.dy};
         if (k < 0)
             depth = q;
@@ -91,7 +95,8 @@ static void draw(mdm_canvas *c, const float (*p)[3], const float *attribute, con
     }
 }
 
-void mdm_raster(mdm_canvas *canvas, const float (*points)[3], const float *attribute, const int (*triangles)[3], int count)
+void mdm_raster(mdm_canvas *canvas, const float (*points)[3], const float *attribute, const int (*triangles)[3],
+                int count)
 {
     for (int i = 0; i < count; i++)
         draw(canvas, points, attribute, triangles[i]);

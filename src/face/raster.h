@@ -12,11 +12,12 @@
 /* A window of the image: pixel (x, y) of the canvas is pixel (left + x, top + y) of the image. Buffers grow and are kept. */
 typedef struct mdm_canvas {
     int left, top, width, height;
-    int attributes;        /* floats a pixel in `value` */
-    float *value;          /* [height][width][attributes] */
-    float *depth;          /* [height][width] */
-    uint8_t *covered;      /* [height][width]: 1 drawn by a front face, 2 by a back face only (fills pin holes), 0 not at all */
-    size_t capacity;       /* pixels */
+    int attributes; /* floats a pixel in `value` */
+    float *value;   /* [height][width][attributes] */
+    float *depth;   /* [height][width] */
+    uint8_t
+        *covered; /* [height][width]: 1 drawn by a front face, 2 by a back face only (fills pin holes), 0 not at all */
+    size_t capacity; /* pixels */
 } mdm_canvas;
 
 /* Sets the window and clears it. At most 4096 pixels a side. */
@@ -25,7 +26,8 @@ void mdm_canvas_free(mdm_canvas *canvas);
 
 /* Draws triangles over `points` (IMAGE px, z away from the camera: the nearest wins); `attribute` has canvas->attributes
  * floats a point. Triangles wound backwards lie behind everything. */
-void mdm_raster(mdm_canvas *canvas, const float (*points)[3], const float *attribute, const int (*triangles)[3], int count);
+void mdm_raster(mdm_canvas *canvas, const float (*points)[3], const float *attribute, const int (*triangles)[3],
+                int count);
 
 /* Coverage 0..1 of a polygon of `count` corners (canvas coordinates, pixel centres at integers) into mask[height][width],
  * 4 x 4 samples a pixel; the mask is overwritten. */

@@ -13,22 +13,22 @@ struct mdm_renderer {
     const mdm_motion *motion;
     const mdm_standin *standin;
     mdm_canvas canvas, mouth;
-    float *texture, texture_blur; /* the stand-in's, low-passed for the size it is shown at */
-    float *face;                  /* [height][width][3] of the canvas, 0..255 */
+    float *texture, texture_blur;   /* the stand-in's, low-passed for the size it is shown at */
+    float *face;                    /* [height][width][3] of the canvas, 0..255 */
     float *alpha, *scratch, *plane; /* [height][width] */
     float *window, *window_alpha;   /* the part inside the picture */
     size_t capacity, window_capacity;
-    int rect[4];                    /* of the last drawing */
+    int rect[4]; /* of the last drawing */
 };
 
 typedef struct mdm_render_frame {
     mdm_renderer *r;
     int index;
-    float point[MDM_RENDER_VERTICES][3];  /* IMAGE px */
-    float local[MDM_RENDER_VERTICES][3];  /* canvas px */
-    float source[MDM_MESH_VERTICES][3];   /* the person's mesh, IMAGE px */
-    float width;                          /* of the face, px */
-    const mdm_image *image;               /* the recording, not yet painted */
+    float point[MDM_RENDER_VERTICES][3]; /* IMAGE px */
+    float local[MDM_RENDER_VERTICES][3]; /* canvas px */
+    float source[MDM_MESH_VERTICES][3];  /* the person's mesh, IMAGE px */
+    float width;                         /* of the face, px */
+    const mdm_image *image;              /* the recording, not yet painted */
 } mdm_render_frame;
 
 /* Parts; each changes r->face over the canvas. */

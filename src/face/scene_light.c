@@ -21,14 +21,15 @@ static int by_value(const void *a, const void *b)
 }
 
 /* How much each vertex says about the light: bare skin, seen face-on, inside the picture, not darker than light explains. */
-static void weigh(float *weight, const float (*colour)[3], const float (*points)[3], const mdm_pose *pose, const mdm_image *image,
-                  const mdm_canonical *canonical)
+static void weigh(float *weight, const float (*colour)[3], const float (*points)[3], const mdm_pose *pose,
+                  const mdm_image *image, const mdm_canonical *canonical)
 {
     float bright[MDM_MESH_VERTICES];
     int n = 0;
     for (int i = 0; i < MDM_MESH_VERTICES; i++) {
         const float *p = points[i], *q = canonical->normal[i];
-        double towards = -(pose->rotation[6] * (double)q[0] + pose->rotation[7] * (double)q[1] + pose->rotation[8] * (double)q[2]);
+        double towards =
+            -(pose->rotation[6] * (double)q[0] + pose->rotation[7] * (double)q[1] + pose->rotation[8] * (double)q[2]);
         int inside = p[0] > 1 && p[1] > 1 && p[0] < (float)image->width - 2 && p[1] < (float)image->height - 2;
         weight[i] = inside ? canonical->skin[i] * clampf((float)((towards - 0.15) / 0.3), 0, 1) : 0;
         if (inside && canonical->skin[i] > 0)
@@ -52,7 +53,8 @@ static const uint8_t *pixel(const mdm_image *image, float x, float y)
 static float teeth_share(const mdm_image *image, const float (*p)[3])
 {
     enum { ROWS = 12, COLUMNS = 9 };
-    float gap = hypotf(p[13][0] - p[14][0], p[13][1] - p[14][1]), width = hypotf(p[78][0] - p[308][0], p[78][1] - p[308][1]);
+    float gap = hypotf(p[13][0] - p[14][0], p[13][1] - p[14][1]),
+          width = hypotf(p[78][0] - p[308][0], p[78][1] - p[308][1]);
     static const int cheeks[4] = {205, 425, 50, 280};
     float skin[3] = {0};
     int rows = 0;
@@ -67,7 +69,8 @@ static float teeth_share(const mdm_image *image, const float (*p)[3])
         float v = 0.05f + 0.9f * (float)r / (ROWS - 1);
         for (int c = 0; c < COLUMNS; c++) {
             float u = (-0.2f + 0.4f * (float)c / (COLUMNS - 1)) * width;
-            const uint8_t *q = pixel(image, p[13][0] + v * (p[14][0] - p[13][0]) + u * along[0], p[13][1] + v * (p[14][1] - p[13][1]) + u * along[1]);
+            const uint8_t *q = pixel(image, p[13][0] + v * (p[14][0] - p[13][0]) + u * along[0],
+                                     p[13][1] + v * (p[14][1] - p[13][1]) + u * along[1]);
             float green = (float)q[1] / ((float)q[0] + 1), skin_green = skin[1] / (skin[0] + 1);
             teeth += green > 1.06f * skin_green && (float)(q[0] + q[1] + q[2]) > 0.5f * (skin[0] + skin[1] + skin[2]);
         }
@@ -76,10 +79,11 @@ static float teeth_share(const mdm_image *image, const float (*p)[3])
     return (float)rows / ROWS;
 }
 
-mdm_status mdm_scene_light_read(mdm_scene_light *state, mdm_motion *m, int index, const mdm_image *image, const mdm_standin *standin,
-                                const mdm_canonical *canonical)
+mdm_status mdm_scene_light_read(mdm_scene_light *state, mdm_motion *m, int index, const mdm_image *image,
+                                const mdm_standin *standin, const mdm_canonical *canonical)
 {
-    float points[MDM_MESH_VERTICES][3], colour[MDM_MESH_VERTICES][3], weight[MDM_MESH_VERTICES], own[MDM_LIGHT_TERMS][3];
+    float points[MDM_MESH_VERTICES][3], colour[MDM_MESH_VERTICES][3], weight[MDM_MESH_VERTICES],
+        own[MDM_LIGHT_TERMS][3];
     if (!state->known) {
         MDM_TRY(mdm_alloc(&state->known, (size_t)m->count, 1, "light"));
         MDM_TRY(mdm_alloc(&state->spread, (size_t)m->count, sizeof *state->spread, "light"));

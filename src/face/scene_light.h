@@ -9,7 +9,7 @@
 
 /* State over a track; zero-initialise, free always. */
 typedef struct mdm_scene_light {
-    float *spread; /* [count] of the person's detail, < 0 unknown */
+    float *spread;        /* [count] of the person's detail, < 0 unknown */
     unsigned char *known; /* [count] a frame's light was fitted */
 } mdm_scene_light;
 

@@ -17,7 +17,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Grain (robust spread) and energy of a grey picture's finest band where the mask is 1. */
-static mdm_status fine_band(double out[2], const float *grey, const float *alpha, int width, int height, float *band, float *sorted)
+static mdm_status fine_band(double out[2], const float *grey, const float *alpha, int width, int height, float *band,
+                            float *sorted)
 {
     size_t n = (size_t)width * (size_t)height, count = 0;
     memcpy(band, grey, n * sizeof *band);
@@ -48,7 +49,8 @@ static void to_grey(float *out, const mdm_image *image, const int rect[4])
     }
 }
 
-mdm_status mdm_sharpness_add(mdm_sharpness *sums, const mdm_image *source, const mdm_image *drawn, const float *alpha, const int rect[4])
+mdm_status mdm_sharpness_add(mdm_sharpness *sums, const mdm_image *source, const mdm_image *drawn, const float *alpha,
+                             const int rect[4])
 {
     size_t n = (size_t)rect[2] * (size_t)rect[3], solid = 0;
     float *grey = NULL, *trial = NULL, *band = NULL, *sorted = NULL;
@@ -102,7 +104,8 @@ void mdm_sharpness_choose(mdm_motion_look *look, const mdm_sharpness *sums)
             least = off, best = t;
     }
     look->blur = blur_of[best];
-    look->unsharp = best ? 0 : mdm_clampf((float)(0.8 * (sums->source[1] / fmax(sums->trial[0][1], 1e-6) - 1)), 0, 0.9f);
+    look->unsharp =
+        best ? 0 : mdm_clampf((float)(0.8 * (sums->source[1] / fmax(sums->trial[0][1], 1e-6) - 1)), 0, 0.9f);
     double s = sums->source[0] / frames, d = sums->trial[best][0] / frames;
     look->grain = (float)sqrt(fmax(0, s * s - d * d));
 }
@@ -143,7 +146,8 @@ static void motion_blur(float *rgb, float *copy, int width, int height, const md
             float sum[3] = {0};
             for (int s = 0; s <= steps; s++) {
                 float t = (float)s - (float)steps / 2;
-                int u = (int)mdm_clampf((float)x + t * step[0] + 0.5f, 0, (float)width - 1), v = (int)mdm_clampf((float)y + t * step[1] + 0.5f, 0, (float)height - 1);
+                int u = (int)mdm_clampf((float)x + t * step[0] + 0.5f, 0, (float)width - 1),
+                    v = (int)mdm_clampf((float)y + t * step[1] + 0.5f, 0, (float)height - 1);
                 for (int k = 0; k < 3; k++)
                     sum[k] += copy[3 * (v * width + u) + k];
             }

@@ -13,7 +13,8 @@ typedef struct mdm_sharpness {
 } mdm_sharpness;
 
 /* Compares the recording with what was drawn over it (both RGB, the same frame) where `alpha` over `rect` is nearly 1. */
-mdm_status mdm_sharpness_add(mdm_sharpness *sums, const mdm_image *source, const mdm_image *drawn, const float *alpha, const int rect[4]);
+mdm_status mdm_sharpness_add(mdm_sharpness *sums, const mdm_image *source, const mdm_image *drawn, const float *alpha,
+                             const int rect[4]);
 /* Sets look->blur, unsharp and grain; leaves them alone when no frame counted. */
 void mdm_sharpness_choose(mdm_motion_look *look, const mdm_sharpness *sums);
 

@@ -53,7 +53,8 @@ mdm_status mdm_savgol(double *rows, int count, int width, int window, int order)
         from = from < 0 ? 0 : from > count - window ? count - window : from;
         for (int k = 0; k < window; k++)
             for (int c = 0; c < width; c++)
-                out[(size_t)i * (size_t)width + (size_t)c] += weight[i - from][k] * rows[(size_t)(from + k) * (size_t)width + (size_t)c];
+                out[(size_t)i * (size_t)width + (size_t)c] +=
+                    weight[i - from][k] * rows[(size_t)(from + k) * (size_t)width + (size_t)c];
     }
     memcpy(rows, out, (size_t)count * (size_t)width * sizeof *out);
     mdm_free(&out);
@@ -75,7 +76,8 @@ mdm_status mdm_bilateral(float *shapes, int count, int points, float sigma)
             for (int d = -REACH; d <= REACH; d++) {
                 int j = i + d < 0 ? 0 : i + d >= count ? count - 1 : i + d;
                 /* frames before this one only live in the ring */
-                const float *y = (j <= i ? ring + (size_t)(j % (REACH + 1)) * frame : shapes + (size_t)j * frame) + 3 * p;
+                const float *y =
+                    (j <= i ? ring + (size_t)(j % (REACH + 1)) * frame : shapes + (size_t)j * frame) + 3 * p;
                 float e[3] = {y[0] - x[0], y[1] - x[1], y[2] - x[2]};
                 float w = expf(-(e[0] * e[0] + e[1] * e[1] + e[2] * e[2]) * space - (float)(d * d) / 8);
                 for (int k = 0; k < 3; k++)

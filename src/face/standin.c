@@ -10,10 +10,10 @@
 #include "face/pose.h"
 #include "face/raster.h"
 
-#define FACE_WIDTH   230.0f /* px of the texture: what a 720p clip can show; 128-px portraits are enlarged to it */
+#define FACE_WIDTH    230.0f /* px of the texture: what a 720p clip can show; 128-px portraits are enlarged to it */
 #define FACE_SMALLEST 60.0f
-#define INSIDE       0.96f  /* the oval of a portrait often runs over ear or background: sampled a little inside */
-#define SHARPEN      0.55f  /* of an enlarged portrait: the enlargement's own softness */
+#define INSIDE        0.96f /* the oval of a portrait often runs over ear or background: sampled a little inside */
+#define SHARPEN       0.55f /* of an enlarged portrait: the enlargement's own softness */
 
 static float clampf(float x, float low, float high)
 {
@@ -63,11 +63,13 @@ static mdm_status sharpen(float *rgb, int width, int height, float sigma, float 
 }
 
 /* Mean log colour of a float picture around points. */
-static void colour_at(float (*out)[3], const float *rgb, int width, int height, const float (*points)[2], int count, float sigma)
+static void colour_at(float (*out)[3], const float *rgb, int width, int height, const float (*points)[2], int count,
+                      float sigma)
 {
     int reach = (int)fmaxf(1, 1.6f * sigma);
     for (int i = 0; i < count; i++) {
-        int x = (int)clampf(roundf(points[i][0]), 0, (float)width - 1), y = (int)clampf(roundf(points[i][1]), 0, (float)height - 1);
+        int x = (int)clampf(roundf(points[i][0]), 0, (float)width - 1),
+            y = (int)clampf(roundf(points[i][1]), 0, (float)height - 1);
         float sum[3] = {0}, n = 0;
         for (int v = y - reach; v <= y + reach; v++)
             for (int u = x - reach; u <= x + reach; u++) {
@@ -97,7 +99,8 @@ static mdm_status even_light(float *rgb, mdm_standin *s, const float (*points)[3
         for (int k = 0; k < MDM_RENDER_VERTICES; k++) {
             float d = 0;
             for (int a = 0; a < 3; a++)
-                d += (canonical->vertex[i][a] - canonical->vertex[k][a]) * (canonical->vertex[i][a] - canonical->vertex[k][a]);
+                d += (canonical->vertex[i][a] - canonical->vertex[k][a]) *
+                     (canonical->vertex[i][a] - canonical->vertex[k][a]);
             float w = canonical->smooth_weight[k] * expf(-d / (2 * 1.3f * 1.3f));
             sum += w * (colour[k][0] + colour[k][1] + colour[k][2]) / 3;
             total += w;
@@ -167,7 +170,8 @@ static void sample(float out[3], const float *rgb, int width, int height, float 
 }
 
 /* The iris as a whole disc: what the lids hide is completed from the visible part of its own rings. */
-static void make_sprite(mdm_standin *s, int e, const float *rgb, const float *aperture, const float centre[2], float radius)
+static void make_sprite(mdm_standin *s, int e, const float *rgb, const float *aperture, const float centre[2],
+                        float radius)
 {
     enum { S = MDM_IRIS_SIDE, RINGS = 48 };
     const float middle = S / 2 - 0.5f, step = radius / MDM_IRIS_RADIUS;
@@ -182,10 +186,11 @@ static void make_sprite(mdm_standin *s, int e, const float *rgb, const float *ap
         int n = 0;
         for (int y = 0; y < S; y++)
             for (int x = 0; x < S; x++) {
-                float rx = (float)x - middle, ry = (float)y - middle, r = hypotf(rx, ry), px = centre[0] + rx * step, py = centre[1] + ry * step;
+                float rx = (float)x - middle, ry = (float)y - middle, r = hypotf(rx, ry), px = centre[0] + rx * step,
+                      py = centre[1] + ry * step;
                 int ix = (int)lroundf(px), iy = (int)lroundf(py);
-                if (r < (float)q - 0.5f || r >= (float)q + 1.5f || ix < 0 || iy < 0 || ix >= s->width || iy >= s->height ||
-                    aperture[(size_t)iy * (size_t)s->width + (size_t)ix] < 0.95f)
+                if (r < (float)q - 0.5f || r >= (float)q + 1.5f || ix < 0 || iy < 0 || ix >= s->width ||
+                    iy >= s->height || aperture[(size_t)iy * (size_t)s->width + (size_t)ix] < 0.95f)
                     continue;
                 float c[3];
                 sample(c, rgb, s->width, s->height, px, py);
@@ -199,7 +204,8 @@ static void make_sprite(mdm_standin *s, int e, const float *rgb, const float *ap
     }
     for (int y = 0; y < S; y++)
         for (int x = 0; x < S; x++) {
-            float rx = (float)x - middle, ry = (float)y - middle, r = hypotf(rx, ry), px = centre[0] + rx * step, py = centre[1] + ry * step;
+            float rx = (float)x - middle, ry = (float)y - middle, r = hypotf(rx, ry), px = centre[0] + rx * step,
+                  py = centre[1] + ry * step;
             float *out = sprite + 3 * (y * S + x), seen = 0;
             int ix = (int)lroundf(px), iy = (int)lroundf(py);
             if (ix >= 0 && iy >= 0 && ix < s->width && iy < s->height)
@@ -248,7 +254,8 @@ static mdm_status take_iris(mdm_standin *s, int e, float *rgb, float *clean, con
                 for (size_t i = 0; i < n; i++) {
                     float x = (float)(i % (size_t)s->width), y = (float)(i / (size_t)s->width);
                     float u = ((x - a[0]) * ax[0] + (y - a[1]) * ax[1]) / width;
-                    if (aperture[i] < 0.99f || hypotf(x - o[0], y - o[1]) < 1.22f * radius || (!pass && (u < middle) != (half == 0)))
+                    if (aperture[i] < 0.99f || hypotf(x - o[0], y - o[1]) < 1.22f * radius ||
+                        (!pass && (u < middle) != (half == 0)))
                         continue;
                     memcpy(white[count++], rgb + 3 * i, sizeof *white);
                 }
@@ -286,7 +293,8 @@ static void measure_light(mdm_standin *s, const float *rgb, const mdm_canonical 
 {
     float own[MDM_LIGHT_TERMS][3] = {{0}}, rest[MDM_MESH_VERTICES];
     int n = 0;
-    colour_at(s->colour, rgb, s->width, s->height, (const float(*)[2])s->uv, MDM_MESH_VERTICES, fmaxf(1, s->face_width * 0.03f));
+    colour_at(s->colour, rgb, s->width, s->height, (const float(*)[2])s->uv, MDM_MESH_VERTICES,
+              fmaxf(1, s->face_width * 0.03f));
     /* a beard is no shadow: left in the fit it would be lit up on the person's chin */
     float bright[MDM_MESH_VERTICES];
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
@@ -296,17 +304,22 @@ static void measure_light(mdm_standin *s, const float *rgb, const mdm_canonical 
     float usual = bright[n * 3 / 5];
     n = 0;
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
-        s->bare[i] = canonical->skin[i] * clampf(1 - (usual - 0.22f - (s->colour[i][0] + s->colour[i][1] + s->colour[i][2]) / 3) / 0.2f, 0, 1);
+        s->bare[i] =
+            canonical->skin[i] *
+            clampf(1 - (usual - 0.22f - (s->colour[i][0] + s->colour[i][1] + s->colour[i][2]) / 3) / 0.2f, 0, 1);
     mdm_light_fit(own, (const float(*)[3])s->colour, s->bare, canonical);
     for (int i = 0; i < MDM_RENDER_VERTICES; i++)
         mdm_light_at(s->own_light[i], (const float(*)[3])own, canonical->light[i]);
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
         if (s->bare[i] > 0.5f)
-            rest[n++] = (s->colour[i][0] + s->colour[i][1] + s->colour[i][2] - s->own_light[i][0] - s->own_light[i][1] - s->own_light[i][2]) / 3;
+            rest[n++] = (s->colour[i][0] + s->colour[i][1] + s->colour[i][2] - s->own_light[i][0] - s->own_light[i][1] -
+                         s->own_light[i][2]) /
+                        3;
     s->detail = mdm_robust_spread(rest, n);
 }
 
-static mdm_status prepare(mdm_standin *s, const mdm_image *portrait, const mdm_mesh *mesh, float scale, const mdm_canonical *canonical)
+static mdm_status prepare(mdm_standin *s, const mdm_image *portrait, const mdm_mesh *mesh, float scale,
+                          const mdm_canonical *canonical)
 {
     float points[MDM_MESH_POINTS][3], render[MDM_RENDER_VERTICES][3], ring[MDM_OVAL][3], *rgb = NULL;
     size_t n = (size_t)s->width * (size_t)s->height * 3;
@@ -323,7 +336,8 @@ static mdm_status prepare(mdm_standin *s, const mdm_image *portrait, const mdm_m
     mdm_to_image(render + MDM_MESH_VERTICES, (const float(*)[3])ring, MDM_OVAL, &pose);
     for (int i = 0; i < MDM_RENDER_VERTICES; i++)
         s->uv[i][0] = render[i][0], s->uv[i][1] = render[i][1];
-    float c[2] = {(points[168][0] + points[6][0] + points[197][0]) / 3, (points[168][1] + points[6][1] + points[197][1]) / 3};
+    float c[2] = {(points[168][0] + points[6][0] + points[197][0]) / 3,
+                  (points[168][1] + points[6][1] + points[197][1]) / 3};
     for (int i = 0; i < MDM_OVAL; i++)
         for (int k = 0; k < 2; k++)
             s->uv[mdm_oval[i]][k] = c[k] + (s->uv[mdm_oval[i]][k] - c[k]) * INSIDE;
@@ -350,12 +364,14 @@ static mdm_status prepare(mdm_standin *s, const mdm_image *portrait, const mdm_m
     return status;
 }
 
-mdm_status mdm_standin_make(mdm_standin *out, const mdm_image *portrait, const mdm_mesh *mesh, const mdm_canonical *canonical)
+mdm_status mdm_standin_make(mdm_standin *out, const mdm_image *portrait, const mdm_mesh *mesh,
+                            const mdm_canonical *canonical)
 {
     memset(out, 0, sizeof *out);
     float width = hypotf(mesh->point[454][0] - mesh->point[234][0], mesh->point[454][1] - mesh->point[234][1]);
     if (portrait->channels != 3 || !(width >= FACE_SMALLEST) || !(width < 8192))
-        return mdm_fail(MDM_ERR_INPUT, "the portrait's face is %.0f px wide, at least %.0f are needed", (double)width, (double)FACE_SMALLEST);
+        return mdm_fail(MDM_ERR_INPUT, "the portrait's face is %.0f px wide, at least %.0f are needed", (double)width,
+                        (double)FACE_SMALLEST);
     for (int i = 0; i < MDM_MESH_POINTS; i++)
         for (int k = 0; k < 2; k++)
             if (!(fabsf(mesh->point[i][k]) < 16384))
@@ -364,7 +380,8 @@ mdm_status mdm_standin_make(mdm_standin *out, const mdm_image *portrait, const m
     out->width = (int)((float)portrait->width * scale), out->height = (int)((float)portrait->height * scale);
     out->face_width = FACE_WIDTH;
     if (out->width > 4096 || out->height > 4096)
-        return mdm_fail(MDM_ERR_INPUT, "the portrait's face is small in its picture (%d x %d after scaling); crop it", out->width, out->height);
+        return mdm_fail(MDM_ERR_INPUT, "the portrait's face is small in its picture (%d x %d after scaling); crop it",
+                        out->width, out->height);
     mdm_status status = prepare(out, portrait, mesh, scale, canonical);
     if (status)
         mdm_standin_free(out);

@@ -12,7 +12,8 @@
 
 #define MARGIN 5 /* px around the mesh */
 
-mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, const mdm_motion *motion, const mdm_standin *standin)
+mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, const mdm_motion *motion,
+                            const mdm_standin *standin)
 {
     mdm_renderer *r = NULL;
     *out = NULL;
@@ -21,7 +22,8 @@ mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, 
     r->motion = motion;
     r->standin = standin;
     r->texture_blur = -1;
-    mdm_status status = mdm_alloc(&r->texture, (size_t)standin->width * (size_t)standin->height * 3, sizeof(float), "texture");
+    mdm_status status =
+        mdm_alloc(&r->texture, (size_t)standin->width * (size_t)standin->height * 3, sizeof(float), "texture");
     if (status)
         mdm_renderer_free(&r);
     *out = r;
@@ -86,7 +88,8 @@ static void place(mdm_render_frame *f, int bounds[4], mdm_renderer *r, int index
 static void clip_to(int rect[4], const int bounds[4], int width, int height)
 {
     int x0 = bounds[0] < 0 ? 0 : bounds[0], y0 = bounds[1] < 0 ? 0 : bounds[1];
-    int x1 = bounds[0] + bounds[2] > width ? width : bounds[0] + bounds[2], y1 = bounds[1] + bounds[3] > height ? height : bounds[1] + bounds[3];
+    int x1 = bounds[0] + bounds[2] > width ? width : bounds[0] + bounds[2],
+        y1 = bounds[1] + bounds[3] > height ? height : bounds[1] + bounds[3];
     rect[0] = x0, rect[1] = y0, rect[2] = x1 - x0, rect[3] = y1 - y0;
     if (rect[2] < 8 || rect[3] < 8)
         rect[2] = rect[3] = 0;
@@ -179,7 +182,8 @@ static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])
         a[AT_CORE] = i < MDM_MESH_VERTICES;
         memcpy(a + AT_OWN, r->standin->own_light[i], 3 * sizeof *a);
     }
-    mdm_raster(&r->canvas, (const float(*)[3])f->local, &attribute[0][0], (const int(*)[3])r->canonical->triangle, MDM_RENDER_TRIANGLES);
+    mdm_raster(&r->canvas, (const float(*)[3])f->local, &attribute[0][0], (const int(*)[3])r->canonical->triangle,
+               MDM_RENDER_TRIANGLES);
     colour_pixels(r);
     return MDM_OK;
 }
@@ -188,7 +192,8 @@ static void blend(mdm_image *image, const mdm_renderer *r, const int rect[4])
 {
     for (int y = 0; y < rect[3]; y++) {
         uint8_t *out = image->data + (size_t)(rect[1] + y) * image->stride + 3 * (size_t)rect[0];
-        const float *face = r->window + 3 * (size_t)y * (size_t)rect[2], *alpha = r->window_alpha + (size_t)y * (size_t)rect[2];
+        const float *face = r->window + 3 * (size_t)y * (size_t)rect[2],
+                    *alpha = r->window_alpha + (size_t)y * (size_t)rect[2];
         for (int x = 0; x < rect[2]; x++)
             for (int k = 0; k < 3; k++) {
                 float v = (float)out[3 * x + k];
@@ -208,7 +213,8 @@ mdm_status mdm_renderer_draw(mdm_renderer *r, mdm_image *image, int index)
     if (!rect[2])
         return MDM_OK;
     if (bounds[2] > 4096 || bounds[3] > 4096)
-        return mdm_fail(MDM_ERR_INPUT, "frame %d: a face of %d x %d px, at most 4096 can be drawn", r->motion->first + index, bounds[2], bounds[3]);
+        return mdm_fail(MDM_ERR_INPUT, "frame %d: a face of %d x %d px, at most 4096 can be drawn",
+                        r->motion->first + index, bounds[2], bounds[3]);
     f.image = image;
     MDM_TRY(draw_mesh(&f, bounds));
     MDM_TRY(mdm_paint_eyes(&f));

@@ -10,7 +10,8 @@
 typedef struct mdm_renderer mdm_renderer;
 
 /* All three must outlive the renderer. */
-mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, const mdm_motion *motion, const mdm_standin *standin);
+mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, const mdm_motion *motion,
+                            const mdm_standin *standin);
 void mdm_renderer_free(mdm_renderer **renderer);
 
 /* False where the frame cannot be replaced: no face within three frames, or turned too far. */

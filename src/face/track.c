@@ -31,7 +31,8 @@ static mdm_status reserve(mdm_track *track, int count)
     if (count <= track->capacity)
         return MDM_OK;
     if (count > MAX_FRAMES)
-        return mdm_fail(MDM_ERR_MEMORY, "track %d: more than %d frames; cut the clip with --segment", track->id, MAX_FRAMES);
+        return mdm_fail(MDM_ERR_MEMORY, "track %d: more than %d frames; cut the clip with --segment", track->id,
+                        MAX_FRAMES);
     int capacity = track->capacity ? track->capacity : 64;
     while (capacity < count)
         capacity *= 2;

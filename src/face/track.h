@@ -22,11 +22,11 @@ typedef struct mdm_track_frame {
 
 typedef struct mdm_track {
     int id;
-    int first;                             /* frame number of frame[0] */
-    int count;                             /* frames held: first .. first + count - 1 */
+    int first; /* frame number of frame[0] */
+    int count; /* frames held: first .. first + count - 1 */
     int capacity;
-    mdm_track_frame *frame;                /* [count] */
-    float (*point)[MDM_MESH_POINTS][3];    /* [count]; zero where has_mesh is 0 */
+    mdm_track_frame *frame;             /* [count] */
+    float (*point)[MDM_MESH_POINTS][3]; /* [count]; zero where has_mesh is 0 */
 } mdm_track;
 
 typedef struct mdm_tracks {
@@ -52,6 +52,5 @@ void mdm_mesh_box(float box[4], const mdm_mesh *mesh); /* extent of the 468 vert
 float mdm_box_iou(const float a[4], const float b[4]);
 /* Share of the smaller box that lies inside the other: 1 when one contains the other. */
 float mdm_box_overlap(const float a[4], const float b[4]);
-
 
 #endif

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "nn/tensor_file.h"
 
-#define MAX_SIDE 16384
+#define MAX_SIDE   16384
 #define MAX_FRAMES (1 << 22)
 
 static const char *const state_names[] = {"lost", "filled", "seen"};
@@ -36,7 +36,8 @@ static json_t *track_json(const mdm_track *track)
             score += frame->score, seen++;
     }
     return json_pack("{s:i, s:n, s:i, s:i, s:f, s:o, s:o}", "id", track->id, "person", "first", track->first, "last",
-                     track->first + track->count - 1, "score", seen ? score / seen : 0.0, "boxes", boxes, "state", states);
+                     track->first + track->count - 1, "score", seen ? score / seen : 0.0, "boxes", boxes, "state",
+                     states);
 }
 
 static json_t *region_json(const mdm_region *region)
@@ -60,7 +61,7 @@ static mdm_status write_geometry(const mdm_found *found, const char *folder)
     int n = found->tracks.count;
     mdm_array *arrays = NULL;
     uint8_t **valid = NULL;
-    char (*names)[2][32] = NULL;
+    char(*names)[2][32] = NULL;
     char *path = NULL;
     mdm_status status = mdm_alloc(&arrays, (size_t)n * 2 + 1, sizeof *arrays, "geometry arrays");
     if (!status)
@@ -77,11 +78,20 @@ static mdm_status write_geometry(const mdm_found *found, const char *folder)
         snprintf(names[i][0], sizeof names[i][0], "t%d.points", track->id);
         snprintf(names[i][1], sizeof names[i][1], "t%d.valid", track->id);
         size_t count = (size_t)track->count;
-        arrays[2 * i] = (mdm_array){.name = names[i][0], .dtype = MDM_F32, .rank = 3, .scale = 1,
-                                    .shape = {track->count, MDM_MESH_POINTS, 3}, .data = track->point,
+        arrays[2 * i] = (mdm_array){.name = names[i][0],
+                                    .dtype = MDM_F32,
+                                    .rank = 3,
+                                    .scale = 1,
+                                    .shape = {track->count, MDM_MESH_POINTS, 3},
+                                    .data = track->point,
                                     .size = count * sizeof *track->point};
-        arrays[2 * i + 1] = (mdm_array){.name = names[i][1], .dtype = MDM_U8, .rank = 1, .scale = 1,
-                                        .shape = {track->count}, .data = valid[i], .size = count};
+        arrays[2 * i + 1] = (mdm_array){.name = names[i][1],
+                                        .dtype = MDM_U8,
+                                        .rank = 1,
+                                        .scale = 1,
+                                        .shape = {track->count},
+                                        .data = valid[i],
+                                        .size = count};
     }
     if (!status)
         status = mdm_join_path(&path, folder, "geometry.safetensors");
@@ -109,8 +119,8 @@ mdm_status mdm_found_write(const mdm_found *found, const char *folder)
     json_t *root = json_pack("{s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "version", 1, "frames", found->frames, "width",
                              found->width, "height", found->height, "cuts", cuts, "tracks", tracks, "regions", regions);
     char *path = NULL;
-    mdm_status status = root ? mdm_join_path(&path, folder, "tracks.json")
-                             : mdm_fail(MDM_ERR_MEMORY, "tracks.json: out of memory");
+    mdm_status status =
+        root ? mdm_join_path(&path, folder, "tracks.json") : mdm_fail(MDM_ERR_MEMORY, "tracks.json: out of memory");
     if (!status)
         status = mdm_json_save(root, path);
     json_decref(root);
@@ -121,7 +131,8 @@ mdm_status mdm_found_write(const mdm_found *found, const char *folder)
 static mdm_status read_floats(float *out, size_t count, const json_t *array, size_t from, const char *where)
 {
     if (!json_is_array(array) || json_array_size(array) != count + from)
-        return mdm_fail(MDM_ERR_INPUT, "%s: expected a list of %zu numbers; run `mmdm find` again", where, count + from);
+        return mdm_fail(MDM_ERR_INPUT, "%s: expected a list of %zu numbers; run `mmdm find` again", where,
+                        count + from);
     for (size_t i = 0; i < count; i++) {
         const json_t *value = json_array_get(array, i + from);
         double v = json_number_value(value);
@@ -153,7 +164,8 @@ static mdm_status read_track(mdm_found *found, const json_t *json, const mdm_ten
     if (!points || points->dtype != MDM_F32 || points->rank != 3 || points->shape[0] != (int64_t)count ||
         points->shape[1] != MDM_MESH_POINTS || points->shape[2] != 3 || !valid || valid->dtype != MDM_U8 ||
         valid->size != count)
-        return mdm_fail(MDM_ERR_INPUT, "%s: geometry.safetensors does not hold track %lld with %zu frames; run `mmdm find` again",
+        return mdm_fail(MDM_ERR_INPUT,
+                        "%s: geometry.safetensors does not hold track %lld with %zu frames; run `mmdm find` again",
                         where, id, count);
     mdm_track *track;
     MDM_TRY(mdm_tracks_add(&track, &found->tracks, (int)first));
@@ -172,7 +184,8 @@ static mdm_status read_track(mdm_found *found, const json_t *json, const mdm_ten
         while (s < 3 && (!state || strcmp(state, state_names[s])))
             s++;
         if (s == 3)
-            return mdm_fail(MDM_ERR_INPUT, "%s: state \"%s\", expected seen, filled or lost", where, state ? state : "?");
+            return mdm_fail(MDM_ERR_INPUT, "%s: state \"%s\", expected seen, filled or lost", where,
+                            state ? state : "?");
         frame->state = (uint8_t)s;
         frame->has_mesh = ((const uint8_t *)valid->data)[i] != 0;
         frame->score = frame->state == MDM_TRACK_SEEN;
@@ -200,8 +213,8 @@ static mdm_status read_region(mdm_region *region, const json_t *json, int frames
         const json_t *quad = json_array_get(quads, i);
         json_int_t frame = json_integer_value(json_array_get(quad, 0));
         if (frame <= previous || frame >= frames)
-            return mdm_fail(MDM_ERR_INPUT, "%s: region frame %lld, expected %d..%d", where, (long long)frame, previous + 1,
-                            frames - 1);
+            return mdm_fail(MDM_ERR_INPUT, "%s: region frame %lld, expected %d..%d", where, (long long)frame,
+                            previous + 1, frames - 1);
         region->quad[i].frame = previous = (int)frame;
         MDM_TRY(read_floats(&region->quad[i].corner[0][0], 8, quad, 1, where));
     }
@@ -226,7 +239,8 @@ static mdm_status read_root(mdm_found *out, const json_t *root, const mdm_tensor
     for (size_t i = 0; i < json_array_size(cuts); i++) {
         json_int_t cut = json_integer_value(json_array_get(cuts, i));
         if (cut < 0 || cut >= out->frames)
-            return mdm_fail(MDM_ERR_INPUT, "%s: cut at frame %lld, expected 0..%d", where, (long long)cut, out->frames - 1);
+            return mdm_fail(MDM_ERR_INPUT, "%s: cut at frame %lld, expected 0..%d", where, (long long)cut,
+                            out->frames - 1);
         out->cut[out->cut_count++] = (int)cut;
     }
     for (size_t i = 0; i < json_array_size(tracks); i++)

@@ -6,20 +6,20 @@
 
 /* A plate or a piece of text, followed through frames. */
 typedef struct mdm_region {
-    char kind[16];       /* "plate", "text" */
-    char reading[128];   /* UTF-8, what the reader saw at its best; private */
+    char kind[16];     /* "plate", "text" */
+    char reading[128]; /* UTF-8, what the reader saw at its best; private */
     int count;
     struct mdm_region_quad {
         int frame;
         float corner[4][2];
-    } *quad;             /* [count], frames rising */
+    } * quad; /* [count], frames rising */
 } mdm_region;
 
 typedef struct mdm_found {
-    int frames;          /* of the clip */
-    int width, height;   /* upright frame */
+    int frames;        /* of the clip */
+    int width, height; /* upright frame */
     int cut_count;
-    int *cut;            /* frames that open a shot; cut[0] = 0 */
+    int *cut; /* frames that open a shot; cut[0] = 0 */
     mdm_tracks tracks;
     int region_count;
     mdm_region *region;

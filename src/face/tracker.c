@@ -4,42 +4,61 @@
 #include "face/tracker.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "models/face_detector.h"
 #include "models/face_mesh.h"
 
-#define MAX_LIVE 64             /* faces followed at once */
-#define MAX_FOUND 256           /* candidates of one look */
+#define MAX_LIVE      64  /* faces followed at once */
+#define MAX_FOUND     256 /* candidates of one look */
 #define HISTORY_BYTES (400u << 20)
-#define MIN_SCORE 0.45f         /* of the detector, to try the mesh */
-#define SURE_SCORE 0.70f        /* of the detector, to keep a face that the mesh does not confirm */
-#define MIN_PRESENCE 0.5f       /* of the mesh's face flag */
-#define TILE 192                /* native tiles, the detector's own size */
-#define SMALLEST_FACE 10.0f     /* px: below it there is nothing to recognise */
+#define MIN_SCORE     0.45f /* of the detector, to try the mesh */
+#define SURE_SCORE    0.70f /* of the detector, to keep a face that the mesh does not confirm */
+#define MIN_PRESENCE  0.5f  /* of the mesh's face flag */
+#define TILE          192   /* native tiles, the detector's own size */
+#define SMALLEST_FACE 10.0f /* px: below it there is nothing to recognise */
 
 typedef struct live_face {
-    int track;       /* index in tracks */
-    mdm_mesh mesh;   /* last answer */
-    int last_seen;   /* frame of it */
-    bool has_mesh;   /* false: known by the detector only */
+    int track;     /* index in tracks */
+    mdm_mesh mesh; /* last answer */
+    int last_seen; /* frame of it */
+    bool has_mesh; /* false: known by the detector only */
     float box[4];
     int looks, hits; /* detector looks since birth and how many found it (detector-only faces must prove themselves) */
 } live_face;
 
+#define LOOKERS   2 /* threads that look at tiles, a constant: results are merged in the tiles' order */
+#define CELLS     8 /* a side, of a tile's signature */
+#define MAX_TILES 2048
+
+/* A tile of the last look: what it showed, so that nothing is looked at twice. */
+typedef struct tile {
+    float region[4];
+    uint8_t signature[CELLS * CELLS];
+    int found; /* faces at the last look; -1: never looked at */
+    int stale; /* looks it was skipped */
+    bool skip;
+    mdm_face_detection face[16];
+    int count;
+} tile;
+
 struct mdm_tracker {
-    mdm_face_detector *detector;
+    mdm_face_detector *detector, *looker[LOOKERS];
+    tile *tiles;
+    int tile_count, tiles_width, tiles_height;
     mdm_face_mesh *mesher;
     mdm_tracks tracks;
     live_face live[MAX_LIVE];
     int live_count;
     mdm_image *history; /* ring: frame n at n % history_size */
     int history_size;
-    int shot_first;     /* first frame of the current shot */
+    int shot_first; /* first frame of the current shot */
     int look_every, look_next;
     int frames;
-    int lost_limit;     /* frames a lost face is searched for near where it was */
+    int lost_limit; /* frames a lost face is searched for near where it was */
 };
 
 mdm_status mdm_tracker_new(mdm_tracker **out, const char *models, double fps)
@@ -53,9 +72,13 @@ mdm_status mdm_tracker_new(mdm_tracker **out, const char *models, double fps)
     tracker->look_every = half_second;
     tracker->history_size = half_second + 1;
     tracker->lost_limit = half_second;
-    mdm_status status = mdm_alloc(&tracker->history, (size_t)tracker->history_size, sizeof *tracker->history, "history");
+    mdm_status status =
+        mdm_alloc(&tracker->history, (size_t)tracker->history_size, sizeof *tracker->history, "history");
     if (!status)
-        status = mdm_face_detector_new(&tracker->detector, models, 1); /* small networks: threads cost more in waiting than they give */
+        status = mdm_face_detector_new(&tracker->detector, models,
+                                       1); /* small networks: threads cost more in waiting than they give */
+    for (int i = 0; i < LOOKERS && !status; i++)
+        status = mdm_face_detector_new(&tracker->looker[i], models, 1);
     if (!status)
         status = mdm_face_mesh_new(&tracker->mesher, models, 1);
     if (status)
@@ -73,6 +96,9 @@ void mdm_tracker_free(mdm_tracker **tracker)
         mdm_image_free(&t->history[i]);
     mdm_free(&t->history);
     mdm_face_detector_free(&t->detector);
+    for (int i = 0; i < LOOKERS; i++)
+        mdm_face_detector_free(&t->looker[i]);
+    mdm_free(&t->tiles);
     mdm_face_mesh_free(&t->mesher);
     mdm_tracks_free(&t->tracks);
     mdm_free(tracker);
@@ -178,8 +204,8 @@ static void drop_live(mdm_tracker *t, int index)
 static mdm_status start_face(mdm_tracker *t, int number, const mdm_face_detection *found, const mdm_mesh *mesh)
 {
     if (t->live_count == MAX_LIVE)
-        return mdm_fail(MDM_ERR_INPUT, "frame %d: more than %d faces at once; --cover the crowd or crop the clip", number,
-                        MAX_LIVE);
+        return mdm_fail(MDM_ERR_INPUT, "frame %d: more than %d faces at once; --cover the crowd or crop the clip",
+                        number, MAX_LIVE);
     float box[4] = {found->x, found->y, found->width, found->height};
     if (mesh)
         mdm_mesh_box(box, mesh);
@@ -207,12 +233,9 @@ static mdm_status start_face(mdm_tracker *t, int number, const mdm_face_detectio
     return trace_back(t, index, number, mesh);
 }
 
-/* Detector on a rectangle; results are appended, those that repeat a stronger one are left out. */
-static mdm_status look(mdm_face_detection *found, int *count, mdm_tracker *t, const mdm_image *image, const float region[4])
+/* Adds what was found to a list; what repeats a stronger one is left out. */
+static void merge(mdm_face_detection *found, int *count, const mdm_face_detection *fresh, int fresh_count)
 {
-    mdm_face_detection fresh[64];
-    int fresh_count = 0;
-    MDM_TRY(mdm_face_detector_run(fresh, 64, &fresh_count, t->detector, image, region, MIN_SCORE));
     for (int i = 0; i < fresh_count; i++) {
         float box[4] = {fresh[i].x, fresh[i].y, fresh[i].width, fresh[i].height};
         bool repeated = fresh[i].width < SMALLEST_FACE;
@@ -227,31 +250,139 @@ static mdm_status look(mdm_face_detection *found, int *count, mdm_tracker *t, co
         if (!repeated && *count < MAX_FOUND)
             found[(*count)++] = fresh[i];
     }
+}
+
+/* Detector on a rectangle. */
+static mdm_status look(mdm_face_detection *found, int *count, mdm_tracker *t, const mdm_image *image,
+                       const float region[4])
+{
+    mdm_face_detection fresh[64];
+    int fresh_count = 0;
+    MDM_TRY(mdm_face_detector_run(fresh, 64, &fresh_count, t->detector, image, region, MIN_SCORE));
+    merge(found, count, fresh, fresh_count);
     return MDM_OK;
 }
 
-/* Tiles of `side` pixels with a third of overlap over the whole picture. */
-static mdm_status look_in_tiles(mdm_face_detection *found, int *count, mdm_tracker *t, const mdm_image *image, int side)
+/* Squares of `side` pixels with a quarter of overlap over the whole picture. */
+static void add_tiles(mdm_tracker *t, const mdm_image *image, int side)
 {
-    int columns = image->width <= side ? 1 : (int)ceil((image->width - side) / (side * 0.7)) + 1;
-    int rows = image->height <= side ? 1 : (int)ceil((image->height - side) / (side * 0.7)) + 1;
+    int columns = image->width <= side ? 1 : (int)ceil((image->width - side) / (side * 0.75)) + 1;
+    int rows = image->height <= side ? 1 : (int)ceil((image->height - side) / (side * 0.75)) + 1;
     for (int r = 0; r < rows; r++)
-        for (int c = 0; c < columns; c++) {
-            float x = columns > 1 ? (float)(image->width - side) * (float)c / (float)(columns - 1) : 0;
-            float y = rows > 1 ? (float)(image->height - side) * (float)r / (float)(rows - 1) : 0;
-            float region[4] = {x, y, (float)side, (float)side};
-            MDM_TRY(look(found, count, t, image, region));
+        for (int c = 0; c < columns && t->tile_count < MAX_TILES; c++) {
+            tile *new = &t->tiles[t->tile_count++];
+            new->region[0] = columns > 1 ? (float)(image->width - side) * (float)c / (float)(columns - 1) : 0;
+            new->region[1] = rows > 1 ? (float)(image->height - side) * (float)r / (float)(rows - 1) : 0;
+            new->region[2] = new->region[3] = (float)side;
+            new->found = -1;
         }
+}
+
+/* The whole picture, then squares of the detector's own size and its doublings. */
+static mdm_status lay_tiles(mdm_tracker *t, const mdm_image *image)
+{
+    int longest = image->width > image->height ? image->width : image->height;
+    if (t->tiles && t->tiles_width == image->width && t->tiles_height == image->height)
+        return MDM_OK;
+    if (!t->tiles)
+        MDM_TRY(mdm_alloc(&t->tiles, MAX_TILES, sizeof *t->tiles, "tiles"));
+    t->tile_count = 1;
+    t->tiles[0] = (tile){.region = {0, 0, (float)image->width, (float)image->height}, .found = -1};
+    for (int side = TILE; side < longest; side *= 2)
+        add_tiles(t, image, side);
+    t->tiles_width = image->width, t->tiles_height = image->height;
     return MDM_OK;
+}
+
+/* Mean green of CELLS x CELLS parts, every third pixel. */
+static void sign(uint8_t *signature, const mdm_image *image, const float region[4], int *contrast)
+{
+    int low = 255, high = 0;
+    for (int cy = 0; cy < CELLS; cy++)
+        for (int cx = 0; cx < CELLS; cx++) {
+            int x0 = (int)(region[0] + region[2] * (float)cx / CELLS),
+                x1 = (int)(region[0] + region[2] * (float)(cx + 1) / CELLS);
+            int y0 = (int)(region[1] + region[3] * (float)cy / CELLS),
+                y1 = (int)(region[1] + region[3] * (float)(cy + 1) / CELLS);
+            unsigned sum = 0, n = 0;
+            for (int y = y0; y < y1 && y < image->height; y += 3)
+                for (int x = x0; x < x1 && x < image->width; x += 3) {
+                    int g = image->data[(size_t)y * image->stride + 3 * (size_t)x + 1];
+                    sum += (unsigned)g, n++;
+                    low = g < low ? g : low, high = g > high ? g : high;
+                }
+            signature[cy * CELLS + cx] = n ? (uint8_t)(sum / n) : 0;
+        }
+    *contrast = high - low;
+}
+
+/* Nothing to look for: flat, or as it was when nothing was found, for at most three looks. */
+static void consider(tile *tile, const mdm_image *image)
+{
+    uint8_t now[CELLS * CELLS];
+    int contrast, most = 0;
+    sign(now, image, tile->region, &contrast);
+    for (int i = 0; i < CELLS * CELLS; i++) {
+        int d = now[i] > tile->signature[i] ? now[i] - tile->signature[i] : tile->signature[i] - now[i];
+        most = d > most ? d : most;
+    }
+    tile->skip = contrast < 24 || (tile->found == 0 && most <= 5 && tile->stale < 3);
+    tile->stale = tile->skip ? tile->stale + 1 : 0;
+    tile->count = 0;
+    if (!tile->skip)
+        memcpy(tile->signature, now, sizeof now);
+}
+
+typedef struct looker {
+    mdm_tracker *tracker;
+    const mdm_image *image;
+    int index;
+    mdm_status status;
+    char message[256];
+} looker;
+
+static void *look_at_share(void *user)
+{
+    looker *l = user;
+    mdm_tracker *t = l->tracker;
+    int turn = 0;
+    for (int i = 0; i < t->tile_count && !l->status; i++) {
+        tile *tile = &t->tiles[i];
+        if (tile->skip || turn++ % LOOKERS != l->index)
+            continue;
+        l->status =
+            mdm_face_detector_run(tile->face, 16, &tile->count, t->looker[l->index], l->image, tile->region, MIN_SCORE);
+        tile->found = tile->count;
+    }
+    if (l->status)
+        snprintf(l->message, sizeof l->message, "%s", mdm_error_message());
+    return NULL;
 }
 
 static mdm_status look_everywhere(mdm_face_detection *found, int *count, mdm_tracker *t, const mdm_image *image)
 {
-    float whole[4] = {0, 0, (float)image->width, (float)image->height};
-    int longest = image->width > image->height ? image->width : image->height;
-    MDM_TRY(look(found, count, t, image, whole));
-    for (int side = TILE; side < longest; side *= 2)
-        MDM_TRY(look_in_tiles(found, count, t, image, side));
+    looker lookers[LOOKERS];
+    pthread_t thread[LOOKERS];
+    bool started[LOOKERS] = {false};
+    MDM_TRY(lay_tiles(t, image));
+    for (int i = 0; i < t->tile_count; i++)
+        consider(&t->tiles[i], image);
+    t->tiles[0].skip = false;
+    for (int i = 0; i < LOOKERS; i++) {
+        lookers[i] = (looker){.tracker = t, .image = image, .index = i};
+        started[i] = i > 0 && pthread_create(&thread[i], NULL, look_at_share, &lookers[i]) == 0;
+    }
+    for (int i = 0; i < LOOKERS; i++)
+        if (!started[i])
+            look_at_share(&lookers[i]);
+    for (int i = 0; i < LOOKERS; i++)
+        if (started[i])
+            pthread_join(thread[i], NULL);
+    for (int i = 0; i < LOOKERS; i++)
+        if (lookers[i].status)
+            return mdm_fail(lookers[i].status, "%s", lookers[i].message);
+    for (int i = 0; i < t->tile_count; i++)
+        merge(found, count, t->tiles[i].face, t->tiles[i].count);
     return MDM_OK;
 }
 
@@ -261,7 +392,8 @@ static bool already_live(mdm_tracker *t, int number, const mdm_face_detection *f
     float box[4] = {face->x, face->y, face->width, face->height};
     for (int i = 0; i < t->live_count; i++) {
         live_face *live = &t->live[i];
-        if (live->last_seen == number && (mdm_box_iou(live->box, box) > 0.25f || mdm_box_overlap(live->box, box) > 0.6f)) {
+        if (live->last_seen == number &&
+            (mdm_box_iou(live->box, box) > 0.25f || mdm_box_overlap(live->box, box) > 0.6f)) {
             live->hits++;
             return true;
         }
@@ -269,7 +401,8 @@ static bool already_live(mdm_tracker *t, int number, const mdm_face_detection *f
     return false;
 }
 
-static mdm_status take_in(mdm_tracker *t, const mdm_image *image, int number, const mdm_face_detection *found, int count)
+static mdm_status take_in(mdm_tracker *t, const mdm_image *image, int number, const mdm_face_detection *found,
+                          int count)
 {
     for (int i = 0; i < count; i++) {
         if (already_live(t, number, &found[i]))
@@ -302,7 +435,8 @@ static mdm_status follow_all(mdm_tracker *t, const mdm_image *image, int number)
             MDM_TRY(follow(&ok, &mesh, t, image, &live->mesh));
         if (!ok) { /* look around the last place, at twice its size */
             float side = fmaxf(64, 2.2f * fmaxf(live->box[2], live->box[3]));
-            float region[4] = {live->box[0] + live->box[2] / 2 - side / 2, live->box[1] + live->box[3] / 2 - side / 2, side, side};
+            float region[4] = {live->box[0] + live->box[2] / 2 - side / 2, live->box[1] + live->box[3] / 2 - side / 2,
+                               side, side};
             mdm_face_detection found[MAX_FOUND];
             int count = 0;
             MDM_TRY(look(found, &count, t, image, region));
@@ -315,9 +449,11 @@ static mdm_status follow_all(mdm_tracker *t, const mdm_image *image, int number)
             }
             if (best >= 0) {
                 MDM_TRY(from_detection(&ok, &mesh, t, image, &found[best]));
-                if (!ok && found[best].score >= SURE_SCORE) { /* a face the mesh cannot read: turned away, hidden, tiny */
+                if (!ok &&
+                    found[best].score >= SURE_SCORE) { /* a face the mesh cannot read: turned away, hidden, tiny */
                     float box[4] = {found[best].x, found[best].y, found[best].width, found[best].height};
-                    MDM_TRY(mdm_track_set_box(&t->tracks.track[live->track], number, box, found[best].score, MDM_TRACK_SEEN));
+                    MDM_TRY(mdm_track_set_box(&t->tracks.track[live->track], number, box, found[best].score,
+                                              MDM_TRACK_SEEN));
                     memcpy(live->box, box, sizeof box);
                     live->last_seen = number;
                     live->has_mesh = false;

@@ -64,7 +64,8 @@ static void turn(float (*out)[3], const float by[3])
     double angle = sqrt((double)(by[0] * by[0] + by[1] * by[1] + by[2] * by[2])), centre[3] = {0};
     if (angle < 1e-6)
         return;
-    double x = (double)by[0] / angle, y = (double)by[1] / angle, z = (double)by[2] / angle, c = cos(angle), s = sin(angle), t = 1 - c;
+    double x = (double)by[0] / angle, y = (double)by[1] / angle, z = (double)by[2] / angle, c = cos(angle),
+           s = sin(angle), t = 1 - c;
     double r[9] = {c + t * x * x,     t * x * y - s * z, t * x * z + s * y, t * x * y + s * z, c + t * y * y,
                    t * y * z - s * x, t * x * z - s * y, t * y * z + s * x, c + t * z * z};
     for (int i = 0; i < MDM_RIGID; i++)
@@ -79,7 +80,8 @@ static void turn(float (*out)[3], const float by[3])
     }
 }
 
-void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (*standin)[3], const mdm_canonical *canonical)
+void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (*standin)[3],
+                  const mdm_canonical *canonical)
 {
     const float(*now)[3] = (const float(*)[3])m->shape[index], (*neutral)[3] = (const float(*)[3])m->neutral;
     /* one scale a region: a mouth twice as wide opens twice as far */

@@ -44,7 +44,8 @@ mdm_status mdm_voice_mask_new(mdm_voice_mask **out, int rate, int channels, cons
 {
     *out = NULL;
     if (rate < 8000 || rate > 192000 || channels < 1 || channels > 2)
-        return mdm_fail(MDM_ERR_INPUT, "voice mask: %d Hz, %d channels; expected 8000..192000 Hz, 1 or 2 channels", rate, channels);
+        return mdm_fail(MDM_ERR_INPUT, "voice mask: %d Hz, %d channels; expected 8000..192000 Hz, 1 or 2 channels",
+                        rate, channels);
     if (!(change->pitch >= 0.5 && change->pitch <= 2.0) || !(change->mcadams >= 0.5 && change->mcadams <= 1.5))
         return mdm_fail(MDM_ERR_INPUT, "voice mask: pitch %g, McAdams %g; expected 0.5..2 and 0.5..1.5", change->pitch,
                         change->mcadams);
@@ -100,7 +101,8 @@ static float cubic(const mdm_tape *tape, double at)
 {
     int64_t i = (int64_t)floor(at);
     float t = (float)(at - (double)i);
-    float a = mdm_tape_at(tape, i - 1), b = mdm_tape_at(tape, i), c = mdm_tape_at(tape, i + 1), d = mdm_tape_at(tape, i + 2);
+    float a = mdm_tape_at(tape, i - 1), b = mdm_tape_at(tape, i), c = mdm_tape_at(tape, i + 1),
+          d = mdm_tape_at(tape, i + 2);
     return b + 0.5f * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
 }
 
@@ -165,7 +167,8 @@ static bool warp_predictor(double *warped, const double *a, double exponent, int
         double radius = hypot(poles[i][0], poles[i][1]), angle = atan2(poles[i][1], poles[i][0]);
         radius = radius < 0.995 ? radius : 0.995;
         if (fabs(poles[i][1]) > 1e-6) {
-            double at16k = fabs(angle) * work_rate / 16000; /* the exponent's fixed point, 1 rad, is 2.5 kHz at 16 kHz */
+            double at16k =
+                fabs(angle) * work_rate / 16000; /* the exponent's fixed point, 1 rad, is 2.5 kHz at 16 kHz */
             double turned = pow(at16k, exponent) * 16000 / work_rate;
             turned = turned < 3.1 ? turned : 3.1;
             angle = angle < 0 ? -turned : turned;
@@ -254,7 +257,8 @@ mdm_status mdm_voice_mask_process(void *user, float *samples, size_t frames, dou
         for (size_t c = 0; c < channels; c++)
             samples[i * channels + c] = value;
     }
-    mdm_tape_drop(&mask->warped, (int64_t)((double)(mask->given - (int64_t)mask->latency) * mask->work_rate / mask->rate) - 64);
+    mdm_tape_drop(&mask->warped,
+                  (int64_t)((double)(mask->given - (int64_t)mask->latency) * mask->work_rate / mask->rate) - 64);
     return MDM_OK;
 }
 

@@ -11,8 +11,9 @@
 
 /* What a voice is changed by. */
 typedef struct mdm_voice_change {
-    double pitch;   /* factor of the fundamental frequency; 1 leaves it */
-    double mcadams; /* exponent of the formants' angles at 16 kHz; 1 leaves them, less than 1 spreads them from 2.5 kHz */
+    double pitch; /* factor of the fundamental frequency; 1 leaves it */
+    double
+        mcadams; /* exponent of the formants' angles at 16 kHz; 1 leaves them, less than 1 spreads them from 2.5 kHz */
 } mdm_voice_change;
 
 /* Draws a change for a key such as "person-03/voice": pitch 2.5 to 4.5 semitones up or down, the formants with it. The same

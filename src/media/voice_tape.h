@@ -14,9 +14,9 @@ typedef struct mdm_tape {
 } mdm_tape;
 
 mdm_status mdm_tape_push(mdm_tape *tape, const float *samples, size_t count); /* samples NULL: zeros */
-void mdm_tape_drop(mdm_tape *tape, int64_t before); /* forgets positions under `before` */
-void mdm_tape_free(mdm_tape *tape);                 /* wiped: it held a voice */
-float mdm_tape_at(const mdm_tape *tape, int64_t at); /* 0 outside */
+void mdm_tape_drop(mdm_tape *tape, int64_t before);                           /* forgets positions under `before` */
+void mdm_tape_free(mdm_tape *tape);                                           /* wiped: it held a voice */
+float mdm_tape_at(const mdm_tape *tape, int64_t at);                          /* 0 outside */
 
 /* Band-limited value of the tape at a fractional position; `cutoff` 0..1 of the tape's own band. Looks MDM_SINC_HALF / cutoff
  * samples to both sides. */

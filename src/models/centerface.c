@@ -10,10 +10,10 @@
 #include "base/memory.h"
 #include "nn/graph.h"
 
-#define CELL        4    /* px of the network's picture per cell of its maps */
-#define OVERLAP     0.3f
-#define LONGEST     2048 /* px: larger pictures are shrunk */
-#define CANDIDATES  512
+#define CELL       4 /* px of the network's picture per cell of its maps */
+#define OVERLAP    0.3f
+#define LONGEST    2048 /* px: larger pictures are shrunk */
+#define CANDIDATES 512
 
 struct mdm_centerface {
     mdm_graph *graph;
@@ -36,12 +36,14 @@ mdm_status mdm_centerface_new(mdm_centerface **out, const char *models, int widt
     static const int channels[4] = {1, 2, 2, 10};
     *out = NULL;
     MDM_TRY(mdm_alloc(&d, 1, sizeof *d, "CenterFace"));
-    double shrink = (width > height ? width : height) > LONGEST ? (double)LONGEST / (width > height ? width : height) : 1;
+    double shrink =
+        (width > height ? width : height) > LONGEST ? (double)LONGEST / (width > height ? width : height) : 1;
     d->width = width, d->height = height;
     d->net_width = up_to_32(width * shrink), d->net_height = up_to_32(height * shrink);
     mdm_status status = mdm_join_path(&path, models, "centerface.onnx");
     if (!status)
-        status = mdm_graph_load(&d->graph, path, &(mdm_graph_options){.threads = threads, .height = d->net_height, .width = d->net_width});
+        status = mdm_graph_load(
+            &d->graph, path, &(mdm_graph_options){.threads = threads, .height = d->net_height, .width = d->net_width});
     if (!status)
         status = mdm_alloc(&d->input, (size_t)d->net_width * (size_t)d->net_height * 3, sizeof *d->input, "CenterFace");
     for (int i = 0; i < 4 && !status; i++) {
@@ -79,7 +81,8 @@ static int by_score(const void *a, const void *b)
 
 static float overlap(const mdm_face_detection *a, const mdm_face_detection *b)
 {
-    float w = fminf(a->x + a->width, b->x + b->width) - fmaxf(a->x, b->x), h = fminf(a->y + a->height, b->y + b->height) - fmaxf(a->y, b->y);
+    float w = fminf(a->x + a->width, b->x + b->width) - fmaxf(a->x, b->x),
+          h = fminf(a->y + a->height, b->y + b->height) - fmaxf(a->y, b->y);
     float both = w > 0 && h > 0 ? w * h : 0, all = a->width * a->height + b->width * b->height - both;
     return all > 0 ? both / all : 0;
 }
@@ -111,14 +114,15 @@ static int decode(mdm_face_detection *list, const mdm_centerface *d, float min_s
     return count;
 }
 
-mdm_status mdm_centerface_run(mdm_face_detection *found, int max, int *count, mdm_centerface *d, const mdm_image *image, float min_score)
+mdm_status mdm_centerface_run(mdm_face_detection *found, int max, int *count, mdm_centerface *d, const mdm_image *image,
+                              float min_score)
 {
     static const float none[3] = {0, 0, 0};
     mdm_face_detection list[CANDIDATES];
     *count = 0;
     if (image->width != d->width || image->height != d->height)
-        return mdm_fail(MDM_ERR_INTERNAL, "CenterFace was built for %d x %d, the picture has %d x %d", d->width, d->height, image->width,
-                        image->height);
+        return mdm_fail(MDM_ERR_INTERNAL, "CenterFace was built for %d x %d, the picture has %d x %d", d->width,
+                        d->height, image->width, image->height);
     double sx = (double)d->width / d->net_width, sy = (double)d->height / d->net_height;
     const double m[6] = {sx, 0, 0.5 * sx - 0.5, 0, sy, 0.5 * sy - 0.5};
     mdm_image_sample(d->input, d->net_width, d->net_height, 1, image, m, 1, none);

@@ -15,7 +15,7 @@ void mdm_centerface_free(mdm_centerface **detector);
 
 /* Boxes in pixels, strongest first, at most `max`; keypoints: eyes, nose, mouth corners (the sixth is not set). Input: RGB
  * 0..255 as planes; heat map at a quarter, log sizes, offsets; overlaps over 0.3 are suppressed. */
-mdm_status mdm_centerface_run(mdm_face_detection *found, int max, int *count, mdm_centerface *detector, const mdm_image *image,
-                              float min_score);
+mdm_status mdm_centerface_run(mdm_face_detection *found, int max, int *count, mdm_centerface *detector,
+                              const mdm_image *image, float min_score);
 
 #endif

@@ -93,7 +93,8 @@ static mdm_status add_json(mdm_name_lists *lists, const char *path, unsigned fla
     mdm_status status = MDM_OK;
     size_t i;
     json_t *item;
-    json_array_foreach(array, i, item) {
+    json_array_foreach(array, i, item)
+    {
         const char *text = json_string_value(item);
         if (text && status == MDM_OK)
             status = add(lists, text, strlen(text), flags);
@@ -112,7 +113,8 @@ static mdm_status load(mdm_name_lists *lists, const char *folder)
         MDM_TRY(mdm_join_path(&path, folder, FILES[i].file));
         mdm_status status = MDM_OK;
         if (!mdm_file_exists(path))
-            status = mdm_fail(MDM_ERR_DEVICE, "%s: missing; spoken names cannot be found without it (run ./setup)", path);
+            status =
+                mdm_fail(MDM_ERR_DEVICE, "%s: missing; spoken names cannot be found without it (run ./setup)", path);
         else if (strstr(FILES[i].file, ".json"))
             status = add_json(lists, path, FILES[i].flags);
         else

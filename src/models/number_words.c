@@ -13,45 +13,115 @@ typedef struct entry {
 } entry;
 
 static const entry WORDS[] = {
-    {"zero", MDM_NUMBER_DIGIT, 0}, {"oh", MDM_NUMBER_DIGIT, 0}, {"nought", MDM_NUMBER_DIGIT, 0},
-    {"naught", MDM_NUMBER_DIGIT, 0}, {"nil", MDM_NUMBER_DIGIT, 0}, {"one", MDM_NUMBER_DIGIT, 1},
-    {"two", MDM_NUMBER_DIGIT, 2}, {"three", MDM_NUMBER_DIGIT, 3},
-    {"four", MDM_NUMBER_DIGIT, 4}, {"five", MDM_NUMBER_DIGIT, 5}, {"six", MDM_NUMBER_DIGIT, 6},
-    {"seven", MDM_NUMBER_DIGIT, 7}, {"eight", MDM_NUMBER_DIGIT, 8}, {"nine", MDM_NUMBER_DIGIT, 9},
-    {"niner", MDM_NUMBER_DIGIT, 9}, {"ten", MDM_NUMBER_TEEN, 10}, {"eleven", MDM_NUMBER_TEEN, 11},
-    {"twelve", MDM_NUMBER_TEEN, 12}, {"thirteen", MDM_NUMBER_TEEN, 13}, {"fourteen", MDM_NUMBER_TEEN, 14},
-    {"fifteen", MDM_NUMBER_TEEN, 15}, {"sixteen", MDM_NUMBER_TEEN, 16}, {"seventeen", MDM_NUMBER_TEEN, 17},
-    {"eighteen", MDM_NUMBER_TEEN, 18}, {"nineteen", MDM_NUMBER_TEEN, 19}, {"twenty", MDM_NUMBER_TENS, 20},
-    {"thirty", MDM_NUMBER_TENS, 30}, {"forty", MDM_NUMBER_TENS, 40}, {"fourty", MDM_NUMBER_TENS, 40},
-    {"fifty", MDM_NUMBER_TENS, 50}, {"sixty", MDM_NUMBER_TENS, 60}, {"seventy", MDM_NUMBER_TENS, 70},
-    {"eighty", MDM_NUMBER_TENS, 80}, {"ninety", MDM_NUMBER_TENS, 90}, {"hundred", MDM_NUMBER_HUNDRED, 100},
-    {"thousand", MDM_NUMBER_THOUSAND, 3}, {"million", MDM_NUMBER_THOUSAND, 6}, {"billion", MDM_NUMBER_THOUSAND, 9},
-    {"double", MDM_NUMBER_REPEAT, 2}, {"triple", MDM_NUMBER_REPEAT, 3}, {"treble", MDM_NUMBER_REPEAT, 3},
-    {"point", MDM_NUMBER_POINT, 0}, {"plus", MDM_NUMBER_SIGN, 1}, {"minus", MDM_NUMBER_SIGN, -1},
-    {"first", MDM_NUMBER_ORDINAL, 1}, {"second", MDM_NUMBER_ORDINAL, 2}, {"third", MDM_NUMBER_ORDINAL, 3},
-    {"fourth", MDM_NUMBER_ORDINAL, 4}, {"fifth", MDM_NUMBER_ORDINAL, 5}, {"sixth", MDM_NUMBER_ORDINAL, 6},
-    {"seventh", MDM_NUMBER_ORDINAL, 7}, {"eighth", MDM_NUMBER_ORDINAL, 8}, {"ninth", MDM_NUMBER_ORDINAL, 9},
-    {"tenth", MDM_NUMBER_ORDINAL, 10}, {"eleventh", MDM_NUMBER_ORDINAL, 11}, {"twelfth", MDM_NUMBER_ORDINAL, 12},
-    {"thirteenth", MDM_NUMBER_ORDINAL, 13}, {"fourteenth", MDM_NUMBER_ORDINAL, 14},
-    {"fifteenth", MDM_NUMBER_ORDINAL, 15}, {"sixteenth", MDM_NUMBER_ORDINAL, 16},
-    {"seventeenth", MDM_NUMBER_ORDINAL, 17}, {"eighteenth", MDM_NUMBER_ORDINAL, 18},
-    {"nineteenth", MDM_NUMBER_ORDINAL, 19}, {"twentieth", MDM_NUMBER_ORDINAL, 20},
+    {"zero", MDM_NUMBER_DIGIT, 0},
+    {"oh", MDM_NUMBER_DIGIT, 0},
+    {"nought", MDM_NUMBER_DIGIT, 0},
+    {"naught", MDM_NUMBER_DIGIT, 0},
+    {"nil", MDM_NUMBER_DIGIT, 0},
+    {"one", MDM_NUMBER_DIGIT, 1},
+    {"two", MDM_NUMBER_DIGIT, 2},
+    {"three", MDM_NUMBER_DIGIT, 3},
+    {"four", MDM_NUMBER_DIGIT, 4},
+    {"five", MDM_NUMBER_DIGIT, 5},
+    {"six", MDM_NUMBER_DIGIT, 6},
+    {"seven", MDM_NUMBER_DIGIT, 7},
+    {"eight", MDM_NUMBER_DIGIT, 8},
+    {"nine", MDM_NUMBER_DIGIT, 9},
+    {"niner", MDM_NUMBER_DIGIT, 9},
+    {"ten", MDM_NUMBER_TEEN, 10},
+    {"eleven", MDM_NUMBER_TEEN, 11},
+    {"twelve", MDM_NUMBER_TEEN, 12},
+    {"thirteen", MDM_NUMBER_TEEN, 13},
+    {"fourteen", MDM_NUMBER_TEEN, 14},
+    {"fifteen", MDM_NUMBER_TEEN, 15},
+    {"sixteen", MDM_NUMBER_TEEN, 16},
+    {"seventeen", MDM_NUMBER_TEEN, 17},
+    {"eighteen", MDM_NUMBER_TEEN, 18},
+    {"nineteen", MDM_NUMBER_TEEN, 19},
+    {"twenty", MDM_NUMBER_TENS, 20},
+    {"thirty", MDM_NUMBER_TENS, 30},
+    {"forty", MDM_NUMBER_TENS, 40},
+    {"fourty", MDM_NUMBER_TENS, 40},
+    {"fifty", MDM_NUMBER_TENS, 50},
+    {"sixty", MDM_NUMBER_TENS, 60},
+    {"seventy", MDM_NUMBER_TENS, 70},
+    {"eighty", MDM_NUMBER_TENS, 80},
+    {"ninety", MDM_NUMBER_TENS, 90},
+    {"hundred", MDM_NUMBER_HUNDRED, 100},
+    {"thousand", MDM_NUMBER_THOUSAND, 3},
+    {"million", MDM_NUMBER_THOUSAND, 6},
+    {"billion", MDM_NUMBER_THOUSAND, 9},
+    {"double", MDM_NUMBER_REPEAT, 2},
+    {"triple", MDM_NUMBER_REPEAT, 3},
+    {"treble", MDM_NUMBER_REPEAT, 3},
+    {"point", MDM_NUMBER_POINT, 0},
+    {"plus", MDM_NUMBER_SIGN, 1},
+    {"minus", MDM_NUMBER_SIGN, -1},
+    {"first", MDM_NUMBER_ORDINAL, 1},
+    {"second", MDM_NUMBER_ORDINAL, 2},
+    {"third", MDM_NUMBER_ORDINAL, 3},
+    {"fourth", MDM_NUMBER_ORDINAL, 4},
+    {"fifth", MDM_NUMBER_ORDINAL, 5},
+    {"sixth", MDM_NUMBER_ORDINAL, 6},
+    {"seventh", MDM_NUMBER_ORDINAL, 7},
+    {"eighth", MDM_NUMBER_ORDINAL, 8},
+    {"ninth", MDM_NUMBER_ORDINAL, 9},
+    {"tenth", MDM_NUMBER_ORDINAL, 10},
+    {"eleventh", MDM_NUMBER_ORDINAL, 11},
+    {"twelfth", MDM_NUMBER_ORDINAL, 12},
+    {"thirteenth", MDM_NUMBER_ORDINAL, 13},
+    {"fourteenth", MDM_NUMBER_ORDINAL, 14},
+    {"fifteenth", MDM_NUMBER_ORDINAL, 15},
+    {"sixteenth", MDM_NUMBER_ORDINAL, 16},
+    {"seventeenth", MDM_NUMBER_ORDINAL, 17},
+    {"eighteenth", MDM_NUMBER_ORDINAL, 18},
+    {"nineteenth", MDM_NUMBER_ORDINAL, 19},
+    {"twentieth", MDM_NUMBER_ORDINAL, 20},
     {"thirtieth", MDM_NUMBER_ORDINAL, 30},
-    {"alpha", MDM_NUMBER_NATO, 'A'}, {"alfa", MDM_NUMBER_NATO, 'A'}, {"bravo", MDM_NUMBER_NATO, 'B'},
-    {"charlie", MDM_NUMBER_NATO, 'C'}, {"delta", MDM_NUMBER_NATO, 'D'}, {"echo", MDM_NUMBER_NATO, 'E'},
-    {"foxtrot", MDM_NUMBER_NATO, 'F'}, {"golf", MDM_NUMBER_NATO, 'G'}, {"hotel", MDM_NUMBER_NATO, 'H'},
-    {"india", MDM_NUMBER_NATO, 'I'}, {"juliet", MDM_NUMBER_NATO, 'J'}, {"juliett", MDM_NUMBER_NATO, 'J'},
-    {"kilo", MDM_NUMBER_NATO, 'K'}, {"lima", MDM_NUMBER_NATO, 'L'}, {"mike", MDM_NUMBER_NATO, 'M'},
-    {"november", MDM_NUMBER_NATO, 'N'}, {"oscar", MDM_NUMBER_NATO, 'O'}, {"papa", MDM_NUMBER_NATO, 'P'},
-    {"quebec", MDM_NUMBER_NATO, 'Q'}, {"romeo", MDM_NUMBER_NATO, 'R'}, {"sierra", MDM_NUMBER_NATO, 'S'},
-    {"tango", MDM_NUMBER_NATO, 'T'}, {"uniform", MDM_NUMBER_NATO, 'U'}, {"victor", MDM_NUMBER_NATO, 'V'},
-    {"whiskey", MDM_NUMBER_NATO, 'W'}, {"whisky", MDM_NUMBER_NATO, 'W'}, {"xray", MDM_NUMBER_NATO, 'X'},
-    {"x-ray", MDM_NUMBER_NATO, 'X'}, {"yankee", MDM_NUMBER_NATO, 'Y'}, {"zulu", MDM_NUMBER_NATO, 'Z'},
+    {"alpha", MDM_NUMBER_NATO, 'A'},
+    {"alfa", MDM_NUMBER_NATO, 'A'},
+    {"bravo", MDM_NUMBER_NATO, 'B'},
+    {"charlie", MDM_NUMBER_NATO, 'C'},
+    {"delta", MDM_NUMBER_NATO, 'D'},
+    {"echo", MDM_NUMBER_NATO, 'E'},
+    {"foxtrot", MDM_NUMBER_NATO, 'F'},
+    {"golf", MDM_NUMBER_NATO, 'G'},
+    {"hotel", MDM_NUMBER_NATO, 'H'},
+    {"india", MDM_NUMBER_NATO, 'I'},
+    {"juliet", MDM_NUMBER_NATO, 'J'},
+    {"juliett", MDM_NUMBER_NATO, 'J'},
+    {"kilo", MDM_NUMBER_NATO, 'K'},
+    {"lima", MDM_NUMBER_NATO, 'L'},
+    {"mike", MDM_NUMBER_NATO, 'M'},
+    {"november", MDM_NUMBER_NATO, 'N'},
+    {"oscar", MDM_NUMBER_NATO, 'O'},
+    {"papa", MDM_NUMBER_NATO, 'P'},
+    {"quebec", MDM_NUMBER_NATO, 'Q'},
+    {"romeo", MDM_NUMBER_NATO, 'R'},
+    {"sierra", MDM_NUMBER_NATO, 'S'},
+    {"tango", MDM_NUMBER_NATO, 'T'},
+    {"uniform", MDM_NUMBER_NATO, 'U'},
+    {"victor", MDM_NUMBER_NATO, 'V'},
+    {"whiskey", MDM_NUMBER_NATO, 'W'},
+    {"whisky", MDM_NUMBER_NATO, 'W'},
+    {"xray", MDM_NUMBER_NATO, 'X'},
+    {"x-ray", MDM_NUMBER_NATO, 'X'},
+    {"yankee", MDM_NUMBER_NATO, 'Y'},
+    {"zulu", MDM_NUMBER_NATO, 'Z'},
 };
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-static bool is_letter(char c) { return is_upper(c) || (c >= 'a' && c <= 'z'); }
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static bool is_upper(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+static bool is_letter(char c)
+{
+    return is_upper(c) || (c >= 'a' && c <= 'z');
+}
 
 static const entry *look_up(const char *text, size_t length)
 {
@@ -98,7 +168,8 @@ mdm_number mdm_number_word(const char *text)
         if (!strcasecmp(end, "st") || !strcasecmp(end, "nd") || !strcasecmp(end, "rd") || !strcasecmp(end, "th"))
             return (mdm_number){MDM_NUMBER_ORDINAL, 0};
     }
-    if (digits && letters && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-/.") == length)
+    if (digits && letters &&
+        strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-/.") == length)
         return (mdm_number){MDM_NUMBER_MIXED, 0};
     if (!digits && capitals == letters && letters >= 2 && letters <= 6 &&
         strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-.") == length)

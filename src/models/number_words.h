@@ -39,11 +39,11 @@ bool mdm_number_is_amount(const char *text);
 
 /* The characters a run of words spells, and how they were said. */
 typedef struct mdm_code {
-    char text[96];   /* capitals and digits, NUL-terminated; cut at 95 */
+    char text[96]; /* capitals and digits, NUL-terminated; cut at 95 */
     int digits, letters;
-    int singles;     /* characters said or written one by one (not "hundred", "thousand", "twenty") */
-    bool large;      /* a "thousand" or more was said: a quantity */
-    bool countdown;  /* most of the numbers step by one, up or down: someone is counting */
+    int singles;    /* characters said or written one by one (not "hundred", "thousand", "twenty") */
+    bool large;     /* a "thousand" or more was said: a quantity */
+    bool countdown; /* most of the numbers step by one, up or down: someone is counting */
 } mdm_code;
 
 /* Spells `count` words (each as for mdm_number_word; other words are skipped). */

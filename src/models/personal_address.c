@@ -4,18 +4,22 @@
 
 #include "models/personal_tokens.h"
 
-static const char STREETS[] = "street road avenue lane close drive court way place terrace boulevard square crescent gardens "
-                              "grove hill park parkway row mews walk circle trail plaza alley view heights";
+static const char STREETS[] =
+    "street road avenue lane close drive court way place terrace boulevard square crescent gardens "
+    "grove hill park parkway row mews walk circle trail plaza alley view heights";
 static const char SHORT_STREETS[] = "st rd ave av ln dr ct blvd pl sq ter pkwy hwy cres";
 static const char UNITS[] = "apartment apt flat unit suite room floor";
 static const char NOT_NAMES[] =
-    "the of a an and or to in on at by for from with into onto down up along across way lane lanes mile miles meter meters "
-    "metre metres kilometre kilometres kilometer kilometers km feet foot yards yard minute minutes hour hours second seconds "
-    "day days week weeks month months year years people cars car trucks more other different percent degrees dollars pounds "
+    "the of a an and or to in on at by for from with into onto down up along across way lane lanes mile miles meter "
+    "meters "
+    "metre metres kilometre kilometres kilometer kilometers km feet foot yards yard minute minutes hour hours second "
+    "seconds "
+    "day days week weeks month months year years people cars car trucks more other different percent degrees dollars "
+    "pounds "
     "euros main next same long busy empty times is was are were that this these those we you they he she it";
-static const char CALENDAR[] =
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september "
-    "october november december am pm o'clock";
+static const char CALENDAR[] = "monday tuesday wednesday thursday friday saturday sunday january february march april "
+                               "may june july august september "
+                               "october november december am pm o'clock";
 
 static bool ends_sentence(const mdm_token *token)
 {
@@ -101,7 +105,8 @@ static bool post_word(const mdm_text *text, size_t at)
     if (strncmp(word, "postco", 6) == 0 || strncmp(word, "post-co", 7) == 0)
         return true;
     return mdm_word_in("postcode postal zip zipcode post", mdm_token_at(text, at)->lower) &&
-           (!mdm_word_in("post", mdm_token_at(text, at)->lower) || mdm_word_in("code", mdm_token_at(text, at + 1)->lower));
+           (!mdm_word_in("post", mdm_token_at(text, at)->lower) ||
+            mdm_word_in("code", mdm_token_at(text, at + 1)->lower));
 }
 
 /* Widens an address to the right from its last token: flat, town, state, post code. */
@@ -124,7 +129,8 @@ static size_t extend_right(const mdm_text *text, size_t last)
             last = next;
             while (!ends_sentence(&text->tokens[last]) && last + 1 < text->count && last < next + 9 &&
                    (strlen(text->tokens[last + 1].lower) <= 2 || mdm_token_is_numeric(&text->tokens[last + 1]) ||
-                    text->tokens[last + 1].number.kind == MDM_NUMBER_MIXED || mdm_word_in("code number", text->tokens[last + 1].lower)))
+                    text->tokens[last + 1].number.kind == MDM_NUMBER_MIXED ||
+                    mdm_word_in("code number", text->tokens[last + 1].lower)))
                 last++;
             continue;
         }
@@ -140,9 +146,9 @@ static size_t extend_right(const mdm_text *text, size_t last)
         if (!text->cased)
             return last;
         size_t end = next; /* a town: up to three capitalised words */
-        while (end < text->count && end < next + 3 && text->tokens[end].cap && !mdm_word_in(NOT_NAMES, text->tokens[end].lower) &&
-               !mdm_word_in(CALENDAR, text->tokens[end].lower) && strcmp(text->tokens[end].text, "I") != 0 &&
-               text->tokens[end].number.kind != MDM_NUMBER_MIXED) {
+        while (end < text->count && end < next + 3 && text->tokens[end].cap &&
+               !mdm_word_in(NOT_NAMES, text->tokens[end].lower) && !mdm_word_in(CALENDAR, text->tokens[end].lower) &&
+               strcmp(text->tokens[end].text, "I") != 0 && text->tokens[end].number.kind != MDM_NUMBER_MIXED) {
             end++;
             if (text->tokens[end - 1].after)
                 break;
@@ -167,7 +173,8 @@ static size_t extend_left(const mdm_text *text, size_t first)
 static bool dwelling_before(const mdm_text *text, size_t at)
 {
     for (size_t back = 1; back <= 8 && back <= at && !ends_sentence(&text->tokens[at - back]); back++)
-        if (mdm_word_in("live lives lived living stay stays staying moved move address deliver delivered drop leave come take send "
+        if (mdm_word_in("live lives lived living stay stays staying moved move address deliver delivered drop leave "
+                        "come take send "
                         "bring parcel ship works house home calling",
                         text->tokens[at - back].lower))
             return true;
@@ -177,8 +184,9 @@ static bool dwelling_before(const mdm_text *text, size_t at)
 static void by_street(mdm_text *text, size_t at)
 {
     size_t name = at;
-    while (name > 0 && at - name < 4 && (street_name(text, &text->tokens[name - 1]) || plain_name(&text->tokens[name - 1])) && !ends_sentence(&text->tokens[name - 1]) &&
-           !(text->tokens[name - 1].after && at - name > 0))
+    while (name > 0 && at - name < 4 &&
+           (street_name(text, &text->tokens[name - 1]) || plain_name(&text->tokens[name - 1])) &&
+           !ends_sentence(&text->tokens[name - 1]) && !(text->tokens[name - 1].after && at - name > 0))
         name--;
     /* "forty second street": the ordinal may have swallowed part of the number; any number before it will do */
     size_t number = house_number(text, name);
@@ -188,7 +196,8 @@ static void by_street(mdm_text *text, size_t at)
         number = house_number(text, name = at - 1);
     if (number == name || (name == at && !mdm_word_in("the", text->tokens[at - 1].lower)))
         return;
-    bool capitals = text->tokens[at].cap || text->tokens[at - 1].cap || text->tokens[at - 1].number.kind == MDM_NUMBER_ORDINAL;
+    bool capitals =
+        text->tokens[at].cap || text->tokens[at - 1].cap || text->tokens[at - 1].number.kind == MDM_NUMBER_ORDINAL;
     if (text->cased && !capitals && !dwelling_before(text, number))
         return;
     mdm_text_mark(text, extend_left(text, number), extend_right(text, at), MDM_PERSONAL_ADDRESS);
@@ -224,7 +233,8 @@ static void by_cue(mdm_text *text, size_t at)
 static void by_town(mdm_text *text, size_t at)
 {
     size_t end = at;
-    while (end < text->count && end < at + 7 && house_token(&text->tokens[end]) && !(end > at && text->tokens[end - 1].after))
+    while (end < text->count && end < at + 7 && house_token(&text->tokens[end]) &&
+           !(end > at && text->tokens[end - 1].after))
         end++;
     size_t name = end;
     while (name < text->count && name < end + 5 && plain_name(&text->tokens[name])) {

@@ -33,7 +33,8 @@ void mdm_rule_birth(mdm_text *text)
                 last = j;
             else if (!mdm_word_in(SEASONLESS, token->lower))
                 break;
-            if (token->after == '!' || token->after == '?' || (token->after == '.' && !date_token(mdm_token_at(text, j + 1))))
+            if (token->after == '!' || token->after == '?' ||
+                (token->after == '.' && !date_token(mdm_token_at(text, j + 1))))
                 break;
         }
         if (last == at && mdm_word_in("may march second one", text->tokens[at].lower) && !text->tokens[at].cap)
@@ -59,7 +60,8 @@ static bool coordinate_token(const mdm_token *token)
 {
     return mdm_token_is_numeric(token) || compass(token) || degree_sign(token->text) ||
            token->number.kind == MDM_NUMBER_POINT || token->number.kind == MDM_NUMBER_SIGN ||
-           (token->number.kind == MDM_NUMBER_MIXED && strpbrk(token->text, "NSEWnsew") && strpbrk(token->text, "0123456789")) ||
+           (token->number.kind == MDM_NUMBER_MIXED && strpbrk(token->text, "NSEWnsew") &&
+            strpbrk(token->text, "0123456789")) ||
            mdm_word_in("and degree degrees minutes minute seconds latitude longitude by comma negative", token->lower);
 }
 
@@ -69,7 +71,8 @@ static int spoken_decimals(const mdm_text *text, size_t at)
     int count = 0;
     for (size_t i = at + 1; i < text->count && mdm_token_is_numeric(&text->tokens[i]); i++) {
         count += text->tokens[i].number.kind == MDM_NUMBER_WRITTEN ? (int)strlen(text->tokens[i].text)
-                 : text->tokens[i].number.kind == MDM_NUMBER_DIGIT ? 1 : 2;
+                 : text->tokens[i].number.kind == MDM_NUMBER_DIGIT ? 1
+                                                                   : 2;
         if (text->tokens[i].after)
             break;
     }
@@ -79,7 +82,8 @@ static int spoken_decimals(const mdm_text *text, size_t at)
 static bool coordinate_cue(const mdm_text *text, size_t at)
 {
     for (size_t back = 1; back <= 5 && back <= at; back++)
-        if (mdm_word_in("coordinates coordinate gps latitude longitude position lat location", text->tokens[at - back].lower))
+        if (mdm_word_in("coordinates coordinate gps latitude longitude position lat location",
+                        text->tokens[at - back].lower))
             return true;
     return false;
 }
@@ -96,14 +100,15 @@ void mdm_rule_coordinates(mdm_text *text)
         bool named = false;
         for (; end < text->count && coordinate_token(&text->tokens[end]); end++) {
             const mdm_token *token = &text->tokens[end];
-            int decimals = token->number.kind == MDM_NUMBER_POINT ? spoken_decimals(text, end)
-                                                                  : mdm_number_decimals(token->text);
+            int decimals =
+                token->number.kind == MDM_NUMBER_POINT ? spoken_decimals(text, end) : mdm_number_decimals(token->text);
             fine += decimals >= 3;
             coarse += decimals >= 1;
             directions += compass(token);
             named = named || mdm_word_in("latitude longitude", token->lower);
             degrees += degree_sign(token->text) || mdm_word_in("degrees", token->lower);
-            if (token->after == '?' || token->after == '!' || (token->after == '.' && !mdm_token_is_numeric(mdm_token_at(text, end + 1)))) {
+            if (token->after == '?' || token->after == '!' ||
+                (token->after == '.' && !mdm_token_is_numeric(mdm_token_at(text, end + 1)))) {
                 end++;
                 break;
             }

@@ -5,32 +5,52 @@
 
 #include "models/personal_tokens.h"
 
-static const char TITLES[] = "mr mrs ms miss mister missus dr doctor prof professor officer sergeant captain judge aunt auntie uncle "
-                             "sir madam grandpa grandma granny colonel lieutenant detective inspector nurse coach reverend major constable";
-static const char KIN[] = "wife husband son daughter brother sister friend colleague boss mother father neighbour neighbor partner "
-                          "girlfriend boyfriend cousin nephew niece assistant manager dad mum mom grandma grandpa kid baby "
-                          "passenger driver client roommate buddy";
+static const char TITLES[] =
+    "mr mrs ms miss mister missus dr doctor prof professor officer sergeant captain judge aunt auntie uncle "
+    "sir madam grandpa grandma granny colonel lieutenant detective inspector nurse coach reverend major constable";
+static const char KIN[] =
+    "wife husband son daughter brother sister friend colleague boss mother father neighbour neighbor partner "
+    "girlfriend boyfriend cousin nephew niece assistant manager dad mum mom grandma grandpa kid baby "
+    "passenger driver client roommate buddy";
 static const char PARTICLES[] = "van von de da del della der den bin al el la le di dos san st";
 /* Capitalised words that name no person. */
 static const char NOT_PEOPLE[] =
-    "i i'm i'll i've i'd monday tuesday wednesday thursday friday saturday sunday january february march april may june july "
-    "august september october november december christmas easter halloween thanksgiving ramadan hanukkah english british french "
-    "german spanish italian chinese japanese korean indian american americans canadian mexican russian arabic dutch polish "
-    "portuguese greek turkish irish scottish welsh african asian european latin jewish muslim christian catholic hindu buddhist "
-    "america england britain france germany spain italy china japan korea india canada mexico russia ireland scotland wales "
-    "africa asia europe australia brazil israel iran iraq egypt kenya nigeria poland greece turkey sweden norway denmark finland "
-    "switzerland austria belgium holland netherlands portugal ukraine london paris berlin madrid rome vienna moscow tokyo beijing "
-    "delhi mumbai sydney melbourne toronto york jersey angeles francisco diego chicago boston houston dallas austin seattle "
-    "washington miami atlanta philadelphia phoenix denver detroit vegas orlando prague dublin edinburgh glasgow manchester "
-    "liverpool birmingham oxford cambridge leeds bristol bath springfield california texas florida georgia virginia carolina "
-    "dakota ohio oregon nevada arizona colorado utah michigan illinois indiana kansas missouri iowa montana alabama louisiana "
-    "tennessee kentucky maryland delaware hawaii alaska broadway hollywood atlantic pacific mediterranean thames sun moon earth "
-    "mars venus jupiter saturn god lord bible internet google amazon apple microsoft facebook twitter instagram youtube netflix "
-    "uber tesla ford toyota honda bmw audi mercedes volvo volkswagen chevy chevrolet jeep nissan mazda hyundai kia siri alexa "
-    "okay ok yeah yes no hello hi hey thanks sorry please oh well wow tv gps usa uk us eu mr mrs ms dr sir madam mom mum dad "
-    "mama papa grandma grandpa guys everyone everybody parliament congress senate government state states kingdom united "
-    "university college school church street road avenue lane park bridge station airport hospital hotel bank queen king prince "
-    "princess president minister north south east west northern southern eastern western club clubs spades hearts diamonds ace "
+    "i i'm i'll i've i'd monday tuesday wednesday thursday friday saturday sunday january february march april may "
+    "june july "
+    "august september october november december christmas easter halloween thanksgiving ramadan hanukkah english "
+    "british french "
+    "german spanish italian chinese japanese korean indian american americans canadian mexican russian arabic dutch "
+    "polish "
+    "portuguese greek turkish irish scottish welsh african asian european latin jewish muslim christian catholic hindu "
+    "buddhist "
+    "america england britain france germany spain italy china japan korea india canada mexico russia ireland scotland "
+    "wales "
+    "africa asia europe australia brazil israel iran iraq egypt kenya nigeria poland greece turkey sweden norway "
+    "denmark finland "
+    "switzerland austria belgium holland netherlands portugal ukraine london paris berlin madrid rome vienna moscow "
+    "tokyo beijing "
+    "delhi mumbai sydney melbourne toronto york jersey angeles francisco diego chicago boston houston dallas austin "
+    "seattle "
+    "washington miami atlanta philadelphia phoenix denver detroit vegas orlando prague dublin edinburgh glasgow "
+    "manchester "
+    "liverpool birmingham oxford cambridge leeds bristol bath springfield california texas florida georgia virginia "
+    "carolina "
+    "dakota ohio oregon nevada arizona colorado utah michigan illinois indiana kansas missouri iowa montana alabama "
+    "louisiana "
+    "tennessee kentucky maryland delaware hawaii alaska broadway hollywood atlantic pacific mediterranean thames sun "
+    "moon earth "
+    "mars venus jupiter saturn god lord bible internet google amazon apple microsoft facebook twitter instagram "
+    "youtube netflix "
+    "uber tesla ford toyota honda bmw audi mercedes volvo volkswagen chevy chevrolet jeep nissan mazda hyundai kia "
+    "siri alexa "
+    "okay ok yeah yes no hello hi hey thanks sorry please oh well wow tv gps usa uk us eu mr mrs ms dr sir madam mom "
+    "mum dad "
+    "mama papa grandma grandpa guys everyone everybody parliament congress senate government state states kingdom "
+    "united "
+    "university college school church street road avenue lane park bridge station airport hospital hotel bank queen "
+    "king prince "
+    "princess president minister north south east west northern southern eastern western club clubs spades hearts "
+    "diamonds ace "
     "jack visa mastercard iban flat apartment suite postcode registration passport wifi bluetooth christ jesus allah";
 static const char CALENDAR[] = "monday tuesday wednesday thursday friday saturday sunday";
 static const char PLACE_WORDS[] = "in to from at near of into towards toward around through via past beyond inside";
@@ -43,19 +63,68 @@ typedef struct introduction {
 } introduction;
 
 static const introduction INTRODUCTIONS[] = {
-    {"name is", true}, {"name was", true}, {"name's", true}, {"name", false}, {"surname", false}, {"surname is", true},
-    {"call me", false}, {"calls me", true}, {"called", false}, {"ask for", true}, {"asking for", true}, {"signed", true},
-    {"regards", true}, {"sincerely", true}, {"dear", true}, {"reached", false}, {"reservation is for", true},
-    {"booking is under", true}, {"booked under", true}, {"under", false}, {"i'm", false}, {"i am", false}, {"this is", false},
-    {"it's", false}, {"it is", false}, {"that was", false}, {"that is", false}, {"that's", false}, {"speaking is", false},
-    {"speaking to", false}, {"talking to", false}, {"speak to", false}, {"speak with", false}, {"talk to", false},
-    {"identified as", true}, {"named", true}, {"hi", false}, {"hello", false}, {"hey", false}, {"thanks", false},
-    {"sorry", false}, {"tell", false}, {"ask", false}, {"meet", false}, {"introduce", false}, {"owner is", false},
-    {"driver is", false}, {"passenger is", false}, {"passenger was", false}, {"driver was", false}, {"with", false},
-    {"and i'm", false}, {"deliver it to", false}, {"contact", false}, {"name of", true}, {"attention", false},
+    {"name is", true},
+    {"name was", true},
+    {"name's", true},
+    {"name", false},
+    {"surname", false},
+    {"surname is", true},
+    {"call me", false},
+    {"calls me", true},
+    {"called", false},
+    {"ask for", true},
+    {"asking for", true},
+    {"signed", true},
+    {"regards", true},
+    {"sincerely", true},
+    {"dear", true},
+    {"reached", false},
+    {"reservation is for", true},
+    {"booking is under", true},
+    {"booked under", true},
+    {"under", false},
+    {"i'm", false},
+    {"i am", false},
+    {"this is", false},
+    {"it's", false},
+    {"it is", false},
+    {"that was", false},
+    {"that is", false},
+    {"that's", false},
+    {"speaking is", false},
+    {"speaking to", false},
+    {"talking to", false},
+    {"speak to", false},
+    {"speak with", false},
+    {"talk to", false},
+    {"identified as", true},
+    {"named", true},
+    {"hi", false},
+    {"hello", false},
+    {"hey", false},
+    {"thanks", false},
+    {"sorry", false},
+    {"tell", false},
+    {"ask", false},
+    {"meet", false},
+    {"introduce", false},
+    {"owner is", false},
+    {"driver is", false},
+    {"passenger is", false},
+    {"passenger was", false},
+    {"driver was", false},
+    {"with", false},
+    {"and i'm", false},
+    {"deliver it to", false},
+    {"contact", false},
+    {"name of", true},
+    {"attention", false},
 };
 
-static bool sentence_stop(const mdm_token *token) { return token->after == '.' || token->after == '!' || token->after == '?'; }
+static bool sentence_stop(const mdm_token *token)
+{
+    return token->after == '.' || token->after == '!' || token->after == '?';
+}
 
 static bool plain_word(const mdm_token *token)
 {
@@ -77,8 +146,14 @@ static bool excluded(const mdm_token *token)
             token->number.kind != MDM_NUMBER_MIXED && !(token->number.kind == MDM_NUMBER_LETTER && token->cap));
 }
 
-static bool listed(const mdm_token *token) { return (token->flags & (MDM_NAME_FIRST | MDM_NAME_KNOWN)) != 0; }
-static bool common(const mdm_token *token) { return (token->flags & MDM_NAME_COMMON) != 0; }
+static bool listed(const mdm_token *token)
+{
+    return (token->flags & (MDM_NAME_FIRST | MDM_NAME_KNOWN)) != 0;
+}
+static bool common(const mdm_token *token)
+{
+    return (token->flags & MDM_NAME_COMMON) != 0;
+}
 
 /* Could `token` begin a name after an introduction of this strength? */
 static bool can_begin(const mdm_text *text, const mdm_token *token, bool strong)
@@ -163,7 +238,8 @@ static void by_title(mdm_text *text, size_t at)
     bool title = mdm_word_in(TITLES, token->lower) && !token->after;
     bool kin = mdm_word_in(KIN, token->lower) && at > 0 &&
                mdm_word_in("my his her our your their the", text->tokens[at - 1].lower);
-    if (!(title || kin) || at + 1 >= text->count || next->opens || next->mark >= 0 || excluded(next) || next->possessive)
+    if (!(title || kin) || at + 1 >= text->count || next->opens || next->mark >= 0 || excluded(next) ||
+        next->possessive)
         return;
     bool fits = text->cased ? next->cap : listed(next) && !common(next);
     if (kin && common(next) && !(next->flags & MDM_NAME_FIRST))
@@ -173,7 +249,8 @@ static void by_title(mdm_text *text, size_t at)
     mark_name(text, at + 1);
     if (title)
         mdm_text_mark(text, at, at, MDM_PERSONAL_NAME);
-    if (title && at >= 2 && mdm_word_in("and", text->tokens[at - 1].lower) && mdm_word_in(TITLES, text->tokens[at - 2].lower))
+    if (title && at >= 2 && mdm_word_in("and", text->tokens[at - 1].lower) &&
+        mdm_word_in(TITLES, text->tokens[at - 2].lower))
         mdm_text_mark(text, at - 2, at - 1, MDM_PERSONAL_NAME); /* "Mr. and Mrs. Kaplan" */
 }
 
@@ -193,7 +270,8 @@ static void by_list(mdm_text *text, size_t at)
         return;
     const mdm_token *before = at ? &text->tokens[at - 1] : mdm_token_at(text, text->count);
     const mdm_token *next = mdm_token_at(text, at + 1);
-    bool surname_next = text->cased && !token->after && next->cap && !next->opens && !excluded(next) && strlen(next->text) > 1;
+    bool surname_next =
+        text->cased && !token->after && next->cap && !next->opens && !excluded(next) && strlen(next->text) > 1;
     bool after_name = before->mark == MDM_PERSONAL_NAME || (mdm_word_in("and or", before->lower) && at >= 2 &&
                                                             text->tokens[at - 2].mark == MDM_PERSONAL_NAME);
     bool article = at > 0 && mdm_word_in(ARTICLES, before->lower) && !token->opens;
@@ -204,7 +282,8 @@ static void by_list(mdm_text *text, size_t at)
     }
     if (!token->cap) {
         /* "this is margaret" in otherwise capitalised text */
-        if (listed(token) && !common(token) && (token->flags & MDM_NAME_FIRST) && (token->flags & MDM_NAME_KNOWN) && !names_place(text, at))
+        if (listed(token) && !common(token) && (token->flags & MDM_NAME_FIRST) && (token->flags & MDM_NAME_KNOWN) &&
+            !names_place(text, at))
             mark_name(text, at);
         return;
     }
@@ -260,8 +339,8 @@ void mdm_rule_names(mdm_text *text)
     /* An initial or an unlisted given name right before a name belongs to it: "J. Hollis", "to Viktor Petrov". */
     for (size_t i = text->count; i-- > 1;) {
         mdm_token *token = &text->tokens[i - 1];
-        if (text->tokens[i].mark == MDM_PERSONAL_NAME && token->mark < 0 && token->cap && !token->opens && !token->after &&
-            !common(token) && !excluded(token) && strlen(token->text) > 2)
+        if (text->tokens[i].mark == MDM_PERSONAL_NAME && token->mark < 0 && token->cap && !token->opens &&
+            !token->after && !common(token) && !excluded(token) && strlen(token->text) > 2)
             token->mark = MDM_PERSONAL_NAME;
     }
     for (size_t i = 0; i + 1 < text->count; i++) {

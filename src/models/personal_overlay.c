@@ -108,11 +108,12 @@ bool mdm_personal_text_plate(const char *reading)
     size_t place = strcspn(reading, "- ");
     size_t letters = strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"), length = strlen(code);
     size_t digits = strspn(code + letters, "0123456789");
-    if (reading[place] && place <= 3 && letters >= 2 && letters <= 5 && digits >= 2 && digits <= 4 && letters + digits >= length - 1)
+    if (reading[place] && place <= 3 && letters >= 2 && letters <= 5 && digits >= 2 && digits <= 4 &&
+        letters + digits >= length - 1)
         return true;
     /* the usual confusions, tried one at a time: O/0, I/1, S/5, B/8, Z/2 */
-    static const char PAIRS[][2] = {{'O', '0'}, {'0', 'O'}, {'I', '1'}, {'1', 'I'}, {'S', '5'}, {'5', 'S'},
-                                    {'B', '8'}, {'8', 'B'}, {'Z', '2'}, {'2', 'Z'}};
+    static const char PAIRS[][2] = {{'O', '0'}, {'0', 'O'}, {'I', '1'}, {'1', 'I'}, {'S', '5'},
+                                    {'5', 'S'}, {'B', '8'}, {'8', 'B'}, {'Z', '2'}, {'2', 'Z'}};
     for (size_t i = 0; i < length; i++)
         for (size_t k = 0; k < sizeof PAIRS / sizeof *PAIRS; k++)
             if (code[i] == PAIRS[k][0]) {
@@ -129,7 +130,8 @@ bool mdm_personal_text_plate(const char *reading)
 mdm_overlay_kind mdm_personal_text_overlay(const char *reading)
 {
     static const char *const SPEED_UNITS[] = {"km/h", "kmh", "kmn", "km/n", "mph", "kph", "knots", NULL};
-    static const char *const MONTHS[] = {"jan ", "feb ", "mar ", "apr ", "may ", "jun ", "jul ", "aug ", "sep ", "oct ", "nov ", "dec ", NULL};
+    static const char *const MONTHS[] = {"jan ", "feb ", "mar ", "apr ", "may ", "jun ", "jul ",
+                                         "aug ", "sep ", "oct ", "nov ", "dec ", NULL};
     if (is_coordinates(reading))
         return MDM_OVERLAY_COORDINATES;
     if (has_form(reading, "99:99:99") || has_form(reading, "99:99"))

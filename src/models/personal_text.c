@@ -15,7 +15,7 @@ const char *mdm_personal_kind_name(mdm_personal_kind kind)
     return kind < MDM_PERSONAL_KINDS ? KIND_NAMES[kind] : "?";
 }
 
-static void (*const RULES[])(mdm_text *) = {mdm_rule_web,   mdm_rule_coordinates, mdm_rule_birth,
+static void (*const RULES[])(mdm_text *) = {mdm_rule_web,     mdm_rule_coordinates, mdm_rule_birth,
                                             mdm_rule_address, mdm_rule_codes,       mdm_rule_names};
 
 mdm_status mdm_personal_find(mdm_personal_span **spans, size_t *span_count, const mdm_word *words, size_t word_count,
@@ -40,9 +40,9 @@ mdm_status mdm_personal_find(mdm_personal_span **spans, size_t *span_count, cons
         if (token->mark < 0)
             continue;
         mdm_personal_span *last = *span_count ? &(*spans)[*span_count - 1] : NULL;
-        bool joins = last && (last->last == token->word || (last->last + 1 == token->word &&
-                                                            last->kind == (mdm_personal_kind)token->mark &&
-                                                            i > 0 && text.tokens[i - 1].mark == token->mark));
+        bool joins = last && (last->last == token->word ||
+                              (last->last + 1 == token->word && last->kind == (mdm_personal_kind)token->mark && i > 0 &&
+                               text.tokens[i - 1].mark == token->mark));
         if (joins) {
             last->last = token->word;
             last->end = words[token->word].end;

@@ -16,10 +16,10 @@ typedef enum mdm_personal_kind {
     MDM_PERSONAL_EMAIL,
     MDM_PERSONAL_URL,
     MDM_PERSONAL_PLATE,
-    MDM_PERSONAL_CARD,        /* payment card, also its last digits */
-    MDM_PERSONAL_ACCOUNT,     /* bank account, IBAN, sort code */
-    MDM_PERSONAL_ID,          /* passport, licence, social security, member numbers */
-    MDM_PERSONAL_BIRTH,       /* date of birth */
+    MDM_PERSONAL_CARD,    /* payment card, also its last digits */
+    MDM_PERSONAL_ACCOUNT, /* bank account, IBAN, sort code */
+    MDM_PERSONAL_ID,      /* passport, licence, social security, member numbers */
+    MDM_PERSONAL_BIRTH,   /* date of birth */
     MDM_PERSONAL_COORDINATES,
     MDM_PERSONAL_KINDS
 } mdm_personal_kind;

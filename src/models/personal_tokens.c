@@ -107,7 +107,8 @@ static bool splits(const char *from, size_t length)
         if (number.kind == MDM_NUMBER_NONE || number.kind == MDM_NUMBER_ORDINAL)
             return false;
         digits += number.kind == MDM_NUMBER_WRITTEN;
-        spelled += number.kind == MDM_NUMBER_LETTER || number.kind == MDM_NUMBER_MIXED || number.kind == MDM_NUMBER_DIGIT;
+        spelled +=
+            number.kind == MDM_NUMBER_LETTER || number.kind == MDM_NUMBER_MIXED || number.kind == MDM_NUMBER_DIGIT;
         pieces++;
         at = end + 1;
     }
@@ -119,7 +120,8 @@ static size_t tokenize_word(mdm_token *out, const char *word, size_t index, cons
 {
     size_t length = strlen(word), start = 0, end = length;
     while (start < end && !inner((unsigned char)word[start]) &&
-           !(word[start] == '+' || (word[start] == '-' && start + 1 < end && word[start + 1] >= '0' && word[start + 1] <= '9')))
+           !(word[start] == '+' ||
+             (word[start] == '-' && start + 1 < end && word[start + 1] >= '0' && word[start + 1] <= '9')))
         start++;
     while (end > start && !inner((unsigned char)word[end - 1]))
         end--;

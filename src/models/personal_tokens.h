@@ -8,7 +8,7 @@
 enum { MDM_TOKEN_SIZE = 64 };
 
 typedef struct mdm_token {
-    char text[MDM_TOKEN_SIZE];  /* without outer punctuation and without "'s" */
+    char text[MDM_TOKEN_SIZE]; /* without outer punctuation and without "'s" */
     char lower[MDM_TOKEN_SIZE];
     size_t word;
     mdm_number number;
@@ -41,11 +41,11 @@ const mdm_token *mdm_token_at(const mdm_text *text, size_t at);
 bool mdm_token_is_numeric(const mdm_token *token); /* a digit, number word or written number; no letter, no ordinal */
 
 /* The rules, in the order they are tried; each marks what it finds. */
-void mdm_rule_web(mdm_text *text);         /* e-mail and web addresses */
+void mdm_rule_web(mdm_text *text); /* e-mail and web addresses */
 void mdm_rule_coordinates(mdm_text *text);
 void mdm_rule_birth(mdm_text *text);
 void mdm_rule_address(mdm_text *text);
-void mdm_rule_codes(mdm_text *text);       /* phones, plates, cards, accounts, documents */
+void mdm_rule_codes(mdm_text *text); /* phones, plates, cards, accounts, documents */
 void mdm_rule_names(mdm_text *text);
 
 /* Shapes of number plates; `code` in capitals and digits. `strict` leaves out shapes that ordinary codes share. */

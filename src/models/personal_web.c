@@ -4,8 +4,9 @@
 
 #include "models/personal_tokens.h"
 
-static const char TLDS[] = "com org net edu gov io de fr uk us eu info biz co ca au nl it es ch at se no fi dk pl br in jp "
-                           "me tv app dev ai example";
+static const char TLDS[] =
+    "com org net edu gov io de fr uk us eu info biz co ca au nl it es ch at se no fi dk pl br in jp "
+    "me tv app dev ai example";
 static const char JOINERS[] = "dot underscore dash hyphen period plus score";
 
 static bool ends_in_tld(const char *lower)
@@ -28,7 +29,8 @@ static size_t domain(const mdm_text *text, size_t at, size_t most_before_dot)
         const mdm_token *next = mdm_token_at(text, i + 1), *last = mdm_token_at(text, i + 2);
         bool dot_word = mdm_word_in("dot point", next->lower) && mdm_word_in(TLDS, last->lower);
         bool dot_glued = next->lead_point && mdm_word_in(TLDS, next->lower); /* "example .com" */
-        bool chain = mdm_word_in("dot dash hyphen", next->lower) && i + 3 < text->count; /* "mail dot example dot org" */
+        bool chain =
+            mdm_word_in("dot dash hyphen", next->lower) && i + 3 < text->count; /* "mail dot example dot org" */
         if (dot_word) {
             i += 3;
             break;
@@ -50,7 +52,8 @@ static size_t domain(const mdm_text *text, size_t at, size_t most_before_dot)
     const mdm_token *end = &text->tokens[i - 1];
     if (!ends_in_tld(end->lower) && !mdm_word_in(TLDS, end->lower))
         return 0;
-    while (i + 1 < text->count && mdm_word_in("dot", text->tokens[i].lower) && mdm_word_in(TLDS, text->tokens[i + 1].lower))
+    while (i + 1 < text->count && mdm_word_in("dot", text->tokens[i].lower) &&
+           mdm_word_in(TLDS, text->tokens[i + 1].lower))
         i += 2; /* "dot co dot uk" */
     while (i < text->count && text->tokens[i].lead_point && mdm_word_in(TLDS, text->tokens[i].lower))
         i++; /* "co .uk" */
@@ -100,7 +103,8 @@ static void by_cue(mdm_text *text, size_t at)
     for (; i < text->count && i < first + 14; i++) {
         const mdm_token *token = &text->tokens[i];
         bool hard = token->after == '.' || token->after == '!' || token->after == '?';
-        if (ends_in_tld(token->lower) || (i > first && mdm_word_in("dot point", text->tokens[i - 1].lower) && mdm_word_in(TLDS, token->lower))) {
+        if (ends_in_tld(token->lower) ||
+            (i > first && mdm_word_in("dot point", text->tokens[i - 1].lower) && mdm_word_in(TLDS, token->lower))) {
             last = i;
             if (!mdm_word_in("dot", mdm_token_at(text, i + 1)->lower))
                 break;

@@ -213,7 +213,8 @@ static mdm_status find_sound(bool *sounds, const float *samples, size_t frames)
 }
 
 /* A pause of at least 120 ms (no closure of a stop, no weak fricative) that touches [from, to] (frames): where it starts and ends; the first one, or the last. */
-static bool find_pause(size_t *start, size_t *end, const bool *sounds, size_t frames, size_t from, size_t to, bool latest)
+static bool find_pause(size_t *start, size_t *end, const bool *sounds, size_t frames, size_t from, size_t to,
+                       bool latest)
 {
     bool found = false;
     for (size_t f = from; f < to && f < frames; f++) {
@@ -287,7 +288,7 @@ static mdm_status recognise(mdm_speech *speech, size_t count)
     memset(speech->window + count, 0, (padded - count) * sizeof(float));
     struct whisper_full_params params = whisper_full_default_params(WHISPER_SAMPLING_GREEDY);
     params.n_threads = speech->threads;
-    params.no_context = true; /* a window must not depend on the one before, or errors run on */
+    params.no_context = true;    /* a window must not depend on the one before, or errors run on */
     params.no_timestamps = true; /* one pass a window: no seeking inside it, and the alignment sees all of it */
     params.single_segment = true;
     params.token_timestamps = false;

@@ -229,12 +229,17 @@ static mdm_status read_sizes(converter *c)
         conv->shape[1] > 1024 || conv->shape[1] < 1 || audio->shape[0] > 100000 || text->shape[0] > 100000)
         return mdm_fail(MDM_ERR_INPUT, "CTranslate2 model: vocabulary %lld x %lld, %lld mel bands: not a Whisper model",
                         (long long)embedding->shape[0], (long long)state, (long long)conv->shape[1]);
-    c->sizes = (sizes){
-        .n_vocab = (int32_t)embedding->shape[0], .n_audio_ctx = (int32_t)audio->shape[0],
-        .n_audio_state = (int32_t)state, .n_audio_head = (int32_t)(state / 64), /* heads are 64 wide in every Whisper */
-        .n_audio_layer = count_layers(c, "encoder"), .n_text_ctx = (int32_t)text->shape[0],
-        .n_text_state = (int32_t)state, .n_text_head = (int32_t)(state / 64),
-        .n_text_layer = count_layers(c, "decoder"), .n_mels = (int32_t)conv->shape[1], .ftype = 1};
+    c->sizes = (sizes){.n_vocab = (int32_t)embedding->shape[0],
+                       .n_audio_ctx = (int32_t)audio->shape[0],
+                       .n_audio_state = (int32_t)state,
+                       .n_audio_head = (int32_t)(state / 64), /* heads are 64 wide in every Whisper */
+                       .n_audio_layer = count_layers(c, "encoder"),
+                       .n_text_ctx = (int32_t)text->shape[0],
+                       .n_text_state = (int32_t)state,
+                       .n_text_head = (int32_t)(state / 64),
+                       .n_text_layer = count_layers(c, "decoder"),
+                       .n_mels = (int32_t)conv->shape[1],
+                       .ftype = 1};
     if (c->sizes.n_audio_layer == 0 || c->sizes.n_text_layer == 0)
         return mdm_fail(MDM_ERR_INPUT, "CTranslate2 model: no encoder or no decoder layers");
     return MDM_OK;

@@ -12,11 +12,13 @@ typedef struct word_list {
     size_t count;
 } word_list;
 
-static const char *const ONES[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-                                   "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
-static const char *const TENS[] = {"", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"};
-static const char *const SAME[][2] = {{"mr", "mister"}, {"mrs", "missus"}, {"dr", "doctor"}, {"st", "street"},
-                                      {"licence", "license"}, {"okay", "ok"}, {"oh", "zero"}};
+static const char *const ONES[] = {"zero",     "one",     "two",     "three",     "four",     "five",    "six",
+                                   "seven",    "eight",   "nine",    "ten",       "eleven",   "twelve",  "thirteen",
+                                   "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
+static const char *const TENS[] = {"",      "",      "twenty",  "thirty", "forty",
+                                   "fifty", "sixty", "seventy", "eighty", "ninety"};
+static const char *const SAME[][2] = {{"mr", "mister"},       {"mrs", "missus"}, {"dr", "doctor"}, {"st", "street"},
+                                      {"licence", "license"}, {"okay", "ok"},    {"oh", "zero"}};
 
 static void put(word_list *list, const char *text)
 {
@@ -47,8 +49,14 @@ static void put_number(word_list *list, const char *digits, size_t length)
     }
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80 || c == '\''; }
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80 || c == '\'';
+}
 
 static mdm_status split(word_list *list, const char *text)
 {
@@ -64,7 +72,8 @@ static mdm_status split(word_list *list, const char *text)
             size_t kept = 0;
             for (; is_letter(text[length]); length++)
                 if (text[length] != '\'' && kept + 1 < sizeof word)
-                    word[kept++] = text[length] >= 'A' && text[length] <= 'Z' ? (char)(text[length] + 32) : text[length];
+                    word[kept++] =
+                        text[length] >= 'A' && text[length] <= 'Z' ? (char)(text[length] + 32) : text[length];
             word[kept] = '\0';
             put(list, word);
         } else {

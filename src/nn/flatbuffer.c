@@ -73,7 +73,8 @@ mdm_fb_vector mdm_fb_vector_field(const mdm_fb_table *table, int field, size_t e
     mdm_fb_vector out = {table->buffer, 0, 0};
     size_t at = target_of(table, field);
     int64_t count;
-    if (at && number(&count, table->buffer, at, 4, false) && (uint64_t)count <= (table->buffer->size - at - 4) / element) {
+    if (at && number(&count, table->buffer, at, 4, false) &&
+        (uint64_t)count <= (table->buffer->size - at - 4) / element) {
         out.at = at + 4;
         out.count = (uint32_t)count;
     }

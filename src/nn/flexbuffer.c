@@ -5,7 +5,15 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { FLEX_INT = 1, FLEX_UINT = 2, FLEX_FLOAT = 3, FLEX_MAP = 9, FLEX_VECTOR_INT = 11, FLEX_VECTOR_UINT = 12, FLEX_VECTOR_FLOAT = 13 };
+enum {
+    FLEX_INT = 1,
+    FLEX_UINT = 2,
+    FLEX_FLOAT = 3,
+    FLEX_MAP = 9,
+    FLEX_VECTOR_INT = 11,
+    FLEX_VECTOR_UINT = 12,
+    FLEX_VECTOR_FLOAT = 13
+};
 
 typedef struct flex {
     const unsigned char *data;
@@ -106,7 +114,8 @@ int mdm_flex_numbers(double *out, int max, const unsigned char *data, size_t siz
         return 0;
     int n = count < (uint64_t)max ? (int)count : max;
     for (int i = 0; i < n; i++)
-        if (!read_number(&out[i], &f, vector + (size_t)i * element, element, (packed >> 2) - FLEX_VECTOR_INT + FLEX_INT))
+        if (!read_number(&out[i], &f, vector + (size_t)i * element, element,
+                         (packed >> 2) - FLEX_VECTOR_INT + FLEX_INT))
             return 0;
     return n;
 }

@@ -112,7 +112,8 @@ mdm_status mdm_graph_get(mdm_graph *graph, int output, float *values, size_t cou
     return mdm_nn_get(graph->nn, id, values, count);
 }
 
-void mdm_same_padding(int pad[4], int64_t height, int64_t width, const int kernel[2], const int stride[2], const int dilation[2])
+void mdm_same_padding(int pad[4], int64_t height, int64_t width, const int kernel[2], const int stride[2],
+                      const int dilation[2])
 {
     const int64_t size[2] = {height, width};
     for (int i = 0; i < 2; i++) {

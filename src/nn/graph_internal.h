@@ -23,7 +23,8 @@ mdm_status mdm_import_onnx(mdm_graph *graph, const mdm_mapping *map, const mdm_g
 mdm_status mdm_graph_add_output(mdm_graph *graph, mdm_node *node, const char *name);
 
 /* TensorFlow's SAME: out = ceil(in / stride), the odd pixel of padding at the end. pad: top, left, bottom, right. */
-void mdm_same_padding(int pad[4], int64_t height, int64_t width, const int kernel[2], const int stride[2], const int dilation[2]);
+void mdm_same_padding(int pad[4], int64_t height, int64_t width, const int kernel[2], const int stride[2],
+                      const int dilation[2]);
 
 /* 1,C,H,W from N,H,W,C and back. */
 mdm_node *mdm_from_channels_last(mdm_nn *nn, mdm_node *x);

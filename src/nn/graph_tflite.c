@@ -14,12 +14,12 @@
 typedef struct tensor {
     int rank;
     int64_t shape[8];
-    int type;                 /* TFLite's: 0 f32, 1 f16, 2 i32 */
+    int type;                  /* TFLite's: 0 f32, 1 f16, 2 i32 */
     const unsigned char *data; /* of a constant */
     size_t size;
     mdm_node *node;
-    int uses;                 /* how many operations and outputs read it */
-    int same_as;              /* DEQUANTIZE of a constant: its index + 1 */
+    int uses;    /* how many operations and outputs read it */
+    int same_as; /* DEQUANTIZE of a constant: its index + 1 */
 } tensor;
 
 typedef struct importer {
@@ -28,8 +28,8 @@ typedef struct importer {
     mdm_fb buffer;
     tensor *tensors;
     uint32_t count;
-    int64_t batch;            /* of the file's input; taken as 1 */
-    char operation[64];       /* being imported, for messages */
+    int64_t batch;      /* of the file's input; taken as 1 */
+    char operation[64]; /* being imported, for messages */
 } importer;
 
 static mdm_status bad(const importer *m, const char *what)
@@ -57,8 +57,15 @@ static mdm_status floats_of(float **out, size_t *count, const importer *m, const
     if (!t->data || t->type > 2 || n > t->size || n * size != t->size)
         return bad(m, "a weight is missing, sparse or of a type that is not known");
     MDM_TRY(mdm_alloc(out, n, sizeof **out, "constant"));
-    mdm_array array = {.name = m->operation, .dtype = t->type == 1 ? MDM_F16 : t->type == 2 ? MDM_I32 : MDM_F32, .rank = 1,
-                       .shape = {(int64_t)n}, .data = t->data, .size = t->size, .scale = 1};
+    mdm_array array = {.name = m->operation,
+                       .dtype = t->type == 1   ? MDM_F16
+                                : t->type == 2 ? MDM_I32
+                                               : MDM_F32,
+                       .rank = 1,
+                       .shape = {(int64_t)n},
+                       .data = t->data,
+                       .size = t->size,
+                       .scale = 1};
     *count = n;
     return mdm_array_to_f32(*out, n, &array);
 }
@@ -71,7 +78,8 @@ static void reorder(float *out, const float *in, const int64_t shape[4], const i
         for (int64_t b = 0; b < shape[order[1]]; b++)
             for (int64_t c = 0; c < shape[order[2]]; c++)
                 for (int64_t d = 0; d < shape[order[3]]; d++)
-                    *out++ = in[a * stride[order[0]] + b * stride[order[1]] + c * stride[order[2]] + d * stride[order[3]]];
+                    *out++ =
+                        in[a * stride[order[0]] + b * stride[order[1]] + c * stride[order[2]] + d * stride[order[3]]];
 }
 
 /* A constant with four axes, in another order of axes; `rank` axes of the file are right-aligned. */
@@ -168,7 +176,8 @@ static mdm_status pool(importer *m, const operation *o, mdm_pool_kind kind)
 {
     tensor *x = tensor_at(m, o->in_index[0]);
     int pad[4] = {0}, one[2] = {1, 1};
-    int stride[2] = {(int)option(o, 2, 4), (int)option(o, 1, 4)}, kernel[2] = {(int)option(o, 4, 4), (int)option(o, 3, 4)};
+    int stride[2] = {(int)option(o, 2, 4), (int)option(o, 1, 4)},
+        kernel[2] = {(int)option(o, 4, 4), (int)option(o, 3, 4)};
     if (!x || !x->node || x->rank != 4 || stride[0] < 1 || stride[1] < 1)
         return bad(m, "pooling without a picture or stride");
     if (option(o, 0, 1) == 0)
@@ -234,7 +243,9 @@ static mdm_status resize(importer *m, const operation *o)
     if (!x || !x->node || x->rank != 4 || !s || !s->data || s->type != 2 || s->size != sizeof size)
         return bad(m, "resizing without a picture or size");
     memcpy(size, s->data, sizeof size);
-    mdm_resize how = option(o, 2, 1) ? MDM_BILINEAR_ALIGN_CORNERS : option(o, 3, 1) ? MDM_BILINEAR : MDM_BILINEAR_ASYMMETRIC;
+    mdm_resize how = option(o, 2, 1)   ? MDM_BILINEAR_ALIGN_CORNERS
+                     : option(o, 3, 1) ? MDM_BILINEAR
+                                       : MDM_BILINEAR_ASYMMETRIC;
     o->result->node = mdm_nn_resize(m->nn, x->node, size[0], size[1], how);
     return MDM_OK;
 }
@@ -496,7 +507,8 @@ static mdm_status import_all(importer *m)
         if (kind == 0)
             kind = mdm_fb_int(&code, 0, 1, 0);
         mdm_fb_string(name, sizeof name, &code, 1);
-        snprintf(m->operation, sizeof m->operation, "operation %u (code %d%s%.30s)", i, (int)kind, name[0] ? " " : "", name);
+        snprintf(m->operation, sizeof m->operation, "operation %u (code %d%s%.30s)", i, (int)kind, name[0] ? " " : "",
+                 name);
         o.in = mdm_fb_vector_field(&table, 1, 4);
         o.out = mdm_fb_vector_field(&table, 2, 4);
         o.has_options = mdm_fb_table_field(&o.options, &table, 4);

@@ -7,21 +7,22 @@
 #include <immintrin.h>
 
 /* One row's two sums; written out, since the twelve must stay in registers. */
-#define ROW(r)                                             \
-    w = _mm256_broadcast_ss(a + (r));                      \
-    s##r##0 = _mm256_fmadd_ps(w, b0, s##r##0);             \
+#define ROW(r)                                                                                                         \
+    w = _mm256_broadcast_ss(a + (r));                                                                                  \
+    s##r##0 = _mm256_fmadd_ps(w, b0, s##r##0);                                                                         \
     s##r##1 = _mm256_fmadd_ps(w, b1, s##r##1)
 #define START(r) __m256 s##r##0 = _mm256_set1_ps(bias && (r) < rows ? bias[r] : 0.0f), s##r##1 = s##r##0
-#define STORE(r)                                                                  \
-    if ((r) < rows) {                                                             \
-        float *to = columns == MDM_GEMM_COLUMNS ? c + (r)*row_stride : rest;      \
-        _mm256_storeu_ps(to, s##r##0);                                            \
-        _mm256_storeu_ps(to + 8, s##r##1);                                        \
-        for (int j = 0; to == rest && j < columns; j++)                           \
-            c[(r)*row_stride + (size_t)j] = rest[j];                              \
+#define STORE(r)                                                                                                       \
+    if ((r) < rows) {                                                                                                  \
+        float *to = columns == MDM_GEMM_COLUMNS ? c + (r)*row_stride : rest;                                           \
+        _mm256_storeu_ps(to, s##r##0);                                                                                 \
+        _mm256_storeu_ps(to + 8, s##r##1);                                                                             \
+        for (int j = 0; to == rest && j < columns; j++)                                                                \
+            c[(r)*row_stride + (size_t)j] = rest[j];                                                                   \
     }
 
-void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b, int k, const float *bias, int rows, int columns)
+void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b, int k, const float *bias, int rows,
+                    int columns)
 {
     START(0);
     START(1);
@@ -61,7 +62,8 @@ void mdm_axpy(float *y, float a, const float *x, int count)
 
 #else
 
-void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b, int k, const float *bias, int rows, int columns)
+void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b, int k, const float *bias, int rows,
+                    int columns)
 {
     float sum[MDM_GEMM_ROWS][MDM_GEMM_COLUMNS];
     for (int r = 0; r < MDM_GEMM_ROWS; r++)

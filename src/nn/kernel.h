@@ -7,7 +7,7 @@
 
 #include "nn/nn.h"
 
-#define MDM_GEMM_ROWS 6
+#define MDM_GEMM_ROWS    6
 #define MDM_GEMM_COLUMNS 16
 
 /* c[r][j] = bias[r] + sum_k a[k][r] b[k][j] for r < rows <= 6, j < columns <= 16. a: k x 6, b: k x 16, packed. */

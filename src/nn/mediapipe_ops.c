@@ -40,7 +40,8 @@ static void run_matrix(float *out, const float *const *arguments, void *user)
 
 mdm_node *mdm_landmarks_to_matrix(mdm_nn *nn, mdm_node *landmarks, const unsigned char *options, size_t size)
 {
-    static const char *const keys[] = {"left_rotation_idx", "right_rotation_idx", "output_width", "output_height", "scale_x", "scale_y"};
+    static const char *const keys[] = {
+        "left_rotation_idx", "right_rotation_idx", "output_width", "output_height", "scale_x", "scale_y"};
     double value[6], subset[MAX_SUBSET], target = 0;
     matrix_call *c = mdm_nn_own(nn, 1, sizeof *c);
     if (!c || !landmarks)
@@ -53,7 +54,8 @@ mdm_node *mdm_landmarks_to_matrix(mdm_nn *nn, mdm_node *landmarks, const unsigne
     int64_t points = mdm_nn_dim(landmarks, 1);
     for (int i = 0; i < c->count; i++) {
         if (!(subset[i] >= 0 && subset[i] < (double)points))
-            return mdm_nn_fail(nn, MDM_ERR_INPUT, "Landmarks2TransformMatrix: point %g of %lld", subset[i], (long long)points);
+            return mdm_nn_fail(nn, MDM_ERR_INPUT, "Landmarks2TransformMatrix: point %g of %lld", subset[i],
+                               (long long)points);
         c->subset[i] = (int)subset[i];
     }
     bool fine = c->count > 0 && mdm_nn_dim(landmarks, 0) == 3;
@@ -91,7 +93,8 @@ static void run_sample(float *out, const float *const *arguments, void *user)
             float tx = sx - (float)x0, ty = sy - (float)y0;
             for (int k = 0; k < c->channels; k++) {
                 const float *p = arguments[0] + (k * c->in_height + y0) * c->in_width + x0;
-                to[k * c->height * c->width] = (1 - ty) * ((1 - tx) * p[0] + tx * p[dx]) + ty * ((1 - tx) * p[dy] + tx * p[dy + dx]);
+                to[k * c->height * c->width] =
+                    (1 - ty) * ((1 - tx) * p[0] + tx * p[dx]) + ty * ((1 - tx) * p[dy] + tx * p[dy + dx]);
             }
         }
 }
@@ -101,11 +104,13 @@ mdm_node *mdm_transform_bilinear(mdm_nn *nn, mdm_node *x, mdm_node *matrix, int 
     sample_call *c = mdm_nn_own(nn, 1, sizeof *c);
     if (!c || !x || !matrix)
         return NULL;
-    if (mdm_nn_dim(matrix, 0) != 4 || mdm_nn_dim(matrix, 1) != 4 || height < 1 || width < 1 || height > 1024 || width > 1024)
+    if (mdm_nn_dim(matrix, 0) != 4 || mdm_nn_dim(matrix, 1) != 4 || height < 1 || width < 1 || height > 1024 ||
+        width > 1024)
         return mdm_nn_fail(nn, MDM_ERR_INPUT, "TransformTensorBilinear to %d x %d", width, height);
     *c = (sample_call){(int)mdm_nn_dim(x, 2), (int)mdm_nn_dim(x, 1), (int)mdm_nn_dim(x, 0), height, width};
     mdm_node *arguments[2] = {x, matrix};
-    return mdm_nn_host(nn, &(mdm_host_operation){run_sample, c}, arguments, 2, 4, (int64_t[]){1, c->channels, height, width});
+    return mdm_nn_host(nn, &(mdm_host_operation){run_sample, c}, arguments, 2, 4,
+                       (int64_t[]){1, c->channels, height, width});
 }
 
 static void run_landmarks(float *out, const float *const *arguments, void *user)
@@ -124,7 +129,8 @@ mdm_node *mdm_transform_landmarks(mdm_nn *nn, mdm_node *landmarks, mdm_node *mat
     if (!count || !landmarks || !matrix)
         return NULL;
     if (mdm_nn_dim(landmarks, 0) != 2 || mdm_nn_dim(matrix, 0) != 4 || mdm_nn_dim(matrix, 1) != 4)
-        return mdm_nn_fail(nn, MDM_ERR_INPUT, "TransformLandmarks on points of %lld numbers", (long long)mdm_nn_dim(landmarks, 0));
+        return mdm_nn_fail(nn, MDM_ERR_INPUT, "TransformLandmarks on points of %lld numbers",
+                           (long long)mdm_nn_dim(landmarks, 0));
     *count = (int)mdm_nn_dim(landmarks, 1);
     mdm_node *arguments[2] = {landmarks, matrix};
     return mdm_nn_host(nn, &(mdm_host_operation){run_landmarks, count}, arguments, 2, 3, (int64_t[]){1, *count, 2});

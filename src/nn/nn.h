@@ -40,26 +40,41 @@ typedef enum mdm_store { MDM_STORE_F32, MDM_STORE_F16, MDM_STORE_Q8_0 } mdm_stor
 mdm_node *mdm_nn_weight(mdm_nn *nn, const mdm_tensor_file *file, const char *name, mdm_store store, int rank,
                         const int64_t *shape);
 /* The same from floats in memory, which are copied. */
-mdm_node *mdm_nn_constant(mdm_nn *nn, const char *name, const float *values, mdm_store store, int rank, const int64_t *shape);
+mdm_node *mdm_nn_constant(mdm_nn *nn, const char *name, const float *values, mdm_store store, int rank,
+                          const int64_t *shape);
 
 /* ---- layers ---- */
 
 typedef enum mdm_activation {
-    MDM_LINEAR, MDM_RELU, MDM_RELU6, MDM_PRELU, MDM_LEAKY_RELU, MDM_SILU, MDM_GELU, MDM_GELU_ERF, MDM_HARDSWISH,
-    MDM_HARDSIGMOID, MDM_SIGMOID, MDM_TANH, MDM_ABS, MDM_EXP, MDM_SQRT, MDM_ELU,
+    MDM_LINEAR,
+    MDM_RELU,
+    MDM_RELU6,
+    MDM_PRELU,
+    MDM_LEAKY_RELU,
+    MDM_SILU,
+    MDM_GELU,
+    MDM_GELU_ERF,
+    MDM_HARDSWISH,
+    MDM_HARDSIGMOID,
+    MDM_SIGMOID,
+    MDM_TANH,
+    MDM_ABS,
+    MDM_EXP,
+    MDM_SQRT,
+    MDM_ELU,
 } mdm_activation;
 
 /* y = x W^T + b. x [.., in], weight [out, in], bias [out] or NULL -> [.., out]. */
 mdm_node *mdm_nn_linear(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bias);
 
 typedef struct mdm_conv {
-    int stride[2];    /* down, across; 0 counts as 1 */
-    int pad[4];       /* top, left, bottom, right; TF's SAME pads more at the bottom and right */
-    int dilation[2];  /* 0 counts as 1 */
-    int groups;       /* 0 or 1: dense; = channels: depthwise; others: grouped */
+    int stride[2];             /* down, across; 0 counts as 1 */
+    int pad[4];                /* top, left, bottom, right; TF's SAME pads more at the bottom and right */
+    int dilation[2];           /* 0 counts as 1 */
+    int groups;                /* 0 or 1: dense; = channels: depthwise; others: grouped */
     mdm_activation activation; /* applied after the bias */
-    mdm_node *slope;  /* of MDM_PRELU: [C_out] */
-    float alpha;      /* of MDM_LEAKY_RELU */
+    mdm_node *slope;           /* of MDM_PRELU: [C_out] */
+    float alpha;               /* of MDM_LEAKY_RELU */
 } mdm_conv;
 
 /* x [1,C,H,W] (or N > 1), weight [C_out, C/groups, kh, kw] (a weight or constant leaf), bias [C_out] or NULL. */
@@ -94,18 +109,18 @@ mdm_node *mdm_nn_softmax(mdm_nn *nn, mdm_node *x); /* last axis */
 typedef enum mdm_pool_kind { MDM_POOL_MAX, MDM_POOL_AVERAGE } mdm_pool_kind;
 /* pad: top, left, bottom, right. Padding never wins a maximum; `count_pad`: averages count it (ONNX's option), else only
  * the real pixels. */
-mdm_node *mdm_nn_pool(mdm_nn *nn, mdm_node *x, mdm_pool_kind kind, const int kernel[2], const int stride[2], const int pad[4],
-                      bool count_pad);
+mdm_node *mdm_nn_pool(mdm_nn *nn, mdm_node *x, mdm_pool_kind kind, const int kernel[2], const int stride[2],
+                      const int pad[4], bool count_pad);
 mdm_node *mdm_nn_global_mean(mdm_nn *nn, mdm_node *x); /* [N,C,H,W] -> [N,C,1,1] */
 typedef enum mdm_resize { MDM_NEAREST, MDM_BILINEAR, MDM_BILINEAR_ALIGN_CORNERS, MDM_BILINEAR_ASYMMETRIC } mdm_resize;
 /* BILINEAR: half-pixel centres; ASYMMETRIC: TF 1's default (source = out * scale). */
 mdm_node *mdm_nn_resize(mdm_nn *nn, mdm_node *x, int height, int width, mdm_resize how);
-mdm_node *mdm_nn_pixel_shuffle(mdm_nn *nn, mdm_node *x, int factor);   /* PyTorch's channel order */
+mdm_node *mdm_nn_pixel_shuffle(mdm_nn *nn, mdm_node *x, int factor); /* PyTorch's channel order */
 mdm_node *mdm_nn_pixel_unshuffle(mdm_nn *nn, mdm_node *x, int factor);
 
 /* ---- shapes ---- */
 
-int64_t mdm_nn_dim(const mdm_node *x, int from_last);                     /* extent of the axis: 0 = last */
+int64_t mdm_nn_dim(const mdm_node *x, int from_last); /* extent of the axis: 0 = last */
 mdm_node *mdm_nn_reshape(mdm_nn *nn, mdm_node *x, int rank, const int64_t *shape);
 /* Axes in PyTorch's order over 4 axes (leading ones are 1): out axis i is in axis order[i]. The result is contiguous. */
 mdm_node *mdm_nn_permute(mdm_nn *nn, mdm_node *x, const int order[4]);
@@ -114,7 +129,7 @@ mdm_node *mdm_nn_concat(mdm_nn *nn, mdm_node *a, mdm_node *b, int from_last);
 mdm_node *mdm_nn_slice(mdm_nn *nn, mdm_node *x, int from_last, int64_t from, int64_t to);
 /* Zeros around, per axis of the last four: before[i], after[i] with i = 0 the last axis. */
 mdm_node *mdm_nn_pad(mdm_nn *nn, mdm_node *x, const int before[4], const int after[4]);
-mdm_node *mdm_nn_mean(mdm_nn *nn, mdm_node *x, int from_last);            /* keeps the axis with extent 1 */
+mdm_node *mdm_nn_mean(mdm_nn *nn, mdm_node *x, int from_last); /* keeps the axis with extent 1 */
 
 /* ---- arithmetic; the smaller operand is repeated where its extents are 1 ---- */
 
@@ -124,8 +139,9 @@ mdm_node *mdm_nn_mul(mdm_nn *nn, mdm_node *a, mdm_node *b);
 mdm_node *mdm_nn_div(mdm_nn *nn, mdm_node *a, mdm_node *b);
 mdm_node *mdm_nn_scale(mdm_nn *nn, mdm_node *x, float factor, float offset); /* factor * x + offset */
 mdm_node *mdm_nn_clamp(mdm_nn *nn, mdm_node *x, float low, float high);
-mdm_node *mdm_nn_matmul(mdm_nn *nn, mdm_node *a, mdm_node *b);               /* [B,M,K] x [B,K,N] -> [B,M,N] */
-mdm_node *mdm_nn_embedding(mdm_nn *nn, mdm_node *table /* [V,C] */, const int32_t *ids, int count); /* -> [count,C], ids fixed */
+mdm_node *mdm_nn_matmul(mdm_nn *nn, mdm_node *a, mdm_node *b); /* [B,M,K] x [B,K,N] -> [B,M,N] */
+mdm_node *mdm_nn_embedding(mdm_nn *nn, mdm_node *table /* [V,C] */, const int32_t *ids,
+                           int count); /* -> [count,C], ids fixed */
 
 /* A host function inside the graph, for the odd operation no vocabulary should have to know. `arguments` are contiguous;
  * run() fills `out` (floats, `shape`) from them; `user` must outlive the context. */

@@ -29,7 +29,8 @@ static void unfold(float *out, const conv_call *c, const float *in, int from, in
     for (int panel = 0; panel * columns < count; panel++) {
         int base = from + panel * columns, live = count - panel * columns < columns ? count - panel * columns : columns;
         float *row = out + (size_t)panel * k_total * (size_t)columns;
-        if (c->kernel[0] == 1 && c->kernel[1] == 1 && c->stride[0] == 1 && c->stride[1] == 1 && !c->pad[0] && !c->pad[1]) {
+        if (c->kernel[0] == 1 && c->kernel[1] == 1 && c->stride[0] == 1 && c->stride[1] == 1 && !c->pad[0] &&
+            !c->pad[1]) {
             for (int ch = 0; ch < channels; ch++, row += columns) {
                 const float *source = in + (size_t)ch * (size_t)(height * width) + base;
                 if (live == columns) {
@@ -172,7 +173,8 @@ static float *pack(mdm_nn *nn, const float *weights, int groups, int out_channel
     for (int g = 0; packed && g < groups; g++)
         for (int o = 0; o < out_channels; o++)
             for (int i = 0; i < k; i++)
-                packed[(((size_t)g * (size_t)blocks + (size_t)(o / rows)) * (size_t)k + (size_t)i) * (size_t)rows + (size_t)(o % rows)] =
+                packed[(((size_t)g * (size_t)blocks + (size_t)(o / rows)) * (size_t)k + (size_t)i) * (size_t)rows +
+                       (size_t)(o % rows)] =
                     weights[((size_t)g * (size_t)out_channels + (size_t)o) * (size_t)k + (size_t)i];
     return packed;
 }
@@ -200,18 +202,19 @@ mdm_node *mdm_nn_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
         int64_t reach = (int64_t)(c->kernel[i] - 1) * c->dilation[i] + 1;
         int64_t room = (int64_t)c->in_size[i] + conv->pad[i] + conv->pad[i + 2] - reach;
         if (conv->pad[i] < 0 || conv->pad[i + 2] < 0 || conv->pad[i] > 4096 || conv->pad[i + 2] > 4096 || room < 0)
-            return mdm_nn_fail(nn, MDM_ERR_INPUT, "convolution \"%s\": a kernel of %d on %d pixels", kernel->name, c->kernel[i],
-                               c->in_size[i]);
+            return mdm_nn_fail(nn, MDM_ERR_INPUT, "convolution \"%s\": a kernel of %d on %d pixels", kernel->name,
+                               c->kernel[i], c->in_size[i]);
         c->out_size[i] = (int)(room / c->stride[i] + 1);
     }
     if (c->in_channels % c->groups || c->out_channels % c->groups || weight->ne[2] * c->groups != x->ne[2])
-        return mdm_nn_fail(nn, MDM_ERR_INPUT, "convolution \"%s\": %d channels in %d groups for a kernel of %lld", kernel->name,
-                           c->in_channels, c->groups, (long long)weight->ne[2]);
+        return mdm_nn_fail(nn, MDM_ERR_INPUT, "convolution \"%s\": %d channels in %d groups for a kernel of %lld",
+                           kernel->name, c->in_channels, c->groups, (long long)weight->ne[2]);
     c->activation = conv->activation;
     c->alpha = conv->alpha;
     if (bias && !(c->bias = mdm_nn_copy_vector(nn, bias, c->out_channels, "the bias of a convolution")))
         return NULL;
-    if (conv->activation == MDM_PRELU && !(c->slope = mdm_nn_copy_vector(nn, conv->slope, c->out_channels, "the slope of a convolution")))
+    if (conv->activation == MDM_PRELU &&
+        !(c->slope = mdm_nn_copy_vector(nn, conv->slope, c->out_channels, "the slope of a convolution")))
         return NULL;
     int64_t ne[4] = {c->out_size[1], c->out_size[0], c->out_channels, x->ne[3]};
     bool depthwise = c->groups > 1 && c->groups == c->in_channels && c->groups == c->out_channels;
@@ -221,8 +224,9 @@ mdm_node *mdm_nn_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
         if (!(c->weights = mdm_nn_own(nn, (size_t)c->out_channels * taps, sizeof(float))))
             return NULL;
         memcpy(c->weights, kernel->host, (size_t)c->out_channels * taps * sizeof(float));
-        scratch = (size_t)((c->out_size[0] - 1) * c->stride[0] + (c->kernel[0] - 1) * c->dilation[0] + 1) *
-                  (size_t)((c->out_size[1] - 1) * c->stride[1] + (c->kernel[1] - 1) * c->dilation[1] + 1 + c->stride[1]);
+        scratch =
+            (size_t)((c->out_size[0] - 1) * c->stride[0] + (c->kernel[0] - 1) * c->dilation[0] + 1) *
+            (size_t)((c->out_size[1] - 1) * c->stride[1] + (c->kernel[1] - 1) * c->dilation[1] + 1 + c->stride[1]);
     } else {
         int k = c->in_channels / c->groups * c->kernel[0] * c->kernel[1];
         if (!(c->weights = pack(nn, kernel->host, c->groups, c->out_channels / c->groups, k)))
@@ -243,8 +247,10 @@ mdm_node *mdm_nn_conv2d_transposed(mdm_nn *nn, mdm_node *x, mdm_node *weight, md
         return NULL;
     mdm_leaf *kernel = mdm_nn_leaf_of(nn, weight);
     int64_t in = weight->ne[3], out = weight->ne[2], side = weight->ne[0];
-    if (!kernel || !kernel->host || side != stride || weight->ne[1] != side || in != x->ne[2] || stride < 1 || stride > 16)
-        return mdm_nn_fail(nn, MDM_ERR_INPUT, "a transposed convolution of %lld x %lld by %d: only kernel = stride is known",
+    if (!kernel || !kernel->host || side != stride || weight->ne[1] != side || in != x->ne[2] || stride < 1 ||
+        stride > 16)
+        return mdm_nn_fail(nn, MDM_ERR_INPUT,
+                           "a transposed convolution of %lld x %lld by %d: only kernel = stride is known",
                            (long long)weight->ne[1], (long long)side, stride);
     /* every output pixel comes from one input pixel: a 1x1 convolution to out*k*k channels, then a pixel shuffle */
     int64_t taps = side * side;

@@ -211,7 +211,8 @@ static enum ggml_type ggml_type_of(mdm_store store)
     return types[store];
 }
 
-mdm_node *mdm_nn_constant(mdm_nn *nn, const char *name, const float *values, mdm_store store, int rank, const int64_t *shape)
+mdm_node *mdm_nn_constant(mdm_nn *nn, const char *name, const float *values, mdm_store store, int rank,
+                          const int64_t *shape)
 {
     mdm_leaf *leaf = add_leaf(nn, name, ggml_type_of(store), rank, shape);
     if (!leaf)
@@ -229,7 +230,8 @@ mdm_node *mdm_nn_weight(mdm_nn *nn, const mdm_tensor_file *file, const char *nam
         return NULL;
     const mdm_array *array = mdm_tensor_file_find(file, name);
     if (!array)
-        return mdm_nn_fail(nn, MDM_ERR_INPUT, "weight \"%s\" is not in the file; get the model again (mmdm models verify)", name);
+        return mdm_nn_fail(nn, MDM_ERR_INPUT,
+                           "weight \"%s\" is not in the file; get the model again (mmdm models verify)", name);
     bool same = array->rank == rank;
     for (int i = 0; same && i < rank; i++)
         same = array->shape[i] == shape[i];
@@ -259,8 +261,8 @@ mdm_node *mdm_nn_contiguous(mdm_nn *nn, mdm_node *x)
     return ggml_is_contiguous(x) ? x : ggml_cont(nn->nodes, x);
 }
 
-mdm_node *mdm_nn_custom(mdm_nn *nn, const int64_t ne[4], mdm_node *const *arguments, int count, mdm_custom_run run, void *user,
-                        bool serial)
+mdm_node *mdm_nn_custom(mdm_nn *nn, const int64_t ne[4], mdm_node *const *arguments, int count, mdm_custom_run run,
+                        void *user, bool serial)
 {
     struct ggml_tensor *list[8];
     if (nn->status)
@@ -405,8 +407,8 @@ mdm_status mdm_nn_set(mdm_nn *nn, const char *input, const float *values, size_t
 {
     mdm_node *node = find_node(nn, input);
     if (!nn->built || !node || (size_t)ggml_nelements(node) != count)
-        return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\": input \"%s\" with %zu values, expected %lld", nn->name, input, count,
-                        node ? (long long)ggml_nelements(node) : 0);
+        return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\": input \"%s\" with %zu values, expected %lld", nn->name,
+                        input, count, node ? (long long)ggml_nelements(node) : 0);
     memcpy(node->data, values, count * sizeof(float));
     return MDM_OK;
 }
@@ -424,8 +426,8 @@ mdm_status mdm_nn_get(mdm_nn *nn, const char *output, float *values, size_t coun
 {
     const mdm_node *node = find_node(nn, output);
     if (!nn->built || !node || (size_t)ggml_nelements(node) != count)
-        return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\": output \"%s\" with %zu values, expected %lld", nn->name, output,
-                        count, node ? (long long)ggml_nelements(node) : 0);
+        return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\": output \"%s\" with %zu values, expected %lld", nn->name,
+                        output, count, node ? (long long)ggml_nelements(node) : 0);
     memcpy(values, node->data, count * sizeof(float));
     return MDM_OK;
 }

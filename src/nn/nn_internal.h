@@ -7,7 +7,7 @@
 #include "nn/nn.h"
 
 #define MDM_NN_MAX_NODES 16384
-#define MDM_NN_NAME 64 /* GGML_MAX_NAME: longer names are cut by ggml */
+#define MDM_NN_NAME      64 /* GGML_MAX_NAME: longer names are cut by ggml */
 
 /* A weight, constant or input. Weights keep their values here until build, for packing and upload. */
 typedef struct mdm_leaf {
@@ -66,7 +66,7 @@ mdm_node *mdm_nn_contiguous(mdm_nn *nn, mdm_node *x);
 
 typedef void (*mdm_custom_run)(struct ggml_tensor *dst, int ith, int nth, void *user);
 /* A custom operation with result extents ne (ggml's order); `serial` runs it on one thread. */
-mdm_node *mdm_nn_custom(mdm_nn *nn, const int64_t ne[4], mdm_node *const *arguments, int count, mdm_custom_run run, void *user,
-                        bool serial);
+mdm_node *mdm_nn_custom(mdm_nn *nn, const int64_t ne[4], mdm_node *const *arguments, int count, mdm_custom_run run,
+                        void *user, bool serial);
 
 #endif

@@ -145,7 +145,8 @@ mdm_node *mdm_nn_rms_norm_channels(mdm_nn *nn, mdm_node *x, mdm_node *gain, floa
         mdm_leaf *leaf = mdm_nn_leaf_of(nn, gain);
         float *copy;
         if (!leaf || !leaf->host || (int64_t)leaf->count != x->ne[2])
-            return mdm_nn_fail(nn, MDM_ERR_INPUT, "the gain of a channel norm must be a weight of %lld values", (long long)x->ne[2]);
+            return mdm_nn_fail(nn, MDM_ERR_INPUT, "the gain of a channel norm must be a weight of %lld values",
+                               (long long)x->ne[2]);
         if (!(copy = mdm_nn_own(nn, leaf->count, sizeof *copy)))
             return NULL;
         for (size_t i = 0; i < leaf->count; i++)
@@ -163,7 +164,8 @@ mdm_node *mdm_nn_group_norm(mdm_nn *nn, mdm_node *x, int groups, mdm_node *gain,
         return mdm_nn_fail(nn, MDM_ERR_INPUT, "group norm of %lld channels in %d groups", (long long)x->ne[2], groups);
     int64_t channel[4] = {1, x->ne[2], 1, 1};
     x = ggml_group_norm(CTX, x, groups, epsilon);
-    return affine(nn, x, gain ? mdm_nn_reshape(nn, gain, 4, channel) : NULL, shift ? mdm_nn_reshape(nn, shift, 4, channel) : NULL);
+    return affine(nn, x, gain ? mdm_nn_reshape(nn, gain, 4, channel) : NULL,
+                  shift ? mdm_nn_reshape(nn, shift, 4, channel) : NULL);
 }
 
 /* [B,L,heads*d] -> ggml's [d, L, heads, B], the width padded to `width`. */
@@ -184,13 +186,14 @@ mdm_node *mdm_nn_attention(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, in
         return NULL;
     if (heads < 1 || q->ne[0] % heads || k->ne[0] != q->ne[0] || v->ne[0] != q->ne[0] || k->ne[1] != v->ne[1] ||
         q->ne[3] != 1 || k->ne[3] != 1)
-        return mdm_nn_fail(nn, MDM_ERR_INPUT, "attention of %d heads on widths %lld, %lld, %lld", heads, (long long)q->ne[0],
-                           (long long)k->ne[0], (long long)v->ne[0]);
+        return mdm_nn_fail(nn, MDM_ERR_INPUT, "attention of %d heads on widths %lld, %lld, %lld", heads,
+                           (long long)q->ne[0], (long long)k->ne[0], (long long)v->ne[0]);
     int64_t d = q->ne[0] / heads, length = q->ne[1], batch = q->ne[2], all = q->ne[0];
     if (scale == 0)
         scale = 1 / sqrtf((float)d);
     /* f32 scores by two matrix products: exact, and as fast as the f16 kernel at the lengths we meet (<= 4096) */
-    mdm_node *scores = ggml_mul_mat(CTX, split_heads(nn, k, heads, d), split_heads(nn, q, heads, d)); /* [Lk, Lq, heads, B] */
+    mdm_node *scores =
+        ggml_mul_mat(CTX, split_heads(nn, k, heads, d), split_heads(nn, q, heads, d)); /* [Lk, Lq, heads, B] */
     scores = ggml_soft_max_ext(CTX, scores, NULL, scale, 0);
     mdm_node *values = ggml_reshape_4d(CTX, v, d, heads, v->ne[1], v->ne[2]);
     values = ggml_cont(CTX, ggml_permute(CTX, values, 1, 2, 0, 3)); /* [Lk, d, heads, B] */

@@ -41,8 +41,8 @@ static void run_pool(struct ggml_tensor *dst, int ith, int nth, void *user)
     }
 }
 
-mdm_node *mdm_nn_pool(mdm_nn *nn, mdm_node *x, mdm_pool_kind kind, const int kernel[2], const int stride[2], const int pad[4],
-                      bool count_pad)
+mdm_node *mdm_nn_pool(mdm_nn *nn, mdm_node *x, mdm_pool_kind kind, const int kernel[2], const int stride[2],
+                      const int pad[4], bool count_pad)
 {
     if (!x || nn->status)
         return NULL;

@@ -25,7 +25,8 @@ mdm_node *mdm_nn_reshape(mdm_nn *nn, mdm_node *x, int rank, const int64_t *shape
             break;
     }
     if (total != ggml_nelements(x))
-        return mdm_nn_fail(nn, MDM_ERR_INPUT, "reshape of %lld values to %lld", (long long)ggml_nelements(x), (long long)total);
+        return mdm_nn_fail(nn, MDM_ERR_INPUT, "reshape of %lld values to %lld", (long long)ggml_nelements(x),
+                           (long long)total);
     return ggml_reshape_4d(CTX, x, ne[0], ne[1], ne[2], ne[3]);
 }
 
@@ -50,8 +51,8 @@ mdm_node *mdm_nn_concat(mdm_nn *nn, mdm_node *a, mdm_node *b, int from_last)
         return NULL;
     for (int i = 0; i < 4; i++)
         if (from_last < 0 || from_last > 3 || (i != from_last && a->ne[i] != b->ne[i]))
-            return mdm_nn_fail(nn, MDM_ERR_INPUT, "concatenation over axis %d of unlike shapes (%lld and %lld)", from_last,
-                               (long long)a->ne[i], (long long)b->ne[i]);
+            return mdm_nn_fail(nn, MDM_ERR_INPUT, "concatenation over axis %d of unlike shapes (%lld and %lld)",
+                               from_last, (long long)a->ne[i], (long long)b->ne[i]);
     return ggml_concat(CTX, a, b, from_last);
 }
 
@@ -84,7 +85,8 @@ static void run_pad(struct ggml_tensor *dst, int ith, int nth, void *user)
         float *row = out + r * dst->ne[0];
         memset(row, 0, (size_t)dst->ne[0] * sizeof(float));
         if (i1 >= 0 && i1 < x->ne[1] && i2 >= 0 && i2 < x->ne[2] && i3 >= 0 && i3 < x->ne[3])
-            memcpy(row + call->before[0], in + ((i3 * x->ne[2] + i2) * x->ne[1] + i1) * x->ne[0], (size_t)x->ne[0] * sizeof(float));
+            memcpy(row + call->before[0], in + ((i3 * x->ne[2] + i2) * x->ne[1] + i1) * x->ne[0],
+                   (size_t)x->ne[0] * sizeof(float));
     }
 }
 
@@ -153,7 +155,8 @@ static void run_sum(struct ggml_tensor *dst, int ith, int nth, void *user)
     const sum_call *call = user;
     int64_t plane = dst->ne[0] * dst->ne[1], planes = dst->ne[2] * dst->ne[3];
     for (int64_t p = ith; p < planes; p += nth) {
-        const float *a = (const float *)dst->src[0]->data + p * plane, *b = (const float *)dst->src[1]->data + p * plane;
+        const float *a = (const float *)dst->src[0]->data + p * plane,
+                    *b = (const float *)dst->src[1]->data + p * plane;
         float *out = (float *)dst->data + p * plane;
         for (int64_t i = 0; i < plane; i++)
             out[i] = a[i] + b[i];
@@ -164,10 +167,12 @@ static void run_sum(struct ggml_tensor *dst, int ith, int nth, void *user)
 
 mdm_node *mdm_nn_add(mdm_nn *nn, mdm_node *a, mdm_node *b)
 {
-    if (a && b && !nn->status && ggml_are_same_shape(a, b) && a->ne[2] * a->ne[3] >= 4) { /* pictures: can take an activation */
+    if (a && b && !nn->status && ggml_are_same_shape(a, b) &&
+        a->ne[2] * a->ne[3] >= 4) { /* pictures: can take an activation */
         sum_call *call = mdm_nn_own(nn, 1, sizeof *call);
         mdm_node *arguments[2] = {a, b};
-        return call ? mdm_nn_can_fuse(nn, mdm_nn_custom(nn, a->ne, arguments, 2, run_sum, call, false), &call->activation, &call->slope)
+        return call ? mdm_nn_can_fuse(nn, mdm_nn_custom(nn, a->ne, arguments, 2, run_sum, call, false),
+                                      &call->activation, &call->slope)
                     : NULL;
     }
     if (a && b && ggml_nelements(a) < ggml_nelements(b)) {

@@ -36,7 +36,8 @@ static mdm_status add_arrays(mdm_tensor_file *file, const struct gguf_context *g
         size_t offset = start + gguf_get_tensor_offset(gguf, i);
         if (offset < start)
             return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" lies outside the file", path, name);
-        MDM_TRY(mdm_tensor_file_add(file, &array, file->map.data, file->map.size, offset, gguf_get_tensor_size(gguf, i), path));
+        MDM_TRY(mdm_tensor_file_add(file, &array, file->map.data, file->map.size, offset, gguf_get_tensor_size(gguf, i),
+                                    path));
     }
     return MDM_OK;
 }

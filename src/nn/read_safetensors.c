@@ -12,8 +12,9 @@
 static const struct {
     const char *name;
     mdm_dtype dtype;
-} types[] = {{"F32", MDM_F32}, {"F16", MDM_F16}, {"BF16", MDM_BF16}, {"F64", MDM_F64}, {"I8", MDM_I8},   {"U8", MDM_U8},
-             {"I16", MDM_I16}, {"U16", MDM_U16}, {"I32", MDM_I32},   {"I64", MDM_I64}, {"BOOL", MDM_BOOL}};
+} types[] = {{"F32", MDM_F32}, {"F16", MDM_F16}, {"BF16", MDM_BF16}, {"F64", MDM_F64},
+             {"I8", MDM_I8},   {"U8", MDM_U8},   {"I16", MDM_I16},   {"U16", MDM_U16},
+             {"I32", MDM_I32}, {"I64", MDM_I64}, {"BOOL", MDM_BOOL}};
 
 static mdm_status read_entry(mdm_tensor_file *file, const char *name, const json_t *entry, const unsigned char *data,
                              size_t size, const char *path)
@@ -25,10 +26,12 @@ static mdm_status read_entry(mdm_tensor_file *file, const char *name, const json
     while (type && i < sizeof types / sizeof *types && strcmp(types[i].name, type))
         i++;
     if (!type || i == sizeof types / sizeof *types)
-        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" has type %s, which is not known", path, name, type ? type : "(none)");
+        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" has type %s, which is not known", path, name,
+                        type ? type : "(none)");
     array.dtype = types[i].dtype;
     if (!json_is_array(shape) || json_array_size(shape) > MDM_MAX_RANK || json_array_size(offsets) != 2)
-        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" lacks a shape of at most %d axes or two offsets", path, name, MDM_MAX_RANK);
+        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" lacks a shape of at most %d axes or two offsets", path, name,
+                        MDM_MAX_RANK);
     array.rank = (int)json_array_size(shape);
     for (int k = 0; k < array.rank; k++) {
         const json_t *extent = json_array_get(shape, (size_t)k);
@@ -36,10 +39,11 @@ static mdm_status read_entry(mdm_tensor_file *file, const char *name, const json
             return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\": axis %d is not a whole number", path, name, k);
         array.shape[k] = json_integer_value(extent);
     }
-    json_int_t from = json_integer_value(json_array_get(offsets, 0)), to = json_integer_value(json_array_get(offsets, 1));
+    json_int_t from = json_integer_value(json_array_get(offsets, 0)),
+               to = json_integer_value(json_array_get(offsets, 1));
     if (from < 0 || to < from || (uint64_t)to > size)
-        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\": bytes %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT " of %zu", path,
-                        name, from, to, size);
+        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\": bytes %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT " of %zu",
+                        path, name, from, to, size);
     return mdm_tensor_file_add(file, &array, data, size, (size_t)from, (size_t)(to - from), path);
 }
 
@@ -47,7 +51,8 @@ static mdm_status read_meta(mdm_tensor_file *file, json_t *meta)
 {
     const char *key;
     json_t *value;
-    json_object_foreach(meta, key, value) {
+    json_object_foreach(meta, key, value)
+    {
         if (json_is_string(value))
             MDM_TRY(mdm_tensor_file_add_meta(file, key, json_string_value(value)));
     }
@@ -62,8 +67,8 @@ mdm_status mdm_read_safetensors(mdm_tensor_file *file, const char *path)
     for (int i = 7; i >= 0; i--)
         length = length << 8 | file->map.data[i];
     if (length > MAX_HEADER || length > file->map.size - 8)
-        return mdm_fail(MDM_ERR_INPUT, "%s: a header of %" PRIu64 " bytes in a file of %zu; not a safetensors file", path, length,
-                        file->map.size);
+        return mdm_fail(MDM_ERR_INPUT, "%s: a header of %" PRIu64 " bytes in a file of %zu; not a safetensors file",
+                        path, length, file->map.size);
     const unsigned char *data = file->map.data + 8 + length;
     size_t size = file->map.size - 8 - (size_t)length;
     json_error_t error;
@@ -75,10 +80,12 @@ mdm_status mdm_read_safetensors(mdm_tensor_file *file, const char *path)
     const char *name;
     json_t *entry;
     mdm_status status = MDM_OK;
-    json_object_foreach(root, name, entry) {
+    json_object_foreach(root, name, entry)
+    {
         if (status)
             break;
-        status = strcmp(name, "__metadata__") ? read_entry(file, name, entry, data, size, path) : read_meta(file, entry);
+        status =
+            strcmp(name, "__metadata__") ? read_entry(file, name, entry, data, size, path) : read_meta(file, entry);
     }
     json_decref(root);
     return status;
@@ -103,8 +110,8 @@ mdm_status mdm_safetensors_write(const char *path, const mdm_array *arrays, size
         for (int k = 0; k < arrays[i].rank; k++)
             json_array_append_new(shape, json_integer(arrays[i].shape[k]));
         json_object_set_new(root, arrays[i].name,
-                            json_pack("{s:s, s:o, s:[I,I]}", "dtype", type, "shape", shape, "data_offsets", (json_int_t)at,
-                                      (json_int_t)(at + arrays[i].size)));
+                            json_pack("{s:s, s:o, s:[I,I]}", "dtype", type, "shape", shape, "data_offsets",
+                                      (json_int_t)at, (json_int_t)(at + arrays[i].size)));
         at += arrays[i].size;
     }
     char *header = json_dumps(root, JSON_COMPACT);

@@ -18,7 +18,8 @@ static mdm_status add_shard(mdm_tensor_file *file, const char *path, const char 
         return mdm_fail(MDM_ERR_INPUT, "%s: shard \"%s\", expected a plain file name", path, shard ? shard : "");
     const char *slash = strrchr(path, '/');
     char *full = NULL;
-    mdm_status status = slash ? mdm_format(&full, "%.*s/%s", (int)(slash - path), path, shard) : mdm_strdup(&full, shard);
+    mdm_status status =
+        slash ? mdm_format(&full, "%.*s/%s", (int)(slash - path), path, shard) : mdm_strdup(&full, shard);
     unsigned char *data = NULL;
     size_t size = 0;
     if (!status)
@@ -41,7 +42,8 @@ static mdm_status dtype_of(mdm_dtype *out, const char *name, const char *path)
     static const struct {
         const char *name;
         mdm_dtype dtype;
-    } types[] = {{"float32", MDM_F32}, {"int32", MDM_I32}, {"uint8", MDM_U8}, {"uint16", MDM_U16}, {"float16", MDM_F16}, {"bool", MDM_BOOL}};
+    } types[] = {{"float32", MDM_F32}, {"int32", MDM_I32},   {"uint8", MDM_U8},
+                 {"uint16", MDM_U16},  {"float16", MDM_F16}, {"bool", MDM_BOOL}};
     for (size_t i = 0; name && i < sizeof types / sizeof *types; i++)
         if (!strcmp(types[i].name, name)) {
             *out = types[i].dtype;
@@ -85,21 +87,23 @@ static mdm_status read_manifest(mdm_tensor_file *file, const json_t *manifest, c
 {
     size_t at = 0, g;
     const json_t *group;
-    json_array_foreach(manifest, g, group) {
+    json_array_foreach(manifest, g, group)
+    {
         json_t *paths;
         MDM_TRY(mdm_json_array(&paths, group, "paths", path));
         for (size_t i = 0; i < json_array_size(paths); i++)
             MDM_TRY(add_shard(file, path, json_string_value(json_array_get(paths, i))));
     }
-    json_array_foreach(manifest, g, group) {
+    json_array_foreach(manifest, g, group)
+    {
         json_t *weights;
         MDM_TRY(mdm_json_array(&weights, group, "weights", path));
         for (size_t i = 0; i < json_array_size(weights); i++)
             MDM_TRY(add_weight(file, json_array_get(weights, i), &at, path));
     }
     if (at != file->extra_size)
-        return mdm_fail(MDM_ERR_INPUT, "%s: its weights take %zu bytes, the shards hold %zu; get the files again", path, at,
-                        file->extra_size);
+        return mdm_fail(MDM_ERR_INPUT, "%s: its weights take %zu bytes, the shards hold %zu; get the files again", path,
+                        at, file->extra_size);
     return MDM_OK;
 }
 
@@ -110,9 +114,10 @@ mdm_status mdm_read_tfjs(mdm_tensor_file *file, const char *path)
     if (!root)
         return mdm_fail(MDM_ERR_INPUT, "%s: line %d: %s", path, error.line, error.text);
     const json_t *manifest = json_is_array(root) ? root : json_object_get(root, "weightsManifest");
-    mdm_status status = json_is_array(manifest)
-                            ? read_manifest(file, manifest, path)
-                            : mdm_fail(MDM_ERR_INPUT, "%s: no list of weights; expected a TFJS model or weights manifest", path);
+    mdm_status status =
+        json_is_array(manifest)
+            ? read_manifest(file, manifest, path)
+            : mdm_fail(MDM_ERR_INPUT, "%s: no list of weights; expected a TFJS model or weights manifest", path);
     json_decref(root);
     return status;
 }

@@ -8,7 +8,7 @@
 #include "nn/tensor_file_internal.h"
 
 #define MAX_ARRAYS 100000
-#define MAX_NAME 512
+#define MAX_NAME   512
 
 size_t mdm_dtype_size(mdm_dtype dtype)
 {
@@ -22,15 +22,18 @@ mdm_status mdm_tensor_file_add(mdm_tensor_file *file, const mdm_array *array, co
     size_t expected = mdm_dtype_size(array->dtype);
     const char *name = array->name;
     if (strlen(name) > MAX_NAME || file->count >= MAX_ARRAYS)
-        return mdm_fail(MDM_ERR_INPUT, "%s: a name of %zu characters or more than %d arrays", path, strlen(name), MAX_ARRAYS);
+        return mdm_fail(MDM_ERR_INPUT, "%s: a name of %zu characters or more than %d arrays", path, strlen(name),
+                        MAX_ARRAYS);
     if (array->rank < 0 || array->rank > MDM_MAX_RANK)
-        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" has %d axes, at most %d are known", path, name, array->rank, MDM_MAX_RANK);
+        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" has %d axes, at most %d are known", path, name, array->rank,
+                        MDM_MAX_RANK);
     for (int i = 0; i < array->rank; i++)
         if (array->shape[i] < 0 || !mdm_mul_size(&expected, expected, (size_t)array->shape[i]))
             return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" has an impossible shape", path, name);
     if (expected != bytes || offset > size || bytes > size - offset)
-        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" takes %zu bytes at %zu of %zu, its shape says %zu; get the file again", path,
-                        name, bytes, offset, size, expected);
+        return mdm_fail(MDM_ERR_INPUT,
+                        "%s: \"%s\" takes %zu bytes at %zu of %zu, its shape says %zu; get the file again", path, name,
+                        bytes, offset, size, expected);
     if (file->count == file->capacity) {
         size_t capacity = file->capacity ? file->capacity * 2 : 64;
         MDM_TRY(mdm_realloc(&file->array, capacity, sizeof *file->array, "arrays"));
@@ -168,12 +171,12 @@ static float half_to_float(uint16_t h)
 }
 
 /* Each type's loop, reading unaligned. */
-#define CONVERT(type, expression)                                     \
-    for (size_t i = 0; i < count; i++) {                              \
-        type v;                                                       \
-        memcpy(&v, (const char *)array->data + i * sizeof v, sizeof v); \
-        out[i] = (float)(expression);                                 \
-    }                                                                 \
+#define CONVERT(type, expression)                                                                                      \
+    for (size_t i = 0; i < count; i++) {                                                                               \
+        type v;                                                                                                        \
+        memcpy(&v, (const char *)array->data + i * sizeof v, sizeof v);                                                \
+        out[i] = (float)(expression);                                                                                  \
+    }                                                                                                                  \
     break
 
 mdm_status mdm_array_to_f32(float *out, size_t count, const mdm_array *array)

@@ -7,7 +7,19 @@
 
 #include "base/status.h"
 
-typedef enum mdm_dtype { MDM_F32, MDM_F16, MDM_BF16, MDM_F64, MDM_I8, MDM_U8, MDM_I16, MDM_U16, MDM_I32, MDM_I64, MDM_BOOL } mdm_dtype;
+typedef enum mdm_dtype {
+    MDM_F32,
+    MDM_F16,
+    MDM_BF16,
+    MDM_F64,
+    MDM_I8,
+    MDM_U8,
+    MDM_I16,
+    MDM_U16,
+    MDM_I32,
+    MDM_I64,
+    MDM_BOOL
+} mdm_dtype;
 
 size_t mdm_dtype_size(mdm_dtype dtype);
 

@@ -6,12 +6,12 @@
 #include "nn/tensor_file.h"
 
 struct mdm_tensor_file {
-    mdm_mapping map;          /* the file itself */
-    unsigned char *extra;     /* data that had to be gathered (shards) */
+    mdm_mapping map;      /* the file itself */
+    unsigned char *extra; /* data that had to be gathered (shards) */
     size_t extra_size;
     mdm_array *array;
     size_t count, capacity;
-    char **meta;              /* key, value, key, value, ... */
+    char **meta; /* key, value, key, value, ... */
     size_t meta_count, meta_capacity;
 };
 

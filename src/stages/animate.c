@@ -30,14 +30,18 @@ mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work)
         status = mdm_json_array(&persons, plan, "persons", path);
     size_t i, k;
     json_t *person, *track;
-    json_array_foreach(persons, i, person) {
-        const char *id = json_string_value(json_object_get(person, "id")), *action = json_string_value(json_object_get(person, "action"));
-        if (status || !id || strlen(id) >= sizeof out->role[0].person || strchr(id, '/') || !action || strcmp(action, "replace"))
+    json_array_foreach(persons, i, person)
+    {
+        const char *id = json_string_value(json_object_get(person, "id")),
+                   *action = json_string_value(json_object_get(person, "action"));
+        if (status || !id || strlen(id) >= sizeof out->role[0].person || strchr(id, '/') || !action ||
+            strcmp(action, "replace"))
             continue;
         char *portrait = NULL;
         status = mdm_format(&portrait, "%s/portraits/%s.png", work->folder, id);
         if (!status && mdm_file_exists(portrait)) {
-            json_array_foreach(json_object_get(person, "tracks"), k, track) {
+            json_array_foreach(json_object_get(person, "tracks"), k, track)
+            {
                 if (out->count == MDM_CAST_MAX || !json_is_integer(track))
                     break;
                 mdm_role *role = &out->role[out->count++];
@@ -53,8 +57,8 @@ mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work)
     return status;
 }
 
-mdm_status mdm_portrait_load(mdm_standin *out, const char *person, const mdm_clip_work *work, mdm_face_detector *detector,
-                             mdm_face_mesh *mesher, const mdm_canonical *canonical)
+mdm_status mdm_portrait_load(mdm_standin *out, const char *person, const mdm_clip_work *work,
+                             mdm_face_detector *detector, mdm_face_mesh *mesher, const mdm_canonical *canonical)
 {
     char *path = NULL;
     mdm_image image = {0};
@@ -69,7 +73,8 @@ mdm_status mdm_portrait_load(mdm_standin *out, const char *person, const mdm_cli
         status = mdm_face_detector_run(found, 8, &count, detector, &image, region, 0.4f);
     }
     if (!status && count < 1)
-        status = mdm_fail(MDM_ERR_INPUT, "%s: no face in the portrait; draw another (mmdm portrait) or give one by hand", path);
+        status = mdm_fail(MDM_ERR_INPUT,
+                          "%s: no face in the portrait; draw another (mmdm portrait) or give one by hand", path);
     if (!status) {
         mdm_face_roi_from_detection(&roi, &found[0]);
         for (int i = 0; i < 3 && !status; i++) { /* as on a still: the crop settles after a few looks */
@@ -144,8 +149,8 @@ static mdm_status prepare(animator *a)
     for (int i = 0; i < a->cast.count; i++) {
         const mdm_role *role = &a->cast.role[i];
         if (role->track < 0 || role->track >= a->found.tracks.count)
-            return mdm_fail(MDM_ERR_CONFIG, "%s/plan.json: %s has track %d, tracks.json has %d tracks", a->work->folder, role->person,
-                            role->track, a->found.tracks.count);
+            return mdm_fail(MDM_ERR_CONFIG, "%s/plan.json: %s has track %d, tracks.json has %d tracks", a->work->folder,
+                            role->person, role->track, a->found.tracks.count);
         const mdm_track *track = &a->found.tracks.track[role->track];
         bool any = false;
         for (int k = 0; k < track->count; k++)
@@ -213,7 +218,8 @@ static mdm_status animate(animator *a)
             status = calibrate(a, actor);
         mdm_log(MDM_LOG_DEBUG, "track %d: %d of %d probe frames", actor->motion->track, actor->kept, actor->wanted);
         if (!status)
-            status = mdm_close_loop(actor->motion, &actor->standin, &a->canonical, a->mesher, actor->probe, actor->kept);
+            status =
+                mdm_close_loop(actor->motion, &actor->standin, &a->canonical, a->mesher, actor->probe, actor->kept);
     }
     for (int i = 0; i < a->motions.count && !status; i++) /* last: light and corrections are read off the true motion */
         for (int k = 0; k < a->cast.count; k++)

@@ -32,7 +32,7 @@ typedef struct mdm_cast {
 mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work);
 
 /* portraits/<person>.png made ready: its mesh is fitted with the given networks. */
-mdm_status mdm_portrait_load(mdm_standin *out, const char *person, const mdm_clip_work *work, mdm_face_detector *detector,
-                             mdm_face_mesh *mesher, const mdm_canonical *canonical);
+mdm_status mdm_portrait_load(mdm_standin *out, const char *person, const mdm_clip_work *work,
+                             mdm_face_detector *detector, mdm_face_mesh *mesher, const mdm_canonical *canonical);
 
 #endif

@@ -60,7 +60,8 @@ void mdm_casting_distances(float out[MDM_CASTING_NETS], const mdm_casting *casti
     }
 }
 
-float mdm_casting_room(const mdm_casting *casting, const mdm_casting_face *face, const mdm_casting_face *others, int count)
+float mdm_casting_room(const mdm_casting *casting, const mdm_casting_face *face, const mdm_casting_face *others,
+                       int count)
 {
     float distance[MDM_CASTING_NETS], room = INFINITY;
     mdm_casting_distances(distance, casting, face, others, count);

@@ -21,7 +21,8 @@ mdm_status mdm_casting_embed(mdm_casting_face *out, mdm_casting *casting, const 
 
 /* Smallest distance to any of `count` faces, in units of each network's own "same person" threshold, over both networks:
  * 1 is where they would take two pictures for one person. Infinite for none. */
-float mdm_casting_room(const mdm_casting *casting, const mdm_casting_face *face, const mdm_casting_face *others, int count);
+float mdm_casting_room(const mdm_casting *casting, const mdm_casting_face *face, const mdm_casting_face *others,
+                       int count);
 /* The distances themselves, smallest over `others`; for the record. */
 void mdm_casting_distances(float out[MDM_CASTING_NETS], const mdm_casting *casting, const mdm_casting_face *face,
                            const mdm_casting_face *others, int count);

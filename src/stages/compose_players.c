@@ -46,7 +46,8 @@ static mdm_status ready(struct mdm_players *players, mdm_compose *compose, const
             continue; /* the plan was edited since: the face is covered */
         if (motion->track >= tracks->count || tracks->track[motion->track].first != motion->first ||
             tracks->track[motion->track].count != motion->count)
-            status = mdm_fail(MDM_ERR_INPUT, "%s: motion.json does not fit tracks.json; run `mmdm animate` again", work->folder);
+            status = mdm_fail(MDM_ERR_INPUT, "%s: motion.json does not fit tracks.json; run `mmdm animate` again",
+                              work->folder);
         if (status == MDM_OK)
             status = mdm_portrait_load(&p->standin, person, work, detector, mesher, &players->canonical);
         if (status == MDM_OK)
@@ -78,7 +79,8 @@ mdm_status mdm_compose_players_open(mdm_compose *compose)
     if (status == MDM_OK)
         status = mdm_alloc(&players->player, (size_t)players->motions.count, sizeof *players->player, "stand-ins");
     if (status == MDM_OK)
-        status = mdm_alloc(&players->of_track, (size_t)compose->found.tracks.count, sizeof *players->of_track, "stand-ins");
+        status =
+            mdm_alloc(&players->of_track, (size_t)compose->found.tracks.count, sizeof *players->of_track, "stand-ins");
     for (int i = 0; status == MDM_OK && i < compose->found.tracks.count; i++)
         players->of_track[i] = -1;
     if (status == MDM_OK && players->motions.count > 0) {

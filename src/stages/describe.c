@@ -17,9 +17,9 @@
 #include "stages/stage.h"
 #include "stages/visit.h"
 
-#define LOOKS        10    /* frames of a track that age, gender, race and glasses are read from */
-#define SMALLEST     20.0f /* px */
-#define PER_SECOND   5     /* readings of the expression */
+#define LOOKS      10    /* frames of a track that age, gender, race and glasses are read from */
+#define SMALLEST   20.0f /* px */
+#define PER_SECOND 5     /* readings of the expression */
 
 typedef struct person_seen {
     double age[MDM_ATTRIBUTES_AGES], gender[MDM_ATTRIBUTES_GENDERS], race[MDM_ATTRIBUTES_RACES];
@@ -36,7 +36,7 @@ typedef struct describer {
     mdm_attributes *attributes;
     mdm_age_gender *age_gender;
     mdm_expression *expression;
-    int stride;        /* frames between readings of the expression */
+    int stride; /* frames between readings of the expression */
 } describer;
 
 static int largest(const double *values, int count)
@@ -53,7 +53,8 @@ static void skin_lab(double lab[3], const mdm_image *image, const float (*p)[3])
     static const int where[5] = {205, 425, 50, 280, 151};
     double rgb[3] = {0}, xyz[3], f[3];
     for (int i = 0; i < 5; i++) {
-        int x = (int)fminf(fmaxf(p[where[i]][0], 0), (float)image->width - 1), y = (int)fminf(fmaxf(p[where[i]][1], 0), (float)image->height - 1);
+        int x = (int)fminf(fmaxf(p[where[i]][0], 0), (float)image->width - 1),
+            y = (int)fminf(fmaxf(p[where[i]][1], 0), (float)image->height - 1);
         const uint8_t *at = image->data + (size_t)y * image->stride + 3 * (size_t)x;
         for (int k = 0; k < 3; k++) {
             double v = at[k] / 255.0;
@@ -105,10 +106,12 @@ static bool is_look(const mdm_track *track, int number)
 static bool is_reading(const mdm_track *track, int number, int stride)
 {
     int index = number - track->first;
-    return index >= 0 && index < track->count && track->frame[index].has_mesh && number % stride == 0 && track->frame[index].box[2] >= SMALLEST;
+    return index >= 0 && index < track->count && track->frame[index].has_mesh && number % stride == 0 &&
+           track->frame[index].box[2] >= SMALLEST;
 }
 
-static mdm_status read_expression(describer *d, person_seen *seen, const mdm_image *image, const mdm_mesh *mesh, int number)
+static mdm_status read_expression(describer *d, person_seen *seen, const mdm_image *image, const mdm_mesh *mesh,
+                                  int number)
 {
     mdm_expression_result result;
     double prob[MDM_EXPRESSIONS];
@@ -160,9 +163,10 @@ static json_t *caption_of(const person_seen *s, const mdm_track *track)
 {
     char text[256];
     int race = largest(s->race, MDM_ATTRIBUTES_RACES);
-    snprintf(text, sizeof text, "%s, about %s, %s%s, mostly %s; seen in %d frames", largest(s->gender, 2) ? "a man" : "a woman",
-             mdm_facegen_age_names[largest(s->age, MDM_ATTRIBUTES_AGES)], mdm_facegen_race_names[race],
-             s->glasses > 0 ? ", with glasses" : "", mdm_expression_names[largest(s->expression, MDM_EXPRESSIONS)], track->count);
+    snprintf(text, sizeof text, "%s, about %s, %s%s, mostly %s; seen in %d frames",
+             largest(s->gender, 2) ? "a man" : "a woman", mdm_facegen_age_names[largest(s->age, MDM_ATTRIBUTES_AGES)],
+             mdm_facegen_race_names[race], s->glasses > 0 ? ", with glasses" : "",
+             mdm_expression_names[largest(s->expression, MDM_EXPRESSIONS)], track->count);
     for (char *p = text; *p; p++)
         *p = *p == '_' ? ' ' : *p;
     return json_string(text);
@@ -179,13 +183,17 @@ static json_t *track_json(const person_seen *s, const mdm_track *track)
     json_object_set_new(age, "years", json_real(round(s->years / s->weight * 10) / 10));
     json_object_set_new(out, "age", age);
     json_object_set_new(out, "gender", classed("value", s->gender, genders, 2, s->weight));
-    json_object_set_new(out, "race", classed("value", s->race, mdm_facegen_race_names, MDM_ATTRIBUTES_RACES, s->weight));
+    json_object_set_new(out, "race",
+                        classed("value", s->race, mdm_facegen_race_names, MDM_ATTRIBUTES_RACES, s->weight));
     double score = s->glasses / s->weight;
-    json_object_set_new(out, "glasses", json_pack("{s:b, s:f}", "value", score > 0, "confidence", 1 / (1 + exp(-2 * fabs(score)))));
-    json_t *expression = classed("dominant", s->expression, mdm_expression_names, MDM_EXPRESSIONS, s->expressions ? s->expressions : 1);
+    json_object_set_new(out, "glasses",
+                        json_pack("{s:b, s:f}", "value", score > 0, "confidence", 1 / (1 + exp(-2 * fabs(score)))));
+    json_t *expression =
+        classed("dominant", s->expression, mdm_expression_names, MDM_EXPRESSIONS, s->expressions ? s->expressions : 1);
     json_object_set_new(expression, "frames", s->frames);
     json_object_set_new(out, "expression", expression);
-    json_object_set_new(out, "skin", json_pack("[f,f,f]", s->lab[0] / s->weight, s->lab[1] / s->weight, s->lab[2] / s->weight));
+    json_object_set_new(out, "skin",
+                        json_pack("[f,f,f]", s->lab[0] / s->weight, s->lab[1] / s->weight, s->lab[2] / s->weight));
     json_object_set_new(out, "caption", caption_of(s, track));
     return out;
 }
@@ -223,11 +231,13 @@ static mdm_status describe_all(describer *d)
     for (int i = 0; i < count; i++)
         json_array_append_new(tracks, track_json(&d->seen[i], &d->found.tracks.track[i]));
     char scene[160], *path = NULL;
-    snprintf(scene, sizeof scene, "%s of %.1f s, %d x %d, %d face track%s, %d region%s with text%s", d->clip.still ? "a still" : "a video",
-             mdm_clip_length(&d->clip), d->clip.width, d->clip.height, count, count == 1 ? "" : "s", d->found.region_count,
-             d->found.region_count == 1 ? "" : "s", d->clip.grey ? ", grey or infra-red" : "");
-    json_t *root = json_pack("{s:i, s:o, s:{s:s}, s:[s,s,s,s]}", "version", 1, "tracks", tracks, "scene", "caption", scene, "networks",
-                             "attributes-a", "face-api age_gender", "face-api expression", "glasses by rule");
+    snprintf(scene, sizeof scene, "%s of %.1f s, %d x %d, %d face track%s, %d region%s with text%s",
+             d->clip.still ? "a still" : "a video", mdm_clip_length(&d->clip), d->clip.width, d->clip.height, count,
+             count == 1 ? "" : "s", d->found.region_count, d->found.region_count == 1 ? "" : "s",
+             d->clip.grey ? ", grey or infra-red" : "");
+    json_t *root =
+        json_pack("{s:i, s:o, s:{s:s}, s:[s,s,s,s]}", "version", 1, "tracks", tracks, "scene", "caption", scene,
+                  "networks", "attributes-a", "face-api age_gender", "face-api expression", "glasses by rule");
     if (!status)
         status = mdm_join_path(&path, d->work->folder, "context.json");
     if (!status)

@@ -50,13 +50,14 @@ mdm_status mdm_stage_embed(mdm_clip_work *work)
     if (!status)
         status = mdm_found_read(&found, work->folder);
     if (!status && found.frames != (int)clip.frames)
-        status = mdm_fail(MDM_ERR_INPUT, "%s: tracks.json is of %d frames, clip.json of %zu; run `mmdm find` again", work->folder,
-                          found.frames, clip.frames);
+        status = mdm_fail(MDM_ERR_INPUT, "%s: tracks.json is of %d frames, clip.json of %zu; run `mmdm find` again",
+                          work->folder, found.frames, clip.frames);
     if (!status)
         status = mdm_alloc(&e.wanted, clip.frames, 1, "frames to look at");
     bool any = false;
     for (int i = 0; i < found.tracks.count && !status; i++) {
-        int frames[FRAMES_PER_TRACK], count = mdm_best_frames(frames, FRAMES_PER_TRACK, &found.tracks.track[i], SMALLEST_FACE);
+        int frames[FRAMES_PER_TRACK],
+            count = mdm_best_frames(frames, FRAMES_PER_TRACK, &found.tracks.track[i], SMALLEST_FACE);
         for (int k = 0; k < count; k++)
             e.wanted[frames[k]] = 1, any = true;
     }

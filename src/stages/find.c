@@ -3,15 +3,15 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "face/tracker.h"
 #include "face/track_file.h"
+#include "face/tracker.h"
 #include "media/clip_file.h"
 #include "media/cut.h"
 #include "stages/find_text.h"
 #include "stages/stage.h"
 
-#define END_MARGIN 0.12  /* seconds a face is taken to be there before it was first and after it was last seen */
-#define LONGEST_GAP 2.0  /* seconds of a face out of sight that are bridged; the same face after longer is a new track */
+#define END_MARGIN  0.12 /* seconds a face is taken to be there before it was first and after it was last seen */
+#define LONGEST_GAP 2.0 /* seconds of a face out of sight that are bridged; the same face after longer is a new track */
 
 typedef struct finder {
     const mdm_clip *clip;

@@ -54,7 +54,10 @@ static mdm_status listen(mdm_speech *speech, mdm_audio *audio, const mdm_clip_wo
     return status;
 }
 
-static double milliseconds(double seconds) { return round(seconds * 1000) / 1000; }
+static double milliseconds(double seconds)
+{
+    return round(seconds * 1000) / 1000;
+}
 
 /* The words of a span joined by spaces. */
 static mdm_status span_text(json_t **out, const mdm_word *words, const mdm_personal_span *span)
@@ -69,7 +72,8 @@ static mdm_status span_text(json_t **out, const mdm_word *words, const mdm_perso
 }
 
 /* `shift` turns the recogniser's times into seconds from the first video frame. */
-static mdm_status write_transcript(const char *path, const mdm_word *words, size_t count, const mdm_name_lists *lists, double shift)
+static mdm_status write_transcript(const char *path, const mdm_word *words, size_t count, const mdm_name_lists *lists,
+                                   double shift)
 {
     mdm_personal_span *spans = NULL;
     size_t span_count = 0;
@@ -86,15 +90,15 @@ static mdm_status write_transcript(const char *path, const mdm_word *words, size
     for (size_t i = 0; status == MDM_OK && i < span_count; i++) {
         json_t *said = NULL;
         status = span_text(&said, words, &spans[i]);
-        json_array_append_new(personal, json_pack("{s:s, s:o, s:f, s:f, s:I, s:I}", "kind", mdm_personal_kind_name(spans[i].kind),
-                                                  "text", said ? said : json_string("?"), "start",
-                                                  milliseconds(spans[i].start + shift - EARLY), "end",
-                                                  milliseconds(spans[i].end + shift + LATE), "first_word",
-                                                  (json_int_t)spans[i].first, "last_word", (json_int_t)spans[i].last));
+        json_array_append_new(
+            personal, json_pack("{s:s, s:o, s:f, s:f, s:I, s:I}", "kind", mdm_personal_kind_name(spans[i].kind), "text",
+                                said ? said : json_string("?"), "start", milliseconds(spans[i].start + shift - EARLY),
+                                "end", milliseconds(spans[i].end + shift + LATE), "first_word",
+                                (json_int_t)spans[i].first, "last_word", (json_int_t)spans[i].last));
     }
     json_t *said = json_string(text ? text : "");
-    json_t *root = json_pack("{s:i, s:s, s:o, s:o, s:o}", "version", 1, "language", "en", "words", list, "personal", personal,
-                             "text", said ? said : json_string(""));
+    json_t *root = json_pack("{s:i, s:s, s:o, s:o, s:o}", "version", 1, "language", "en", "words", list, "personal",
+                             personal, "text", said ? said : json_string(""));
     if (status == MDM_OK)
         status = root ? mdm_json_save(root, path) : mdm_fail(MDM_ERR_MEMORY, "%s: out of memory", path);
     json_decref(root);
@@ -116,7 +120,8 @@ static mdm_status transcribe(const mdm_clip_work *work, mdm_audio *audio, double
     if (status == MDM_OK)
         status = mdm_name_lists_load(&lists, work->models);
     if (status == MDM_OK)
-        status = mdm_speech_open(&speech, model, 1); /* tiny.en's threads mostly wait for each other, and clips run side by side */
+        status = mdm_speech_open(&speech, model,
+                                 1); /* tiny.en's threads mostly wait for each other, and clips run side by side */
     if (status == MDM_OK)
         status = listen(speech, audio, work, length);
     if (status == MDM_OK)

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "stages/verify_sound.h"
 
-#define JUDGED_PER_SECOND 6 /* frames whose identity is compared */
+#define JUDGED_PER_SECOND 6   /* frames whose identity is compared */
 #define SCENE_EVERY       1.0 /* seconds between looks at the whole scene */
 
 static mdm_status load(json_t **out, const mdm_verifier *v, const char *name)
@@ -33,10 +33,11 @@ static mdm_status read_states(mdm_verifier *v)
     size_t i;
     MDM_TRY(mdm_json_array(&tracks, v->compose, "tracks", "compose.json"));
     if ((int)json_array_size(tracks) != v->found.tracks.count)
-        return mdm_fail(MDM_ERR_INPUT, "%s/compose.json: %zu tracks, tracks.json has %d; run `mmdm compose` again", v->work->folder,
-                        json_array_size(tracks), v->found.tracks.count);
+        return mdm_fail(MDM_ERR_INPUT, "%s/compose.json: %zu tracks, tracks.json has %d; run `mmdm compose` again",
+                        v->work->folder, json_array_size(tracks), v->found.tracks.count);
     MDM_TRY(mdm_alloc(&v->track, (size_t)v->found.tracks.count, sizeof *v->track, "evidence"));
-    json_array_foreach(tracks, i, track) {
+    json_array_foreach(tracks, i, track)
+    {
         const mdm_track *t = &v->found.tracks.track[i];
         const json_t *states = json_object_get(track, "state");
         MDM_TRY(mdm_alloc(&v->track[i].reading, (size_t)t->count, sizeof *v->track[i].reading, "evidence"));
@@ -88,7 +89,8 @@ static mdm_status compare(mdm_verifier *v, mdm_reader *source, mdm_reader *resul
         v->frames_out++;
         if (!more_a)
             continue;
-        double at_a = (double)(a.pts - v->clip.pts[0]) * v->clip.time_base[0] / v->clip.time_base[1], at_b = (double)b.pts * tb[0] / tb[1];
+        double at_a = (double)(a.pts - v->clip.pts[0]) * v->clip.time_base[0] / v->clip.time_base[1],
+               at_b = (double)b.pts * tb[0] / tb[1];
         if (n == 0)
             start = at_b;
         double shift = fabs(at_b - start - at_a);
@@ -98,10 +100,11 @@ static mdm_status compare(mdm_verifier *v, mdm_reader *source, mdm_reader *resul
         if (!status)
             status = mdm_frame_rgb(&b, 0, 0, 0, 0);
         if (!status && scene && (a.rgb.width != b.rgb.width || a.rgb.height != b.rgb.height))
-            status = mdm_fail(MDM_ERR_INTERNAL, "%s: the result is %d x %d, the recording %d x %d", v->work->clip_id, b.rgb.width,
-                              b.rgb.height, a.rgb.width, a.rgb.height);
+            status = mdm_fail(MDM_ERR_INTERNAL, "%s: the result is %d x %d, the recording %d x %d", v->work->clip_id,
+                              b.rgb.width, b.rgb.height, a.rgb.width, a.rgb.height);
         if (!status && scene)
-            status = mdm_verify_faces(v, &a.rgb, &b.rgb, before[0].data ? &before[0] : NULL, before[1].data ? &before[1] : NULL, (int)n);
+            status = mdm_verify_faces(v, &a.rgb, &b.rgb, before[0].data ? &before[0] : NULL,
+                                      before[1].data ? &before[1] : NULL, (int)n);
         if (!status)
             status = mdm_verify_scene(v, &a.rgb, &b.rgb, (int)n);
         for (int k = 0; k < 2 && !status; k++) {
@@ -146,17 +149,21 @@ static json_t *judges_json(const mdm_verifier *v)
 {
     double rate = mdm_verify_true_rate(v);
     json_t *out = json_array();
-    json_array_append_new(out, json_pack("{s:s, s:s, s:o, s:b, s:s}", "name", "MobileFaceNet", "measures", "reidentification", "true_match_rate",
-                                         rate < 0 ? json_null() : json_real(round(rate * 1e4) / 1e4), "used",
-                                         rate < 0 || rate >= MDM_JUDGE_TRUE_RATE, "note",
-                                         rate < 0                      ? "no pairs of frames two seconds apart"
-                                         : rate < MDM_JUDGE_TRUE_RATE ? "knows too few of the recording's own frames to decide"
-                                                                      : ""));
-    static const char *const others[][2] = {{"CenterFace", "uncovered faces"}, {"attributes-b", "age, gender, race"},
-                                            {"face-api expression", "expression"}, {"face mesh", "head pose, gaze, eyes, mouth"}};
+    json_array_append_new(
+        out, json_pack("{s:s, s:s, s:o, s:b, s:s}", "name", "MobileFaceNet", "measures", "reidentification",
+                       "true_match_rate", rate < 0 ? json_null() : json_real(round(rate * 1e4) / 1e4), "used",
+                       rate < 0 || rate >= MDM_JUDGE_TRUE_RATE, "note",
+                       rate < 0                     ? "no pairs of frames two seconds apart"
+                       : rate < MDM_JUDGE_TRUE_RATE ? "knows too few of the recording's own frames to decide"
+                                                    : ""));
+    static const char *const others[][2] = {{"CenterFace", "uncovered faces"},
+                                            {"attributes-b", "age, gender, race"},
+                                            {"face-api expression", "expression"},
+                                            {"face mesh", "head pose, gaze, eyes, mouth"}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        json_array_append_new(out, json_pack("{s:s, s:s, s:n, s:b, s:s}", "name", others[i][0], "measures", others[i][1], "true_match_rate",
-                                             "used", 1, "note", i == 3 ? "not independent: it drives the stand-in" : ""));
+        json_array_append_new(out, json_pack("{s:s, s:s, s:n, s:b, s:s}", "name", others[i][0], "measures",
+                                             others[i][1], "true_match_rate", "used", 1, "note",
+                                             i == 3 ? "not independent: it drives the stand-in" : ""));
     return out;
 }
 
@@ -165,7 +172,8 @@ static mdm_status write_evidence(mdm_verifier *v, mdm_sound_evidence *sound)
     json_t *reasons = json_array(), *persons = json_array(), *person, *root;
     double flicker = 0, frames = 0;
     size_t i;
-    json_array_foreach(json_object_get(v->plan, "persons"), i, person) {
+    json_array_foreach(json_object_get(v->plan, "persons"), i, person)
+    {
         json_t *entry = mdm_verify_person(v, person, reasons);
         if (!entry) {
             json_decref(reasons);
@@ -177,32 +185,39 @@ static mdm_status write_evidence(mdm_verifier *v, mdm_sound_evidence *sound)
         if (ratio > 0)
             flicker += ratio * n, frames += n;
         if (json_integer_value(json_object_get(json_object_get(entry, "frames"), "none")) > 0)
-            json_array_append_new(reasons, json_pack("{s:s, s:s, s:s}", "code", "uncovered", "person", json_string_value(json_object_get(entry, "id")),
-                                                     "text", "a tracked face was neither replaced nor covered in some frames"));
+            json_array_append_new(reasons, json_pack("{s:s, s:s, s:s}", "code", "uncovered", "person",
+                                                     json_string_value(json_object_get(entry, "id")), "text",
+                                                     "a tracked face was neither replaced nor covered in some frames"));
         json_array_append_new(persons, entry);
     }
     if (v->uncovered_faces)
-        complain(reasons, "uncovered", "CenterFace finds %d faces in %d frames that nobody replaced or covered", v->uncovered_faces, v->uncovered_frames);
+        complain(reasons, "uncovered", "CenterFace finds %d faces in %d frames that nobody replaced or covered",
+                 v->uncovered_faces, v->uncovered_frames);
     if (v->frames_out != v->clip.frames || v->max_pts_diff > 1)
-        complain(reasons, "timing", "%zu frames became %zu, times differ by up to %lld units", v->clip.frames, v->frames_out, v->max_pts_diff);
+        complain(reasons, "timing", "%zu frames became %zu, times differ by up to %lld units", v->clip.frames,
+                 v->frames_out, v->max_pts_diff);
     if (v->readable)
         complain(reasons, "text", "PP-OCRv4 can still read %d strings where text was to be covered", v->readable);
     double mse = v->untouched_pixels > 0 ? v->untouched_error / v->untouched_pixels : -1;
     json_t *untouched = mse < 0 ? json_null()
-                                : json_pack("{s:f, s:i}", "psnr", mse > 0 ? fmin(99, 10 * log10(65025 / mse)) : 99.0, "max_diff", v->untouched_max);
-    json_t *text = v->found.region_count ? json_pack("{s:i, s:i, s:i, s:[s]}", "regions", v->found.region_count, "looks", v->text_looks,
-                                                     "readable_after", v->readable, "readers", "PP-OCRv4")
-                                         : json_null();
-    root = json_pack("{s:i, s:s, s:b, s:o, s:o, s:o, s:{s:i, s:i, s:s, s:[]}, s:o, s:{s:I, s:I, s:I, s:f}, s:o, s:o, s:o, s:o}", "version", 1,
-                     "clip_id", v->work->clip_id, "pass", json_array_size(reasons) == 0, "reasons", reasons, "judges", judges_json(v),
-                     "persons", persons, "uncovered", "frames", v->uncovered_frames, "faces", v->uncovered_faces, "detector", "CenterFace",
-                     "examples", "untouched", untouched, "timing", "frames_in", (json_int_t)v->clip.frames, "frames_out",
-                     (json_int_t)v->frames_out, "max_pts_diff", (json_int_t)v->max_pts_diff, "audio_shift_ms", sound->shift_ms,
-                     "flicker_ratio", frames > 0 ? json_real(flicker / frames) : json_null(), "voice",
-                     sound->voice ? json_incref(sound->voice) : json_null(), "words", sound->words ? json_incref(sound->words) : json_null(),
-                     "text", text);
+                                : json_pack("{s:f, s:i}", "psnr", mse > 0 ? fmin(99, 10 * log10(65025 / mse)) : 99.0,
+                                            "max_diff", v->untouched_max);
+    json_t *text = v->found.region_count
+                       ? json_pack("{s:i, s:i, s:i, s:[s]}", "regions", v->found.region_count, "looks", v->text_looks,
+                                   "readable_after", v->readable, "readers", "PP-OCRv4")
+                       : json_null();
+    root = json_pack(
+        "{s:i, s:s, s:b, s:o, s:o, s:o, s:{s:i, s:i, s:s, s:[]}, s:o, s:{s:I, s:I, s:I, s:f}, s:o, s:o, s:o, s:o}",
+        "version", 1, "clip_id", v->work->clip_id, "pass", json_array_size(reasons) == 0, "reasons", reasons, "judges",
+        judges_json(v), "persons", persons, "uncovered", "frames", v->uncovered_frames, "faces", v->uncovered_faces,
+        "detector", "CenterFace", "examples", "untouched", untouched, "timing", "frames_in", (json_int_t)v->clip.frames,
+        "frames_out", (json_int_t)v->frames_out, "max_pts_diff", (json_int_t)v->max_pts_diff, "audio_shift_ms",
+        sound->shift_ms, "flicker_ratio", frames > 0 ? json_real(flicker / frames) : json_null(), "voice",
+        sound->voice ? json_incref(sound->voice) : json_null(), "words",
+        sound->words ? json_incref(sound->words) : json_null(), "text", text);
     char *path = NULL;
-    mdm_status status = root ? mdm_join_path(&path, v->work->folder, "evidence.json") : mdm_fail(MDM_ERR_INTERNAL, "evidence.json cannot be made");
+    mdm_status status = root ? mdm_join_path(&path, v->work->folder, "evidence.json")
+                             : mdm_fail(MDM_ERR_INTERNAL, "evidence.json cannot be made");
     if (!status)
         status = mdm_json_save(root, path);
     json_decref(root);

@@ -18,8 +18,8 @@
 
 #define MDM_JUDGE_SIZE      192   /* of MobileFaceNet's embedding */
 #define MDM_JUDGE_MATCH     0.45f /* cosine at which a frame counts as recognised: stricter for us than FAR 1e-3 (0.68) */
-#define MDM_JUDGE_TRUE_RATE 0.90  /* a judge that knows fewer genuine pairs does not decide */
-#define MDM_MATCH_SHARE     0.03  /* of a person's frames that may be recognised */
+#define MDM_JUDGE_TRUE_RATE 0.90 /* a judge that knows fewer genuine pairs does not decide */
+#define MDM_MATCH_SHARE     0.03 /* of a person's frames that may be recognised */
 
 typedef enum mdm_verify_state { MDM_VERIFY_NONE, MDM_VERIFY_COVERED, MDM_VERIFY_REPLACED } mdm_verify_state;
 
@@ -29,12 +29,12 @@ typedef struct mdm_track_reading {
     unsigned char ok;     /* both meshes were accepted */
     unsigned char judged; /* embeddings were compared */
     float angles[2][3], gaze[2][2][2], eyes[2], lips[2];
-    float likeness;       /* cosine of recording and result */
-    float motion[2];      /* mean absolute change from the frame before, inside the face */
+    float likeness;  /* cosine of recording and result */
+    float motion[2]; /* mean absolute change from the frame before, inside the face */
 } mdm_track_reading;
 
 typedef struct mdm_track_evidence {
-    mdm_track_reading *reading;   /* [track.count] */
+    mdm_track_reading *reading;      /* [track.count] */
     float (*source)[MDM_JUDGE_SIZE]; /* embeddings of the recording at judged frames; wiped */
     int *source_frame, source_count, source_capacity;
     float mean_source[MDM_JUDGE_SIZE], mean_result[MDM_JUDGE_SIZE];
@@ -67,8 +67,8 @@ typedef struct mdm_verifier {
 } mdm_verifier;
 
 /* Faces of one frame: `source` and `result` have every pixel as RGB. `before`: the frames before, NULL for the first. */
-mdm_status mdm_verify_faces(mdm_verifier *v, const mdm_image *source, const mdm_image *result, const mdm_image *source_before,
-                            const mdm_image *result_before, int number);
+mdm_status mdm_verify_faces(mdm_verifier *v, const mdm_image *source, const mdm_image *result,
+                            const mdm_image *source_before, const mdm_image *result_before, int number);
 /* Uncovered faces, readable text and untouched pixels of one frame, every scene_every frames. */
 mdm_status mdm_verify_scene(mdm_verifier *v, const mdm_image *source, const mdm_image *result, int number);
 

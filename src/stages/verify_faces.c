@@ -57,7 +57,8 @@ static mdm_status judge_identity(mdm_verifier *v, mdm_track_evidence *t, mdm_tra
     return status;
 }
 
-static mdm_status judge_attributes(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2], const mdm_mesh mesh[2])
+static mdm_status judge_attributes(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2],
+                                   const mdm_mesh mesh[2])
 {
     for (int side = 0; side < 2; side++) {
         mdm_attributes_result seen;
@@ -73,7 +74,8 @@ static mdm_status judge_attributes(mdm_verifier *v, mdm_track_evidence *t, const
     return MDM_OK;
 }
 
-static mdm_status judge_expression(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2], const mdm_mesh mesh[2])
+static mdm_status judge_expression(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2],
+                                   const mdm_mesh mesh[2])
 {
     int best[2] = {0};
     for (int side = 0; side < 2; side++) {
@@ -98,7 +100,8 @@ static float change(const mdm_image *now, const mdm_image *before, const float b
     int n = 0;
     for (int y = y0; y < y1; y++)
         for (int x = x0; x < x1; x++, n++)
-            sum += fabs((double)now->data[(size_t)y * now->stride + 3 * (size_t)x + 1] - (double)before->data[(size_t)y * before->stride + 3 * (size_t)x + 1]);
+            sum += fabs((double)now->data[(size_t)y * now->stride + 3 * (size_t)x + 1] -
+                        (double)before->data[(size_t)y * before->stride + 3 * (size_t)x + 1]);
     return n ? (float)(sum / n) : 0;
 }
 
@@ -143,8 +146,8 @@ static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *sour
     return is_look(track, number) ? judge_attributes(v, t, picture, mesh) : MDM_OK;
 }
 
-mdm_status mdm_verify_faces(mdm_verifier *v, const mdm_image *source, const mdm_image *result, const mdm_image *source_before,
-                            const mdm_image *result_before, int number)
+mdm_status mdm_verify_faces(mdm_verifier *v, const mdm_image *source, const mdm_image *result,
+                            const mdm_image *source_before, const mdm_image *result_before, int number)
 {
     for (int i = 0; i < v->found.tracks.count; i++)
         MDM_TRY(verify_track(v, i, source, result, source_before, result_before, number));

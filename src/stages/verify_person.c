@@ -8,9 +8,10 @@
 #include "models/facegen.h"
 #include "stages/verify.h"
 
-#define EYE_DEGREES 57.3f /* the eyeball turns about this for a shift of one iris offset in eye widths: asin(2 * 0.5 / 1) */
-#define BLINK_SHUT  0.5f  /* of the track's median opening, for two frames or more */
-#define BLINK_NEAR  2     /* frames between a blink and its match */
+#define EYE_DEGREES                                                                                                    \
+    57.3f /* the eyeball turns about this for a shift of one iris offset in eye widths: asin(2 * 0.5 / 1) */
+#define BLINK_SHUT 0.5f /* of the track's median opening, for two frames or more */
+#define BLINK_NEAR 2    /* frames between a blink and its match */
 
 typedef mdm_track_reading reading;
 
@@ -149,9 +150,8 @@ static const char *treatment_of(const json_t *person, const char *context)
             return lists[i];
     size_t i;
     const json_t *value;
-    json_array_foreach(json_object_get(person, "remove"), i, value)
-        if (json_is_string(value) && !strcmp(json_string_value(value), context))
-            return "remove";
+    json_array_foreach(json_object_get(person, "remove"), i,
+                       value) if (json_is_string(value) && !strcmp(json_string_value(value), context)) return "remove";
     return NULL;
 }
 
@@ -173,9 +173,10 @@ static void add_class(json_t *out, const json_t *person, const char *name, const
     int a = largest(before, count), b = largest(after, count);
     bool kept = !strcmp(treatment, "keep") || !strcmp(treatment, "coarsen");
     json_object_set_new(out, name,
-                        json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:b}", "treatment", treatment, "before", names[a], "after", names[b],
-                                  "agree", kept ? json_boolean(abs(a - b) <= tolerance) : json_null(), "exact", a == b, "judge", judge,
-                                  "independent", 1));
+                        json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:b}", "treatment", treatment, "before", names[a],
+                                  "after", names[b], "agree",
+                                  kept ? json_boolean(abs(a - b) <= tolerance) : json_null(), "exact", a == b, "judge",
+                                  judge, "independent", 1));
 }
 
 static void add_motion_contexts(json_t *out, const json_t *person, const sums *s)
@@ -184,24 +185,28 @@ static void add_motion_contexts(json_t *out, const json_t *person, const sums *s
     const char *t;
     double n = s->ok ? s->ok : NAN;
     if ((t = treatment_of(person, "head_pose")))
-        json_object_set_new(out, "head_pose", json_pack("{s:s, s:{s:o, s:o, s:o}, s:s, s:i, s:s, s:b}", "treatment", t, "error", "yaw",
-                                                        number(s->error[0] / n), "pitch", number(s->error[1] / n), "roll",
-                                                        number(s->error[2] / n), "unit", "degrees", "frames", s->ok, "judge", judge,
-                                                        "independent", 0));
+        json_object_set_new(out, "head_pose",
+                            json_pack("{s:s, s:{s:o, s:o, s:o}, s:s, s:i, s:s, s:b}", "treatment", t, "error", "yaw",
+                                      number(s->error[0] / n), "pitch", number(s->error[1] / n), "roll",
+                                      number(s->error[2] / n), "unit", "degrees", "frames", s->ok, "judge", judge,
+                                      "independent", 0));
     if ((t = treatment_of(person, "gaze")))
-        json_object_set_new(out, "gaze", json_pack("{s:s, s:o, s:s, s:i, s:s, s:b}", "treatment", t, "error", number(s->gaze / n), "unit",
-                                                   "degrees", "frames", s->ok, "judge", judge, "independent", 0));
+        json_object_set_new(out, "gaze",
+                            json_pack("{s:s, s:o, s:s, s:i, s:s, s:b}", "treatment", t, "error", number(s->gaze / n),
+                                      "unit", "degrees", "frames", s->ok, "judge", judge, "independent", 0));
     if ((t = treatment_of(person, "eyes"))) {
         int all = s->blinks[0] + s->blinks[1];
-        json_object_set_new(out, "eyes", json_pack("{s:s, s:o, s:o, s:i, s:i, s:s, s:b}", "treatment", t, "correlation",
-                                                   number(correlation(s->n, s->ex, s->ey, s->exx, s->eyy, s->exy)), "blink_f1",
-                                                   all ? number(2.0 * s->blinks_matched / all) : json_null(), "blinks", s->blinks[0],
-                                                   "blinks_after", s->blinks[1], "judge", judge, "independent", 0));
+        json_object_set_new(out, "eyes",
+                            json_pack("{s:s, s:o, s:o, s:i, s:i, s:s, s:b}", "treatment", t, "correlation",
+                                      number(correlation(s->n, s->ex, s->ey, s->exx, s->eyy, s->exy)), "blink_f1",
+                                      all ? number(2.0 * s->blinks_matched / all) : json_null(), "blinks", s->blinks[0],
+                                      "blinks_after", s->blinks[1], "judge", judge, "independent", 0));
     }
     if ((t = treatment_of(person, "mouth")))
-        json_object_set_new(out, "mouth", json_pack("{s:s, s:o, s:s, s:b}", "treatment", t, "correlation",
-                                                    number(correlation(s->n, s->lx, s->ly, s->lxx, s->lyy, s->lxy)), "judge", judge,
-                                                    "independent", 0));
+        json_object_set_new(out, "mouth",
+                            json_pack("{s:s, s:o, s:s, s:b}", "treatment", t, "correlation",
+                                      number(correlation(s->n, s->lx, s->ly, s->lxx, s->lyy, s->lxy)), "judge", judge,
+                                      "independent", 0));
 }
 
 /* Sums of a person's tracks, evidence added up into `all`. */
@@ -209,7 +214,8 @@ static mdm_status gather(sums *s, mdm_track_evidence *all, mdm_verifier *v, cons
 {
     size_t i;
     const json_t *value;
-    json_array_foreach(json_object_get(person, "tracks"), i, value) {
+    json_array_foreach(json_object_get(person, "tracks"), i, value)
+    {
         int index = (int)json_integer_value(value);
         if (index < 0 || index >= v->found.tracks.count)
             continue;
@@ -271,34 +277,41 @@ json_t *mdm_verify_person(mdm_verifier *v, const json_t *person, json_t *reasons
         return NULL;
     }
     double true_rate = mdm_verify_true_rate(v), mean = cosine(all->mean_source, all->mean_result);
-    json_t *out = json_pack("{s:s, s:{s:i, s:i, s:i, s:i}}", "id", id, "frames", "face", s.face, "replaced", s.replaced, "covered",
-                            s.covered, "none", s.none);
+    json_t *out = json_pack("{s:s, s:{s:i, s:i, s:i, s:i}}", "id", id, "frames", "face", s.face, "replaced", s.replaced,
+                            "covered", s.covered, "none", s.none);
     json_t *judges = json_object(), *contexts = json_object();
     if (s.judged) {
         json_object_set_new(judges, "MobileFaceNet",
-                            json_pack("{s:i, s:i, s:o, s:o, s:o, s:f, s:b, s:o}", "frames", s.judged, "match_frames", s.matched, "mean",
-                                      number(s.likeness / s.judged), "clip_average", number(mean), "max", number(s.likeness_max), "threshold",
-                                      (double)MDM_JUDGE_MATCH, "higher_is_closer", 1, "true_match_rate",
+                            json_pack("{s:i, s:i, s:o, s:o, s:o, s:f, s:b, s:o}", "frames", s.judged, "match_frames",
+                                      s.matched, "mean", number(s.likeness / s.judged), "clip_average", number(mean),
+                                      "max", number(s.likeness_max), "threshold", (double)MDM_JUDGE_MATCH,
+                                      "higher_is_closer", 1, "true_match_rate",
                                       true_rate < 0 ? json_null() : number(true_rate)));
         bool decides = true_rate < 0 || true_rate >= MDM_JUDGE_TRUE_RATE;
         if (decides && (s.matched > MDM_MATCH_SHARE * s.judged || mean >= (double)MDM_JUDGE_MATCH)) {
             char text[192];
-            snprintf(text, sizeof text, "MobileFaceNet recognises the person in %d of %d frames (at most %.0f %% allowed), on average %.2f (under %.2f allowed)",
+            snprintf(text, sizeof text,
+                     "MobileFaceNet recognises the person in %d of %d frames (at most %.0f %% allowed), on average "
+                     "%.2f (under %.2f allowed)",
                      s.matched, s.judged, 100 * MDM_MATCH_SHARE, mean, (double)MDM_JUDGE_MATCH);
-            json_array_append_new(reasons, json_pack("{s:s, s:s, s:s}", "code", "reidentified", "person", id, "text", text));
+            json_array_append_new(reasons,
+                                  json_pack("{s:s, s:s, s:s}", "code", "reidentified", "person", id, "text", text));
         }
     }
     if (all->looks) {
-        add_class(contexts, person, "age", all->age[0], all->age[1], mdm_facegen_age_names, MDM_ATTRIBUTES_AGES, 1, "attributes-b");
+        add_class(contexts, person, "age", all->age[0], all->age[1], mdm_facegen_age_names, MDM_ATTRIBUTES_AGES, 1,
+                  "attributes-b");
         add_class(contexts, person, "gender", all->gender[0], all->gender[1], genders, 2, 0, "attributes-b");
-        add_class(contexts, person, "race", all->race[0], all->race[1], mdm_facegen_race_names, MDM_ATTRIBUTES_RACES, 0, "attributes-b");
+        add_class(contexts, person, "race", all->race[0], all->race[1], mdm_facegen_race_names, MDM_ATTRIBUTES_RACES, 0,
+                  "attributes-b");
     }
     const char *treatment = treatment_of(person, "expression");
     if (treatment && all->expressions)
         json_object_set_new(contexts, "expression",
-                            json_pack("{s:s, s:i, s:i, s:s, s:s, s:s, s:b}", "treatment", treatment, "agree_frames", all->expressions_agree,
-                                      "frames", all->expressions, "before", mdm_expression_names[largest(all->expression[0], MDM_EXPRESSIONS)],
-                                      "after", mdm_expression_names[largest(all->expression[1], MDM_EXPRESSIONS)], "judge",
+                            json_pack("{s:s, s:i, s:i, s:s, s:s, s:s, s:b}", "treatment", treatment, "agree_frames",
+                                      all->expressions_agree, "frames", all->expressions, "before",
+                                      mdm_expression_names[largest(all->expression[0], MDM_EXPRESSIONS)], "after",
+                                      mdm_expression_names[largest(all->expression[1], MDM_EXPRESSIONS)], "judge",
                                       "face-api expression", "independent", 1));
     add_motion_contexts(contexts, person, &s);
     if (s.motions && s.motion[0] > 0)

@@ -106,7 +106,8 @@ static bool may_change(mdm_verifier *v, int x, int y, int number)
 {
     for (int i = 0; i < v->found.tracks.count; i++) {
         const mdm_track_frame *at = mdm_track_at(&v->found.tracks.track[i], number);
-        if (at && (float)x > at->box[0] - AROUND_FACE * at->box[2] && (float)x < at->box[0] + (1 + AROUND_FACE) * at->box[2] &&
+        if (at && (float)x > at->box[0] - AROUND_FACE * at->box[2] &&
+            (float)x < at->box[0] + (1 + AROUND_FACE) * at->box[2] &&
             (float)y > at->box[1] - AROUND_FACE * at->box[3] && (float)y < at->box[1] + (1 + AROUND_FACE) * at->box[3])
             return true;
     }
@@ -116,8 +117,10 @@ static bool may_change(mdm_verifier *v, int x, int y, int number)
         if (at < 0 || at >= region->count)
             continue;
         const float(*c)[2] = (const float(*)[2])region->quad[at].corner;
-        float x0 = fminf(fminf(c[0][0], c[1][0]), fminf(c[2][0], c[3][0])), x1 = fmaxf(fmaxf(c[0][0], c[1][0]), fmaxf(c[2][0], c[3][0]));
-        float y0 = fminf(fminf(c[0][1], c[1][1]), fminf(c[2][1], c[3][1])), y1 = fmaxf(fmaxf(c[0][1], c[1][1]), fmaxf(c[2][1], c[3][1]));
+        float x0 = fminf(fminf(c[0][0], c[1][0]), fminf(c[2][0], c[3][0])),
+              x1 = fmaxf(fmaxf(c[0][0], c[1][0]), fmaxf(c[2][0], c[3][0]));
+        float y0 = fminf(fminf(c[0][1], c[1][1]), fminf(c[2][1], c[3][1])),
+              y1 = fmaxf(fmaxf(c[0][1], c[1][1]), fmaxf(c[2][1], c[3][1]));
         float margin = 0.6f * (y1 - y0) + 16;
         if ((float)x > x0 - margin && (float)x < x1 + margin && (float)y > y0 - margin && (float)y < y1 + margin)
             return true;
@@ -137,7 +140,8 @@ static void compare_untouched(mdm_verifier *v, const mdm_image *source, const md
         for (int x = 0; x < source->width; x += 4) {
             if (may_change(v, x, y, number))
                 continue;
-            int d = abs((int)source->data[(size_t)y * source->stride + 3 * (size_t)x + 1] - (int)result->data[(size_t)y * result->stride + 3 * (size_t)x + 1]);
+            int d = abs((int)source->data[(size_t)y * source->stride + 3 * (size_t)x + 1] -
+                        (int)result->data[(size_t)y * result->stride + 3 * (size_t)x + 1]);
             v->untouched_error += (double)d * d;
             v->untouched_pixels += 1;
             v->untouched_max = d > v->untouched_max ? d : v->untouched_max;

@@ -10,9 +10,9 @@
 #include "media/voice.h"
 #include "models/speech.h"
 
-#define RATE      MDM_SPEECH_RATE
-#define LISTEN    120   /* seconds at most that are listened to again: figures of a voice settle in less */
-#define SILENCE   0.004 /* root mean square under which a personal word is gone */
+#define RATE    MDM_SPEECH_RATE
+#define LISTEN  120   /* seconds at most that are listened to again: figures of a voice settle in less */
+#define SILENCE 0.004 /* root mean square under which a personal word is gone */
 
 typedef struct recording {
     float *samples;
@@ -44,11 +44,12 @@ static mdm_status kept_words(mdm_buffer *out, const json_t *transcript, double u
 {
     size_t i, k;
     json_t *word, *span;
-    json_array_foreach(json_object_get(transcript, "words"), i, word) {
+    json_array_foreach(json_object_get(transcript, "words"), i, word)
+    {
         bool cut = json_number_value(json_object_get(word, "end")) > until;
-        json_array_foreach(json_object_get(transcript, "personal"), k, span)
-            cut |= (json_int_t)i >= json_integer_value(json_object_get(span, "first_word")) &&
-                   (json_int_t)i <= json_integer_value(json_object_get(span, "last_word"));
+        json_array_foreach(json_object_get(transcript, "personal"), k, span) cut |=
+            (json_int_t)i >= json_integer_value(json_object_get(span, "first_word")) &&
+            (json_int_t)i <= json_integer_value(json_object_get(span, "last_word"));
         if (!cut)
             MDM_TRY(mdm_buffer_printf(out, "%s ", json_string_value(json_object_get(word, "text"))));
     }
@@ -92,7 +93,8 @@ static json_t *number(double value)
     return isfinite(value) ? json_real(round(value * 1000) / 1000) : json_null();
 }
 
-static json_t *voice_json(const char *treatment, const mdm_voice_figures *before, const mdm_voice_figures *after, double error)
+static json_t *voice_json(const char *treatment, const mdm_voice_figures *before, const mdm_voice_figures *after,
+                          double error)
 {
     double pitch = before->pitch > 0 && after->pitch > 0 ? 12 * log2(after->pitch / before->pitch) : NAN, formants = 0;
     int n = 0;
@@ -100,7 +102,8 @@ static json_t *voice_json(const char *treatment, const mdm_voice_figures *before
         if (before->formant[i] > 0 && after->formant[i] > 0)
             formants += 100 * fabs(after->formant[i] / before->formant[i] - 1), n++;
     return json_pack("{s:s, s:o, s:o, s:n, s:o, s:s}", "treatment", treatment, "pitch_shift_semitones", number(pitch),
-                     "formant_shift_percent", number(n ? formants / n : NAN), "word_error_before", "word_error_after", number(error), "note",
+                     "formant_shift_percent", number(n ? formants / n : NAN), "word_error_before", "word_error_after",
+                     number(error), "note",
                      "word errors against what the same recogniser (Whisper tiny.en) hears in the recording");
 }
 
@@ -110,8 +113,10 @@ static json_t *words_json(const json_t *transcript, const json_t *sound, const r
     size_t i, k;
     json_t *span, *cut;
     double all = 0, gone = 0;
-    json_array_foreach(json_object_get(transcript, "personal"), i, span) {
-        double from = json_number_value(json_object_get(span, "start")), to = json_number_value(json_object_get(span, "end"));
+    json_array_foreach(json_object_get(transcript, "personal"), i, span)
+    {
+        double from = json_number_value(json_object_get(span, "start")),
+               to = json_number_value(json_object_get(span, "end"));
         for (double t = from; t < to; t += 0.02) {
             double power = 0;
             long at = lround((t - result->start) * RATE), n = 0;
@@ -119,18 +124,20 @@ static json_t *words_json(const json_t *transcript, const json_t *sound, const r
                 if (s >= 0 && s < (long)result->count)
                     power += (double)result->samples[s] * (double)result->samples[s], n++;
             bool silent = n > 0 && sqrt(power / (double)n) < SILENCE, covered = false;
-            json_array_foreach(json_object_get(sound, "cut"), k, cut)
-                covered |= t >= json_number_value(json_array_get(cut, 0)) - 0.011 && t < json_number_value(json_array_get(cut, 1)) + 0.011;
+            json_array_foreach(json_object_get(sound, "cut"), k, cut) covered |=
+                t >= json_number_value(json_array_get(cut, 0)) - 0.011 &&
+                t < json_number_value(json_array_get(cut, 1)) + 0.011;
             all += 1;
-            gone += silent || (covered && n == 0) || (covered && strcmp(json_string_value(json_object_get(sound, "words")), "tone") == 0);
+            gone += silent || (covered && n == 0) ||
+                    (covered && strcmp(json_string_value(json_object_get(sound, "words")), "tone") == 0);
         }
     }
-    return json_pack("{s:i, s:o}", "personal", (int)json_array_size(json_object_get(transcript, "personal")), "covered_share",
-                     all > 0 ? number(gone / all) : json_null());
+    return json_pack("{s:i, s:o}", "personal", (int)json_array_size(json_object_get(transcript, "personal")),
+                     "covered_share", all > 0 ? number(gone / all) : json_null());
 }
 
-static mdm_status measure(mdm_sound_evidence *out, const mdm_clip_work *work, const json_t *sound, const json_t *transcript, mdm_audio *source,
-                          mdm_audio *result)
+static mdm_status measure(mdm_sound_evidence *out, const mdm_clip_work *work, const json_t *sound,
+                          const json_t *transcript, mdm_audio *source, mdm_audio *result)
 {
     recording a = {0}, b = {0};
     mdm_voice_figures before = {0}, after = {0};
@@ -155,8 +162,8 @@ static mdm_status measure(mdm_sound_evidence *out, const mdm_clip_work *work, co
     return status;
 }
 
-mdm_status mdm_verify_sound(mdm_sound_evidence *out, const mdm_clip_work *work, const mdm_clip *clip, const json_t *compose,
-                            const char *media)
+mdm_status mdm_verify_sound(mdm_sound_evidence *out, const mdm_clip_work *work, const mdm_clip *clip,
+                            const json_t *compose, const char *media)
 {
     const json_t *sound = json_object_get(compose, "sound");
     mdm_audio *source = NULL, *result = NULL;

@@ -14,7 +14,7 @@ typedef struct mdm_sound_evidence {
 } mdm_sound_evidence;
 
 /* `compose`: compose.json; `media`: the result. */
-mdm_status mdm_verify_sound(mdm_sound_evidence *out, const mdm_clip_work *work, const mdm_clip *clip, const json_t *compose,
-                            const char *media);
+mdm_status mdm_verify_sound(mdm_sound_evidence *out, const mdm_clip_work *work, const mdm_clip *clip,
+                            const json_t *compose, const char *media);
 
 #endif

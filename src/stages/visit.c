@@ -5,8 +5,8 @@
 
 #define WORTH_SEEKING 90 /* frames; a seek decodes from the key frame before, seldom more than 250 frames back */
 
-mdm_status mdm_visit_frames(const mdm_clip *clip, const unsigned char *wanted, const mdm_clip_work *work, mdm_visit visit,
-                            void *user)
+mdm_status mdm_visit_frames(const mdm_clip *clip, const unsigned char *wanted, const mdm_clip_work *work,
+                            mdm_visit visit, void *user)
 {
     mdm_reader *reader;
     mdm_frame frame = {0};
@@ -26,7 +26,8 @@ mdm_status mdm_visit_frames(const mdm_clip *clip, const unsigned char *wanted, c
             at++;
         }
         if (!status && !more)
-            status = mdm_fail(MDM_ERR_INPUT, "%s: ends before frame %zu; the recording has changed, run again", clip->source, n);
+            status = mdm_fail(MDM_ERR_INPUT, "%s: ends before frame %zu; the recording has changed, run again",
+                              clip->source, n);
         if (!status)
             status = mdm_frame_rgb(&frame, 0, 0, 0, 0);
         if (!status)

@@ -10,7 +10,7 @@ typedef mdm_status (*mdm_visit)(void *user, mdm_frame *frame, int number);
 
 /* `wanted` has one byte for each of the clip's frames, not 0 where it is wanted. Long stretches without one are skipped by
  * seeking. */
-mdm_status mdm_visit_frames(const mdm_clip *clip, const unsigned char *wanted, const mdm_clip_work *work, mdm_visit visit,
-                            void *user);
+mdm_status mdm_visit_frames(const mdm_clip *clip, const unsigned char *wanted, const mdm_clip_work *work,
+                            mdm_visit visit, void *user);
 
 #endif

@@ -69,7 +69,8 @@ static void blocks_do_not_matter(void **state)
     (void)state;
     enum { COUNT = 48000 };
     mdm_voice_change change = {1.2, 0.9};
-    float *whole = malloc(COUNT * 2 * sizeof *whole), *cut = malloc(COUNT * 2 * sizeof *cut), *mono = malloc(COUNT * sizeof *mono);
+    float *whole = malloc(COUNT * 2 * sizeof *whole), *cut = malloc(COUNT * 2 * sizeof *cut),
+          *mono = malloc(COUNT * sizeof *mono);
     vowel(mono, COUNT, 48000, 150);
     for (size_t i = 0; i < COUNT; i++)
         whole[2 * i] = whole[2 * i + 1] = cut[2 * i] = cut[2 * i + 1] = mono[i];
@@ -161,8 +162,12 @@ static void bad_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pitch_and_formants_move), cmocka_unit_test(blocks_do_not_matter), cmocka_unit_test(timing_stays),
-        cmocka_unit_test(draws_are_keyed),         cmocka_unit_test(poles_and_back),       cmocka_unit_test(bad_arguments),
+        cmocka_unit_test(pitch_and_formants_move),
+        cmocka_unit_test(blocks_do_not_matter),
+        cmocka_unit_test(timing_stays),
+        cmocka_unit_test(draws_are_keyed),
+        cmocka_unit_test(poles_and_back),
+        cmocka_unit_test(bad_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

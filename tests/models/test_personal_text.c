@@ -90,7 +90,8 @@ static void run(score *total, const char *id, const sentence *s, bool print)
         for (size_t w = 0; w < s->count; w++)
             whole = whole && (s->mark[w] != m || covered[w]);
         for (size_t i = 0; i < count; i++)
-            kind = kind || (s->mark[spans[i].first] == m && !strcmp(mdm_personal_kind_name(spans[i].kind), s->kinds[m]));
+            kind =
+                kind || (s->mark[spans[i].first] == m && !strcmp(mdm_personal_kind_name(spans[i].kind), s->kinds[m]));
         total->spans++;
         total->found += whole;
         total->kinds_right += kind;
@@ -114,9 +115,10 @@ static void run(score *total, const char *id, const sentence *s, bool print)
 
 static void report(const char *name, const score *s)
 {
-    print_message("%-22s recall %3d/%3d = %.3f (words %.3f, kinds %.3f), other words cut %d/%d = %.2f %%\n", name, s->found,
-                  s->spans, s->spans ? (double)s->found / s->spans : 1.0, s->words ? (double)s->covered / s->words : 1.0,
-                  s->spans ? (double)s->kinds_right / s->spans : 1.0, s->cut, s->other, 100.0 * s->cut / s->other);
+    print_message("%-22s recall %3d/%3d = %.3f (words %.3f, kinds %.3f), other words cut %d/%d = %.2f %%\n", name,
+                  s->found, s->spans, s->spans ? (double)s->found / s->spans : 1.0,
+                  s->words ? (double)s->covered / s->words : 1.0, s->spans ? (double)s->kinds_right / s->spans : 1.0,
+                  s->cut, s->other, 100.0 * s->cut / s->other);
 }
 
 static void recall_on_clean_text(void **state)
@@ -184,7 +186,8 @@ static void no_words_no_spans(void **state)
     assert_int_equal(mdm_personal_find(&spans, &count, NULL, 0, NULL), MDM_OK);
     assert_int_equal(count, 0);
     mdm_free(&spans);
-    mdm_word odd[] = {{"", 0, 1, 1}, {"-", 1, 2, 1}, {"---", 2, 3, 1}, {"@", 3, 4, 1}, {"'s", 4, 5, 1}, {"5-", 5, 6, 1}};
+    mdm_word odd[] = {{"", 0, 1, 1},  {"-", 1, 2, 1},  {"---", 2, 3, 1},
+                      {"@", 3, 4, 1}, {"'s", 4, 5, 1}, {"5-", 5, 6, 1}};
     assert_int_equal(mdm_personal_find(&spans, &count, odd, 6, NULL), MDM_OK);
     mdm_free(&spans);
 }
@@ -196,14 +199,29 @@ static void overlays_by_kind(void **state)
         const char *reading;
         mdm_overlay_kind kind;
     } CASES[] = {
-        {"AB12 CDE", MDM_OVERLAY_PLATE},       {"AB12CDE", MDM_OVERLAY_PLATE},     {"AB1Z CDE", MDM_OVERLAY_PLATE},
-        {"B-MW 1234", MDM_OVERLAY_PLATE},      {"7XYZ890", MDM_OVERLAY_PLATE},     {"2024-05-17", MDM_OVERLAY_DATE},
-        {"17/05/2024", MDM_OVERLAY_DATE},      {"12 Mar 2021", MDM_OVERLAY_DATE},  {"14:03:22", MDM_OVERLAY_TIME},
-        {"2024-05-17 14:03:22", MDM_OVERLAY_TIME}, {"54 km/h", MDM_OVERLAY_SPEED}, {"031 MPH", MDM_OVERLAY_SPEED},
-        {"N 48.8566 E 2.3522", MDM_OVERLAY_COORDINATES}, {"37.77493, -122.41942", MDM_OVERLAY_COORDINATES},
-        {"48\xC2\xB0" "51'24\"N 2\xC2\xB0" "21'8\"E", MDM_OVERLAY_COORDINATES},
-        {"STOP", MDM_OVERLAY_NONE},            {"EXIT", MDM_OVERLAY_NONE},         {"Open 24", MDM_OVERLAY_NONE},
-        {"Coffee", MDM_OVERLAY_NONE},          {"", MDM_OVERLAY_NONE},
+        {"AB12 CDE", MDM_OVERLAY_PLATE},
+        {"AB12CDE", MDM_OVERLAY_PLATE},
+        {"AB1Z CDE", MDM_OVERLAY_PLATE},
+        {"B-MW 1234", MDM_OVERLAY_PLATE},
+        {"7XYZ890", MDM_OVERLAY_PLATE},
+        {"2024-05-17", MDM_OVERLAY_DATE},
+        {"17/05/2024", MDM_OVERLAY_DATE},
+        {"12 Mar 2021", MDM_OVERLAY_DATE},
+        {"14:03:22", MDM_OVERLAY_TIME},
+        {"2024-05-17 14:03:22", MDM_OVERLAY_TIME},
+        {"54 km/h", MDM_OVERLAY_SPEED},
+        {"031 MPH", MDM_OVERLAY_SPEED},
+        {"N 48.8566 E 2.3522", MDM_OVERLAY_COORDINATES},
+        {"37.77493, -122.41942", MDM_OVERLAY_COORDINATES},
+        {"48\xC2\xB0"
+         "51'24\"N 2\xC2\xB0"
+         "21'8\"E",
+         MDM_OVERLAY_COORDINATES},
+        {"STOP", MDM_OVERLAY_NONE},
+        {"EXIT", MDM_OVERLAY_NONE},
+        {"Open 24", MDM_OVERLAY_NONE},
+        {"Coffee", MDM_OVERLAY_NONE},
+        {"", MDM_OVERLAY_NONE},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         mdm_overlay_kind kind = mdm_personal_text_overlay(CASES[i].reading);

@@ -49,8 +49,9 @@ static void other_files_are_refused(void **state)
     snprintf(path, sizeof path, "%s/out.bin", out);
     assert_int_equal(mdm_whisper_convert(path, out), MDM_ERR_INPUT);
     /* version 6, "WhisperSpec", revision 3, one array that claims more than there is */
-    static const unsigned char CUT[] = {6, 0, 0, 0, 12, 0, 'W', 'h', 'i', 's', 'p', 'e', 'r', 'S', 'p', 'e', 'c', 0, 3, 0, 0, 0,
-                                        1, 0, 0, 0, 2, 0, 'a', 0, 1, 255, 255, 255, 127, 0, 252, 255, 255, 127};
+    static const unsigned char CUT[] = {6,   0,   0,   0,   12,  0,   'W', 'h', 'i', 's', 'p', 'e', 'r', 'S',
+                                        'p', 'e', 'c', 0,   3,   0,   0,   0,   1,   0,   0,   0,   2,   0,
+                                        'a', 0,   1,   255, 255, 255, 127, 0,   252, 255, 255, 127};
     assert_int_equal(mdm_file_write(model, CUT, sizeof CUT), MDM_OK);
     assert_int_equal(mdm_whisper_convert(path, out), MDM_ERR_INPUT);
     assert_false(mdm_file_exists(path));

@@ -132,7 +132,8 @@ static void covered(const char *truth_file, const char *folder, const char *pref
         mdm_free(&samples);
     }
     json_decref(root);
-    print_message("all: personal time covered %.1f %%, other speech cut %.1f %%\n", 100 * all[0] / all[1], 100 * all[2] / all[3]);
+    print_message("all: personal time covered %.1f %%, other speech cut %.1f %%\n", 100 * all[0] / all[1],
+                  100 * all[2] / all[3]);
     assert_true(all[0] >= least * all[1]);
     assert_true(all[2] <= 0.1 * all[3]); /* these lines are mostly personal: every margin shows */
 }
@@ -156,9 +157,13 @@ static void ordinary_speech_is_left_alone(void **state)
         const char *name, *said;
         size_t names; /* words that are names */
     } CASES[] = {
-        {"jfk.wav", "And so my fellow Americans ask not what your country can do for you, ask what you can do for your country", 0},
+        {"jfk.wav",
+         "And so my fellow Americans ask not what your country can do for you, ask what you can do for your country",
+         0},
         {"austen-0870.wav",
-         "and mister john dashwood had then leisure to consider how much there might be prudently in his power to do for them", 3},
+         "and mister john dashwood had then leisure to consider how much there might be prudently in his power to do "
+         "for them",
+         3},
         {"austen-0890.wav", "unless to be rather cold hearted and rather selfish is to be ill disposed", 0},
         {"cards_5.wav", "eight of spades four of clubs seven of hearts", 0},
     };
@@ -236,8 +241,11 @@ static void masked_speech_is_still_understood(void **state)
         for (size_t w = 0; w < count; w++)
             assert_int_equal(mdm_buffer_printf(&text, "%s ", words[w].text), MDM_OK);
         double wer = 1;
-        assert_int_equal(mdm_word_error_rate(&wer, "and so my fellow americans ask not what your country can do for you ask what you can do for your country",
-                                             (const char *)text.data), MDM_OK);
+        assert_int_equal(mdm_word_error_rate(&wer,
+                                             "and so my fellow americans ask not what your country can do for you ask "
+                                             "what you can do for your country",
+                                             (const char *)text.data),
+                         MDM_OK);
         print_message("pitch x %.2f, McAdams %.2f: WER %.2f\n", change.pitch, change.mcadams, wer);
         assert_true(wer <= 0.25);
         mdm_buffer_free(&text);
@@ -261,9 +269,9 @@ static void word_error_rate_by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(word_error_rate_by_hand),       cmocka_unit_test(espeak_lines_are_covered),
-        cmocka_unit_test(dashcam_speech_is_covered),     cmocka_unit_test(ordinary_speech_is_left_alone),
-        cmocka_unit_test(long_recordings_in_windows),    cmocka_unit_test(masked_speech_is_still_understood),
+        cmocka_unit_test(word_error_rate_by_hand),    cmocka_unit_test(espeak_lines_are_covered),
+        cmocka_unit_test(dashcam_speech_is_covered),  cmocka_unit_test(ordinary_speech_is_left_alone),
+        cmocka_unit_test(long_recordings_in_windows), cmocka_unit_test(masked_speech_is_still_understood),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
