@@ -144,6 +144,21 @@ def split(logits, temperatures=(1, 1, 1)):
     return [(p / t).softmax(1) for p, t in zip(logits.split(CLASSES, 1), temperatures)]
 
 
+def describe(which):
+    """What a reader of the weights needs besides the names of the tensors; goes into attributes-X.json."""
+    import align_faces as al
+    t = TABLE[which]
+    align = {
+        "a": dict(points="eyes 33 133 159 145 | 263 362 386 374; mouth 61 291 0 17", roll="eye line",
+                  side="max(2.6 eye distance, 2.45 eye-mouth distance)", centre="eyes + 0.42 (mouth - eyes)"),
+        "b": dict(points="face oval, 36 points", roll="line 10 to 152 upright",
+                  side="1.3 x longer side of the oval's box in the rolled frame", centre="centre of that box"),
+    }[which]
+    return dict(classes=dict(age=al.AGES, gender=al.GENDERS, race=al.RACES), normalisation=dict(order="RGB", mean=0.5, std=0.25),
+                alignment=dict(align, resampling="mean of n x n bilinear samples, n = ceil(side / size) in 1..8, edges repeated"),
+                table=t)
+
+
 if __name__ == "__main__":
     for which in "ab":
         net = Net(which).eval()

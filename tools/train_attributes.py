@@ -2,7 +2,7 @@
 """Trains attribute network A or B on the packed FairFace faces (tools/align_faces.py pack) and exports it.
 
   train_attributes.py --net a --data DIR --out DIR --seconds 400 [--seed 1] [--limit N]
-writes OUT/attributes-a.safetensors (f16, BatchNorm folded) and OUT/attributes-a-log.json (temperatures, held-out figures).
+writes OUT/attributes-a.safetensors (f16, BatchNorm folded) and OUT/attributes-a.json (temperatures, held-out figures).
 Faces are decoded once; alignment with jitter, degradation (scale, blur, noise, JPEG) and colour run in batches on the
 device, from the packed 128-px picture in a single resampling.  needs: torch safetensors pillow numpy
 """
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from attributes_net import CLASSES, Net, TABLE, fold, reference
+from attributes_net import CLASSES, Net, TABLE, describe, fold, reference
 
 SOURCE = 128
 
@@ -314,11 +314,12 @@ def main():
     log = dict(net=a.net, seed=a.seed, seconds=a.seconds, steps=step, batch=a.batch, epochs=round(step * a.batch / len(train), 1),
                train=len(train), held_out=figures(clean, labels[held]), held_out_degraded=figures(hard, labels[held]),
                validation=figures(v, val_y), validation_flip=figures((v + v2) / 2, val_y),
-               temperatures=temperatures(torch.cat([clean, hard]), torch.cat([labels[held], labels[held]])))
+               temperatures=temperatures(torch.cat([clean, hard]), torch.cat([labels[held], labels[held]])),
+               **describe(a.net))
     print(json.dumps(log), flush=True)
     from safetensors.torch import save_file
     save_file({k: x.contiguous().cpu() for k, x in w.items()}, os.path.join(a.out, f"attributes-{a.net}.safetensors"))
-    with open(os.path.join(a.out, f"attributes-{a.net}-log.json"), "w") as h:
+    with open(os.path.join(a.out, f"attributes-{a.net}.json"), "w") as h:
         json.dump(log, h, indent=1)
 
 
