@@ -91,7 +91,7 @@ def mesh(folder):
 def text(folder):
     from PIL import Image, ImageDraw, ImageFont
     im = Image.new('RGB', (320, 128), (214, 219, 222)); d = ImageDraw.Draw(im)
-    d.text((40, 40), 'AB 123 CD', fill=(24, 26, 30), font=ImageFont.load_default(44)); im.save(f'{folder}/text-line.png', optimize=True)
+    d.text((30, 40), 'AB  123  CD', fill=(24, 26, 30), font=ImageFont.load_default(44)); im.save(f'{folder}/text-line.png', optimize=True)
 
 def main():
     ap = argparse.ArgumentParser(); ap.add_argument('--shared', default='../shared'); ap.add_argument('--models', default='.deps/models'); ap.add_argument('what', nargs='*')

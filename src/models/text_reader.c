@@ -12,6 +12,7 @@
 
 #define HEIGHT   48
 #define MAX_KEYS 20000
+#define MARGIN   0.08f
 
 /* Widths a network is built for, when first needed; shorter text is padded. */
 static const int widths[] = {96, 160, 320, 640, 1280};
@@ -141,6 +142,18 @@ static void decode(char *text, size_t size, float *confidence, const mdm_text_re
     *confidence = kept ? (float)(sum / kept) : 0;
 }
 
+/* Moves the corners outwards by MARGIN of the short side: read with its ends cut, a line loses spaces and letters. */
+static void widen(float out[4][2], const float corner[4][2])
+{
+    float u[2] = {corner[1][0] - corner[0][0], corner[1][1] - corner[0][1]};
+    float v[2] = {corner[3][0] - corner[0][0], corner[3][1] - corner[0][1]};
+    float wide = hypotf(u[0], u[1]), high = hypotf(v[0], v[1]), by = MARGIN * fminf(wide, high);
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 2; k++)
+            out[i][k] = corner[i][k] + by * ((i == 1 || i == 2 ? 1 : -1) * u[k] / fmaxf(wide, 1e-6f) +
+                                             (i >= 2 ? 1 : -1) * v[k] / fmaxf(high, 1e-6f));
+}
+
 mdm_status mdm_text_reader_run(char *text, size_t size, float *confidence, mdm_text_reader *r, const mdm_image *image,
                                const mdm_text_quad *quad)
 {
@@ -148,7 +161,8 @@ mdm_status mdm_text_reader_run(char *text, size_t size, float *confidence, mdm_t
     if (size == 0)
         return mdm_fail(MDM_ERR_INTERNAL, "text reader: no room for the text");
     text[0] = '\0';
-    const float(*p)[2] = quad->corner;
+    float p[4][2];
+    widen(p, quad->corner);
     double wide = fmax(hypot(p[1][0] - p[0][0], p[1][1] - p[0][1]), hypot(p[2][0] - p[3][0], p[2][1] - p[3][1]));
     double high = fmax(hypot(p[3][0] - p[0][0], p[3][1] - p[0][1]), hypot(p[2][0] - p[1][0], p[2][1] - p[1][1]));
     if (!(wide >= 1) || !(high >= 1) || wide > 65536 || high > 65536)

@@ -1,0 +1,220 @@
+/* Detector, mesh and recognisers on synthetic faces, the mesh against mediapipe; text detector and reader on a drawn line
+ * (tools/make_nn_goldens.py, mesh and text). The model files are fetched by the set-up: what is absent is skipped. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "models/face_mesh.h"
+#include "models/recogniser.h"
+#include "models/text_reader.h"
+#include "nn/tensor_file.h"
+
+#define GOLDEN MMDM_SOURCE_DIR "/tests/models/golden"
+
+static void ok(mdm_status status)
+{
+    if (status)
+        fail_msg("%s", mdm_error_message());
+}
+
+static const char *models(void)
+{
+    const char *folder = getenv("MMDM_MODELS");
+    return folder && *folder ? folder : MMDM_SOURCE_DIR "/.deps/models";
+}
+
+static void need(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", models(), name);
+    if (!mdm_file_exists(path)) {
+        print_message("%s is absent: ./setup fetches it\n", path);
+        skip();
+    }
+}
+
+/* Two answers of mediapipe on a golden picture, the second from the square around the first. */
+static void read_face(mdm_image *image, mdm_mesh answer[2], const char *name)
+{
+    char path[512];
+    mdm_tensor_file *file;
+    static float values[2 * MDM_MESH_POINTS * 3];
+    snprintf(path, sizeof path, GOLDEN "/mesh-%s.png", name);
+    ok(mdm_image_read(image, path, 3));
+    ok(mdm_tensor_file_open(&file, GOLDEN "/mesh.safetensors"));
+    const mdm_array *array = mdm_tensor_file_find(file, name);
+    assert_non_null(array);
+    ok(mdm_array_to_f32(values, sizeof values / sizeof *values, array));
+    mdm_tensor_file_free(&file);
+    for (int k = 0; k < 2; k++)
+        memcpy(answer[k].point, values + k * MDM_MESH_POINTS * 3, sizeof answer[k].point);
+}
+
+static const char *const faces[] = {"upright", "turned"};
+
+static void mesh_agrees_with_mediapipe(void **state)
+{
+    (void)state;
+    need("face_landmark_with_attention.tflite");
+    mdm_face_mesh *mesher;
+    ok(mdm_face_mesh_new(&mesher, models(), 1));
+    for (int f = 0; f < 2; f++) {
+        mdm_image image;
+        mdm_mesh want[2], got;
+        mdm_face_roi roi;
+        read_face(&image, want, faces[f]);
+        mdm_face_roi_from_mesh(&roi, &want[0]);
+        ok(mdm_face_mesh_run(&got, mesher, &image, &roi));
+        assert_true(got.presence > 0.99f);
+        for (int i = 0; i < MDM_MESH_POINTS; i++)
+            for (int k = 0; k < 3; k++)
+                if (!(fabsf(got.point[i][k] - want[1].point[i][k]) <=
+                      1e-3f * roi.size)) /* mediapipe rounds the crop to bytes */
+                    fail_msg("%s: point %d, axis %d is %g, expected %g (square of %g)", faces[f], i, k,
+                             (double)got.point[i][k], (double)want[1].point[i][k], (double)roi.size);
+        mdm_image_free(&image);
+    }
+    mdm_face_mesh_free(&mesher);
+}
+
+static void detector_finds_the_face_and_its_roi_settles(void **state)
+{
+    (void)state;
+    need("face_detection_full_range.tflite");
+    need("face_landmark_with_attention.tflite");
+    mdm_face_detector *detector;
+    mdm_face_mesh *mesher;
+    ok(mdm_face_detector_new(&detector, models(), 1));
+    ok(mdm_face_mesh_new(&mesher, models(), 1));
+    for (int f = 0; f < 2; f++) {
+        mdm_image image;
+        mdm_mesh want[2], got;
+        mdm_face_detection found[4];
+        mdm_face_roi roi, expected;
+        int count;
+        read_face(&image, want, faces[f]);
+        /* half the size in a region that reaches over the picture, as a face far away is seen */
+        const float region[4] = {-128, -128, 512, 512};
+        ok(mdm_face_detector_run(found, 4, &count, detector, &image, region, 0.5f));
+        assert_int_equal(count, 1);
+        mdm_face_roi_from_detection(&roi, &found[0]);
+        mdm_face_roi_from_mesh(&expected, &want[1]);
+        assert_true(hypotf(roi.cx - expected.cx, roi.cy - expected.cy) < 0.15f * expected.size);
+        assert_true(roi.size > 0.6f * expected.size && roi.size < 1.4f * expected.size);
+        assert_true(fabsf(roi.angle - expected.angle) < 0.12f);
+        for (int i = 0; i < 2; i++) {
+            ok(mdm_face_mesh_run(&got, mesher, &image, &roi));
+            mdm_face_roi_from_mesh(&roi, &got);
+        }
+        double sum = 0;
+        for (int i = 0; i < MDM_MESH_POINTS; i++)
+            sum +=
+                hypot((double)(got.point[i][0] - want[1].point[i][0]), (double)(got.point[i][1] - want[1].point[i][1]));
+        assert_true(sum / MDM_MESH_POINTS < 0.015 * (double)expected.size);
+        mdm_image_free(&image);
+    }
+    mdm_image blank;
+    ok(mdm_image_new(&blank, 200, 120, 3));
+    int count = 9;
+    mdm_face_detection found[4];
+    ok(mdm_face_detector_run(found, 4, &count, detector, &blank, (const float[]){0, 0, 200, 120}, 0.3f));
+    assert_int_equal(count, 0);
+    assert_int_not_equal(mdm_face_detector_run(found, 4, &count, detector, &blank, (const float[]){0, 0, 0, 120}, 0.3f),
+                         MDM_OK);
+    mdm_image_free(&blank);
+    mdm_face_detector_free(&detector);
+    mdm_face_mesh_free(&mesher);
+}
+
+static void recognisers_know_a_turned_face_again(void **state)
+{
+    (void)state;
+    static float vector[3][MDM_RECOGNISER_MAX];
+    need("MobileFaceNet.tflite");
+    need("faceres.json");
+    need("face_recognition_model.bin");
+    for (mdm_recogniser_kind kind = MDM_RECOGNISER_DLIB; kind <= MDM_RECOGNISER_MOBILEFACENET; kind++) {
+        mdm_recogniser *recogniser;
+        ok(mdm_recogniser_new(&recogniser, kind, models(), 1));
+        for (int f = 0; f < 3; f++) { /* the third: the first in negative, which is somebody else to every network */
+            mdm_image image;
+            mdm_mesh mesh[2];
+            read_face(&image, mesh, faces[f % 2]);
+            for (size_t i = 0; f == 2 && i < image.stride * (size_t)image.height; i++)
+                image.data[i] = (uint8_t)(255 - image.data[i]);
+            ok(mdm_recogniser_embed(recogniser, &image, &mesh[1], vector[f]));
+            mdm_image_free(&image);
+        }
+        float same = mdm_recogniser_distance(kind, vector[0], vector[1]),
+              other = mdm_recogniser_distance(kind, vector[0], vector[2]);
+        if (!(same < 0.5f * mdm_recogniser_same(kind) && other > same))
+            fail_msg("%s: %g between turns of one face, %g to its negative", mdm_recogniser_name(kind), (double)same,
+                     (double)other);
+        mdm_recogniser_free(&recogniser);
+    }
+    mdm_recogniser *none;
+    assert_int_equal(mdm_recogniser_new(&none, MDM_RECOGNISER_MOBILEFACENET, "/nonexistent", 1), MDM_ERR_DEVICE);
+    assert_null(none);
+}
+
+static void a_line_of_text_is_found_and_read(void **state)
+{
+    (void)state;
+    need("ch_PP-OCRv4_det_infer.onnx");
+    need("ch_PP-OCRv4_rec_infer.onnx");
+    mdm_text_detector *detector;
+    mdm_text_reader *reader;
+    mdm_image image, upright;
+    mdm_text_quad quads[8];
+    char text[64];
+    float confidence;
+    int count;
+    ok(mdm_text_detector_new(&detector, models(), 1));
+    ok(mdm_text_reader_new(&reader, models(), 1));
+    ok(mdm_image_read(&image, GOLDEN "/text-line.png", 3));
+    ok(mdm_text_detector_run(quads, 8, &count, detector, &image, 640));
+    assert_int_equal(count, 1);
+    ok(mdm_text_reader_run(text, sizeof text, &confidence, reader, &image, &quads[0]));
+    assert_string_equal(text, "AB 123 CD");
+    assert_true(confidence > 0.8f);
+    assert_true(quads[0].corner[0][0] < 45 && quads[0].corner[2][0] > 250 && quads[0].corner[0][1] < 56 &&
+                quads[0].corner[2][1] > 76);
+    ok(mdm_text_reader_run(text, 4, &confidence, reader, &image, &quads[0])); /* cut, not overrun */
+    assert_int_equal(strlen(text), 3);
+    /* turned a quarter: the line runs upwards */
+    ok(mdm_image_new(&upright, image.height, image.width, 3));
+    for (int y = 0; y < upright.height; y++)
+        for (int x = 0; x < upright.width; x++)
+            memcpy(upright.data + (size_t)y * upright.stride + 3 * (size_t)x,
+                   image.data + (size_t)x * image.stride + 3 * (size_t)(image.width - 1 - y), 3);
+    ok(mdm_text_detector_run(quads, 8, &count, detector, &upright, 640));
+    assert_int_equal(count, 1);
+    ok(mdm_text_reader_run(text, sizeof text, &confidence, reader, &upright, &quads[0]));
+    assert_string_equal(text, "AB 123 CD");
+    mdm_text_quad flat = {.corner = {{5, 5}, {5, 5}, {5, 5}, {5, 5}}};
+    ok(mdm_text_reader_run(text, sizeof text, &confidence, reader, &image, &flat));
+    assert_string_equal(text, "");
+    mdm_image_free(&image);
+    mdm_image_free(&upright);
+    mdm_text_detector_free(&detector);
+    mdm_text_reader_free(&reader);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mesh_agrees_with_mediapipe),
+        cmocka_unit_test(detector_finds_the_face_and_its_roi_settles),
+        cmocka_unit_test(recognisers_know_a_turned_face_again),
+        cmocka_unit_test(a_line_of_text_is_found_and_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
