@@ -50,14 +50,36 @@ void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b,
     STORE(5)
 }
 
-void mdm_axpy(float *y, float a, const float *x, int count)
+void mdm_taps_row(float *out, int count, const float *const *source, const float *weight, int taps, float bias)
 {
-    __m256 w = _mm256_set1_ps(a);
     int i = 0;
-    for (; i + 8 <= count; i += 8)
-        _mm256_storeu_ps(y + i, _mm256_fmadd_ps(w, _mm256_loadu_ps(x + i), _mm256_loadu_ps(y + i)));
-    for (; i < count; i++)
-        y[i] += a * x[i];
+    for (; i + 32 <= count; i += 32) {
+        __m256 a = _mm256_set1_ps(bias), b = a, c = a, d = a;
+        for (int t = 0; t < taps; t++) {
+            __m256 w = _mm256_broadcast_ss(weight + t);
+            const float *x = source[t] + i;
+            a = _mm256_fmadd_ps(w, _mm256_loadu_ps(x), a);
+            b = _mm256_fmadd_ps(w, _mm256_loadu_ps(x + 8), b);
+            c = _mm256_fmadd_ps(w, _mm256_loadu_ps(x + 16), c);
+            d = _mm256_fmadd_ps(w, _mm256_loadu_ps(x + 24), d);
+        }
+        _mm256_storeu_ps(out + i, a);
+        _mm256_storeu_ps(out + i + 8, b);
+        _mm256_storeu_ps(out + i + 16, c);
+        _mm256_storeu_ps(out + i + 24, d);
+    }
+    for (; i + 8 <= count; i += 8) {
+        __m256 a = _mm256_set1_ps(bias);
+        for (int t = 0; t < taps; t++)
+            a = _mm256_fmadd_ps(_mm256_broadcast_ss(weight + t), _mm256_loadu_ps(source[t] + i), a);
+        _mm256_storeu_ps(out + i, a);
+    }
+    for (; i < count; i++) {
+        float sum = bias;
+        for (int t = 0; t < taps; t++)
+            sum += weight[t] * source[t][i];
+        out[i] = sum;
+    }
 }
 
 #else
@@ -78,10 +100,13 @@ void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b,
             c[(size_t)r * row_stride + (size_t)j] = sum[r][j];
 }
 
-void mdm_axpy(float *y, float a, const float *x, int count)
+void mdm_taps_row(float *out, int count, const float *const *source, const float *weight, int taps, float bias)
 {
     for (int i = 0; i < count; i++)
-        y[i] += a * x[i];
+        out[i] = bias;
+    for (int t = 0; t < taps; t++)
+        for (int i = 0; i < count; i++)
+            out[i] += weight[t] * source[t][i];
 }
 
 #endif

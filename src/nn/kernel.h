@@ -14,8 +14,8 @@
 void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b, int k, const float *bias, int rows,
                     int columns);
 
-/* y += a * x */
-void mdm_axpy(float *y, float a, const float *x, int count);
+/* out[i] = bias + sum_t weight[t] * source[t][i]: one row of a depthwise convolution, its taps laid side by side. */
+void mdm_taps_row(float *out, int count, const float *const *source, const float *weight, int taps, float bias);
 
 /* In place; `parameter` is the slope of PReLU or leaky ReLU. */
 void mdm_activate_row(float *values, int count, mdm_activation activation, float parameter);

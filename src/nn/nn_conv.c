@@ -7,6 +7,7 @@
 #include "nn/kernel.h"
 #include "nn/nn_internal.h"
 
+#define MAX_TAPS    81           /* of a depthwise kernel */
 #define TILE_FLOATS (160 * 1024) /* of a thread's unfolded tile: stays in the second-level cache */
 
 typedef struct conv_call {
@@ -149,16 +150,14 @@ static void run_depthwise(struct ggml_tensor *dst, int ith, int nth, void *user)
         float bias = c->bias ? c->bias[channel] : 0;
         for (int y = 0; y < out_h; y++) {
             float *row = out + (size_t)y * (size_t)out_w;
-            for (int x = 0; x < out_w; x++)
-                row[x] = bias;
-            for (int ky = 0; ky < c->kernel[0]; ky++) {
-                const float *source = padded + (size_t)(y * c->stride[0] + ky * c->dilation[0]) * row_floats;
-                for (int kx = 0; kx < c->kernel[1]; kx++) {
+            const float *source[MAX_TAPS];
+            for (int ky = 0, t = 0; ky < c->kernel[0]; ky++)
+                for (int kx = 0; kx < c->kernel[1]; kx++, t++) {
                     int at = kx * c->dilation[1];
-                    mdm_axpy(row, weight[ky * c->kernel[1] + kx],
-                             source + (size_t)(at % stride) * (size_t)phase_w + (size_t)(at / stride), out_w);
+                    source[t] = padded + (size_t)(y * c->stride[0] + ky * c->dilation[0]) * row_floats +
+                                (size_t)(at % stride) * (size_t)phase_w + (size_t)(at / stride);
                 }
-            }
+            mdm_taps_row(row, out_w, source, weight, taps, bias);
             if (c->activation != MDM_LINEAR)
                 mdm_activate_row(row, out_w, c->activation, c->slope ? c->slope[channel] : c->alpha);
         }
@@ -219,6 +218,8 @@ mdm_node *mdm_nn_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
     int64_t ne[4] = {c->out_size[1], c->out_size[0], c->out_channels, x->ne[3]};
     bool depthwise = c->groups > 1 && c->groups == c->in_channels && c->groups == c->out_channels;
     size_t scratch;
+    if (depthwise && c->kernel[0] * c->kernel[1] > MAX_TAPS)
+        return mdm_nn_fail(nn, MDM_ERR_INPUT, "depthwise kernel \"%s\" of %d x %d", kernel->name, c->kernel[0], c->kernel[1]);
     if (depthwise) {
         size_t taps = (size_t)(c->kernel[0] * c->kernel[1]);
         if (!(c->weights = mdm_nn_own(nn, (size_t)c->out_channels * taps, sizeof(float))))

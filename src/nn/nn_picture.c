@@ -35,6 +35,18 @@ static void run_pool(struct ggml_tensor *dst, int ith, int nth, void *user)
     for (int64_t p = ith; p < planes; p += nth) {
         const float *in = (const float *)x->data + p * x->ne[0] * x->ne[1];
         float *out = (float *)dst->data + p * dst->ne[0] * dst->ne[1];
+        if (c->kind == MDM_POOL_MAX && c->kernel[0] == 2 && c->kernel[1] == 2 && c->stride[0] == 2 && c->stride[1] == 2 &&
+            !c->pad[0] && !c->pad[1] && 2 * dst->ne[0] <= x->ne[0] && 2 * dst->ne[1] <= x->ne[1]) { /* the usual one */
+            for (int64_t oy = 0; oy < dst->ne[1]; oy++, out += dst->ne[0]) {
+                const float *top = in + 2 * oy * x->ne[0], *bottom = top + x->ne[0];
+                for (int64_t ox = 0; ox < dst->ne[0]; ox++) {
+                    float a = top[2 * ox] > top[2 * ox + 1] ? top[2 * ox] : top[2 * ox + 1];
+                    float b = bottom[2 * ox] > bottom[2 * ox + 1] ? bottom[2 * ox] : bottom[2 * ox + 1];
+                    out[ox] = a > b ? a : b;
+                }
+            }
+            continue;
+        }
         for (int oy = 0; oy < dst->ne[1]; oy++)
             for (int ox = 0; ox < dst->ne[0]; ox++)
                 *out++ = pool_one(c, in, (int)x->ne[1], (int)x->ne[0], oy, ox);
@@ -104,6 +116,17 @@ static void run_resize(struct ggml_tensor *dst, int ith, int nth, void *user)
             y0 = y0 > height - 1 ? height - 1 : y0;
             y1 = y0 + 1 < height ? y0 + 1 : y0;
             float ty = sy - (float)y0;
+            if (call->how == MDM_BILINEAR && dst->ne[0] == 2 * width) { /* doubling: quarters and three quarters */
+                const float *a = in + y0 * width, *b = in + y1 * width;
+                for (int64_t sx = 0; sx < width; sx++) {
+                    int64_t before = sx > 0 ? sx - 1 : 0, after = sx + 1 < width ? sx + 1 : sx;
+                    float left = a[before] * (1 - ty) + b[before] * ty, mid = a[sx] * (1 - ty) + b[sx] * ty;
+                    float right = a[after] * (1 - ty) + b[after] * ty;
+                    *out++ = 0.25f * left + 0.75f * mid;
+                    *out++ = 0.75f * mid + 0.25f * right;
+                }
+                continue;
+            }
             for (int64_t ox = 0; ox < dst->ne[0]; ox++) {
                 float sx = source_of(call->how, ox, dst->ne[0], width);
                 int64_t x0 = (int64_t)sx, x1;

@@ -1,4 +1,4 @@
-/* Text is looked for at samples half a second apart. A quad belongs to the region whose last quad it overlaps, or whose
+/* Text is looked for at samples half a second apart, a second while it stands still. A quad belongs to the region whose last quad it overlaps, or whose
  * reading it repeats nearby; between two samples corners move in a straight line, and at both ends a region reaches to the
  * neighbouring sample, since nobody saw when it came or went. */
 #include "stages/find_text.h"
@@ -13,7 +13,7 @@
 #include "models/text_detector.h"
 #include "models/text_reader.h"
 
-#define LONGEST_SIDE 1280    /* px the detector sees at most: burnt-in text of 1080p is still 12 px high */
+#define LONGEST_SIDE 1024    /* px the detector sees at most: burnt-in text of 1080p is still 10 px high */
 #define MAX_QUADS 128
 #define MAX_REGIONS 2048
 #define MIN_READING 0.50f    /* confidence of a reading that counts as text */
@@ -33,6 +33,8 @@ struct mdm_text_finder {
     open_region *open;
     int count, capacity;
     int every, next, sample, shot, last_number;
+    int reach;    /* longest distance between two samples */
+    bool restless; /* the last sample saw something move or appear */
 };
 
 mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double fps, int threads)
@@ -152,11 +154,11 @@ static mdm_status open_new(open_region **out, mdm_text_finder *f)
 mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image, int number, bool cut)
 {
     mdm_text_finder *f = finder;
-    f->next = number + f->every;
     f->last_number = number;
     f->sample++;
     if (cut)
         f->shot++;
+    f->restless = cut;
     mdm_text_quad quads[MAX_QUADS];
     int count = 0;
     MDM_TRY(mdm_text_detector_run(quads, MAX_QUADS, &count, f->detector, image, LONGEST_SIDE));
@@ -172,7 +174,13 @@ mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image,
         if (!open) {
             MDM_TRY(open_new(&open, f));
             open->shot = f->shot;
+            f->restless = true;
             snprintf(open->region.kind, sizeof open->region.kind, "text");
+        }
+        else if (open->region.count) { /* moved by more than a fifth of its height? then look again soon */
+            const float(*last)[2] = (const float(*)[2])open->region.quad[open->region.count - 1].corner;
+            float moved = hypotf(last[0][0] - corner[0][0], last[0][1] - corner[0][1]);
+            f->restless |= moved > 0.2f * fmaxf(hypotf(corner[3][0] - corner[0][0], corner[3][1] - corner[0][1]), 1);
         }
         open->sample = f->sample;
         if (confidence > open->best && reading[0]) {
@@ -182,6 +190,10 @@ mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image,
         }
         MDM_TRY(add_quad(open, number, corner));
     }
+    /* what stands still is looked at half as often */
+    int wait = f->restless ? f->every : 2 * f->every;
+    f->next = number + wait;
+    f->reach = wait > f->reach ? wait : f->reach;
     return MDM_OK;
 }
 
@@ -219,7 +231,7 @@ mdm_status mdm_text_finder_finish(mdm_region **regions, int *count, mdm_text_fin
     mdm_status status = MDM_OK;
     int n = 0;
     for (; n < finder->count && !status; n++)
-        status = spread(&out[n], &finder->open[n].region, finder->every, frames);
+        status = spread(&out[n], &finder->open[n].region, finder->reach, frames);
     if (status) {
         for (int i = 0; i < n; i++)
             mdm_free(&out[i].quad);

@@ -19,8 +19,8 @@
 #include "stages/stage.h"
 #include "stages/visit.h"
 
-#define DRAWS        8      /* at most, for one stand-in */
-#define ROOM_ENOUGH  1.25f  /* of the recognisers' thresholds: no further draw is needed (dlib 0.75) */
+#define DRAWS        6      /* at most, for one stand-in */
+#define ROOM_ENOUGH  1.12f  /* of the recognisers' thresholds: no further draw is needed (dlib 0.67); verify has the last word */
 #define ROOM_LEAST   1.0f   /* nearer than this is the same person: never taken */
 #define SOURCE_FACES 6      /* frames of the person that are compared with */
 #define SMALLEST     24.0f  /* px, of those */
