@@ -140,7 +140,7 @@ static bool runs_into_card(const char *lower)
 static bool odd_word(const mdm_token *token)
 {
     return token->mark < 0 && strlen(token->lower) <= 5 && !token->after && token->number.kind == MDM_NUMBER_NONE &&
-           !mdm_word_in(CONNECTORS, token->lower);
+           !mdm_word_in(CONNECTORS, token->lower) && !mdm_word_in(CUES[0].words, token->lower);
 }
 
 /* The nearest telling word before `first`; NULL for none. Connectors, names and one sentence end may lie between. */
