@@ -74,15 +74,60 @@ void mdm_taps_row(float *out, int count, const float *const *source, const float
             a = _mm256_fmadd_ps(_mm256_broadcast_ss(weight + t), _mm256_loadu_ps(source[t] + i), a);
         _mm256_storeu_ps(out + i, a);
     }
-    for (; i < count; i++) {
-        float sum = bias;
+    if (i < count) { /* the rest of a row, which is all of a small picture's */
+        static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+        __m256i live = _mm256_loadu_si256((const __m256i *)(ones + 8 - (count - i)));
+        __m256 a = _mm256_set1_ps(bias);
         for (int t = 0; t < taps; t++)
-            sum += weight[t] * source[t][i];
-        out[i] = sum;
+            a = _mm256_fmadd_ps(_mm256_broadcast_ss(weight + t), _mm256_maskload_ps(source[t] + i, live), a);
+        _mm256_maskstore_ps(out + i, live, a);
     }
 }
 
+/* The cheap activations on eights; returns how many values are done. Written out, since the compiler will not: it has to
+ * keep the order of operations that could trap. */
+static int activate_eights(float *v, int count, mdm_activation activation, float p)
+{
+    const __m256 zero = _mm256_setzero_ps(), six = _mm256_set1_ps(6), three = _mm256_set1_ps(3),
+                 slope = _mm256_set1_ps(p);
+    const __m256 sixth = _mm256_set1_ps(1 / 6.0f);
+    int i = 0;
+    switch (activation) {
+    case MDM_RELU:
+        for (; i + 8 <= count; i += 8)
+            _mm256_storeu_ps(v + i, _mm256_max_ps(_mm256_loadu_ps(v + i), zero));
+        break;
+    case MDM_RELU6:
+        for (; i + 8 <= count; i += 8)
+            _mm256_storeu_ps(v + i, _mm256_min_ps(_mm256_max_ps(_mm256_loadu_ps(v + i), zero), six));
+        break;
+    case MDM_PRELU:
+    case MDM_LEAKY_RELU:
+        for (; i + 8 <= count; i += 8) {
+            __m256 x = _mm256_loadu_ps(v + i);
+            _mm256_storeu_ps(v + i, _mm256_blendv_ps(x, _mm256_mul_ps(x, slope), x)); /* by the sign */
+        }
+        break;
+    case MDM_HARDSWISH:
+        for (; i + 8 <= count; i += 8) {
+            __m256 x = _mm256_loadu_ps(v + i);
+            __m256 gate = _mm256_min_ps(_mm256_max_ps(_mm256_add_ps(x, three), zero), six);
+            _mm256_storeu_ps(v + i, _mm256_mul_ps(x, _mm256_mul_ps(gate, sixth)));
+        }
+        break;
+    default:
+        break;
+    }
+    return i;
+}
+
 #else
+
+static int activate_eights(float *v, int count, mdm_activation activation, float p)
+{
+    (void)v, (void)count, (void)activation, (void)p;
+    return 0;
+}
 
 void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b, int k, const float *bias, int rows,
                     int columns)
@@ -118,6 +163,9 @@ static float clip(float x, float low, float high)
 
 void mdm_activate_row(float *v, int count, mdm_activation activation, float p)
 {
+    int done = activate_eights(v, count, activation, p);
+    v += done;
+    count -= done;
     switch (activation) {
     case MDM_LINEAR:
         break;
@@ -148,11 +196,11 @@ void mdm_activate_row(float *v, int count, mdm_activation activation, float p)
         break;
     case MDM_HARDSWISH:
         for (int i = 0; i < count; i++)
-            v[i] = v[i] * clip(v[i] + 3, 0, 6) / 6;
+            v[i] = v[i] * clip(v[i] + 3, 0, 6) * (1 / 6.0f);
         break;
     case MDM_HARDSIGMOID: /* PyTorch's and Paddle's default in PP-OCR's export differ: slope 1/6 here, others by importer */
         for (int i = 0; i < count; i++)
-            v[i] = clip(v[i] / 6 + 0.5f, 0, 1);
+            v[i] = clip(v[i] * (1 / 6.0f) + 0.5f, 0, 1);
         break;
     case MDM_SIGMOID:
         for (int i = 0; i < count; i++)

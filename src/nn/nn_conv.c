@@ -21,6 +21,26 @@ typedef struct conv_call {
     const mdm_nn *nn; /* whose scratch is allocated at build */
 } conv_call;
 
+/* out[i] = source[x + i * stride] for i < run, 0 outside the row of `width`; all 0 when there is no row. */
+static void unfold_run(float *out, const float *source, int x, int width, int stride, int run)
+{
+    int i = 0, inside = source && x < width ? (width - x + stride - 1) / stride : 0;
+    inside = inside < run ? inside : run;
+    for (; i < inside && x + i * stride < 0; i++)
+        out[i] = 0;
+    if (stride == 1 && inside - i == MDM_GEMM_COLUMNS) {
+        memcpy(out + i, source + x + i, sizeof(float) * MDM_GEMM_COLUMNS);
+        i = inside;
+    } else if (stride == 2) {
+        for (; i < inside; i++)
+            out[i] = source[x + 2 * i];
+    }
+    for (; i < inside; i++)
+        out[i] = source[x + i * stride];
+    for (; i < run; i++)
+        out[i] = 0;
+}
+
 /* Unfolds output columns [from, from + count) of one group: panels of MDM_GEMM_COLUMNS columns, k rows each. */
 static void unfold(float *out, const conv_call *c, const float *in, int from, int count)
 {
@@ -43,28 +63,21 @@ static void unfold(float *out, const conv_call *c, const float *in, int from, in
             }
             continue;
         }
-        int first_y[MDM_GEMM_COLUMNS], first_x[MDM_GEMM_COLUMNS];
-        for (int i = 0; i < columns; i++) {
-            int n = i < live ? base + i : base;
-            first_y[i] = n / out_width * c->stride[0] - c->pad[0];
-            first_x[i] = n % out_width * c->stride[1] - c->pad[1];
-        }
-        /* one output row, unit stride: sources of a panel are neighbours */
-        bool run = live == columns && c->stride[1] == 1 && first_y[0] == first_y[columns - 1];
         for (int ch = 0; ch < channels; ch++) {
             const float *plane = in + (size_t)ch * (size_t)(height * width);
             for (int ky = 0; ky < c->kernel[0]; ky++)
                 for (int kx = 0; kx < c->kernel[1]; kx++, row += columns) {
-                    int dy = ky * c->dilation[0], dx = kx * c->dilation[1];
-                    int y0 = first_y[0] + dy, x0 = first_x[0] + dx;
-                    if (run && y0 >= 0 && y0 < height && x0 >= 0 && x0 + columns <= width) {
-                        memcpy(row, plane + y0 * width + x0, sizeof(float) * MDM_GEMM_COLUMNS);
-                        continue;
+                    /* a panel's columns lie in one output row, or in a few */
+                    for (int i = 0, x = base % out_width, y = base / out_width; i < live; y++, x = 0) {
+                        int run = out_width - x < live - i ? out_width - x : live - i;
+                        int sy = y * c->stride[0] - c->pad[0] + ky * c->dilation[0];
+                        int sx = x * c->stride[1] - c->pad[1] + kx * c->dilation[1];
+                        unfold_run(row + i, sy >= 0 && sy < height ? plane + sy * width : NULL, sx, width, c->stride[1],
+                                   run);
+                        i += run;
                     }
-                    for (int i = 0; i < columns; i++) {
-                        int y = first_y[i] + dy, x = first_x[i] + dx;
-                        row[i] = i < live && y >= 0 && y < height && x >= 0 && x < width ? plane[y * width + x] : 0;
-                    }
+                    for (int i = live; i < columns; i++)
+                        row[i] = 0;
                 }
         }
     }
@@ -141,9 +154,12 @@ static void run_depthwise(struct ggml_tensor *dst, int ith, int nth, void *user)
             if (stride == 1) {
                 memcpy(row + c->pad[1], source, sizeof(float) * (size_t)last);
             } else {
-                for (int x = 0; x < last; x++) {
-                    int at = x + c->pad[1];
-                    row[(size_t)(at % stride) * (size_t)phase_w + (size_t)(at / stride)] = source[x];
+                for (int phase = 0; phase < stride; phase++) {
+                    float *to = row + (size_t)phase * (size_t)phase_w;
+                    int i = (c->pad[1] - phase + stride - 1) / stride; /* first with i * stride + phase - pad >= 0 */
+                    i = c->pad[1] > phase ? i : 0;
+                    for (int x = i * stride + phase - c->pad[1]; x < last; x += stride)
+                        to[i++] = source[x];
                 }
             }
         }
@@ -219,7 +235,8 @@ mdm_node *mdm_nn_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
     bool depthwise = c->groups > 1 && c->groups == c->in_channels && c->groups == c->out_channels;
     size_t scratch;
     if (depthwise && c->kernel[0] * c->kernel[1] > MAX_TAPS)
-        return mdm_nn_fail(nn, MDM_ERR_INPUT, "depthwise kernel \"%s\" of %d x %d", kernel->name, c->kernel[0], c->kernel[1]);
+        return mdm_nn_fail(nn, MDM_ERR_INPUT, "depthwise kernel \"%s\" of %d x %d", kernel->name, c->kernel[0],
+                           c->kernel[1]);
     if (depthwise) {
         size_t taps = (size_t)(c->kernel[0] * c->kernel[1]);
         if (!(c->weights = mdm_nn_own(nn, (size_t)c->out_channels * taps, sizeof(float))))
