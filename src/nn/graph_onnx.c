@@ -191,6 +191,30 @@ static int64_t number_of(char op, int64_t a, int64_t b)
     }
 }
 
+/* Takes in what only multiplies by or adds one number to this result, in one pass with it; returns the last such node. */
+static const mdm_onnx_node *take_scalars(mdm_onnx_import *m, const mdm_onnx_node *node, float *factor, float *offset)
+{
+    for (;;) {
+        int made = m->onnx.links[node->first_output];
+        const mdm_onnx_value *value = made >= 0 ? &m->values[made] : NULL;
+        if (!value || value->uses != 1 || m->done[value->user[0]])
+            return node;
+        const mdm_onnx_node *next = &m->onnx.nodes[value->user[0]];
+        bool product = mdm_onnx_is(next->op, "Mul"), sum = mdm_onnx_is(next->op, "Add");
+        float s;
+        if ((!product && !sum) || next->input_count != 2 || next->output_count != 1)
+            return node;
+        int other = m->onnx.links[next->first_input] == made ? 1 : 0;
+        const mdm_onnx_value *constant = mdm_onnx_in(m, next, other);
+        if (!constant || constant->rank > 1 || !mdm_onnx_scalar(&s, constant))
+            return node;
+        *factor *= product ? s : 1;
+        *offset = product ? *offset * s : *offset + s;
+        m->done[next - m->onnx.nodes] = true;
+        node = next;
+    }
+}
+
 static void binary(mdm_onnx_import *m, const mdm_onnx_node *node, char op)
 {
     mdm_onnx_value *a = mdm_onnx_in(m, node, 0), *b = mdm_onnx_in(m, node, 1), out = {0};
@@ -208,12 +232,12 @@ static void binary(mdm_onnx_import *m, const mdm_onnx_node *node, char op)
     }
     float s;
     mdm_node *x = NULL;
-    if (mdm_onnx_scalar(&s, b) && (op != '/' || s != 0)) {
-        x = mdm_onnx_as_node(m, a);
-        x = mdm_nn_scale(m->nn, x, op == '*' ? s : op == '/' ? 1 / s : 1, op == '+' ? s : op == '-' ? -s : 0);
-    } else if (mdm_onnx_scalar(&s, a) && op != '/') {
-        x = mdm_onnx_as_node(m, b);
-        x = mdm_nn_scale(m->nn, x, op == '*' ? s : op == '-' ? -1 : 1, op == '*' ? 0 : s);
+    const bool right = mdm_onnx_scalar(&s, b) && (op != '/' || s != 0);
+    if (right || (mdm_onnx_scalar(&s, a) && op != '/')) {
+        float factor = op == '*' ? s : op == '/' ? 1 / s : op == '-' && !right ? -1 : 1;
+        float offset = op == '+' ? s : op == '-' ? (right ? -s : s) : 0;
+        node = take_scalars(m, node, &factor, &offset);
+        x = mdm_nn_scale(m->nn, mdm_onnx_as_node(m, right ? a : b), factor, offset);
     } else {
         mdm_node *xa = mdm_onnx_as_node(m, a), *xb = mdm_onnx_as_node(m, b);
         x = op == '+'   ? mdm_nn_add(m->nn, xa, xb)

@@ -63,22 +63,31 @@ static void unfold(float *out, const conv_call *c, const float *in, int from, in
             }
             continue;
         }
+        /* a panel's columns lie in one output row, or in a few; in one, with unit stride, sources are neighbours */
+        const int x_first = base % out_width, y_first = base / out_width;
+        const bool row_only = live == columns && out_width - x_first >= columns && c->stride[1] == 1;
         for (int ch = 0; ch < channels; ch++) {
             const float *plane = in + (size_t)ch * (size_t)(height * width);
-            for (int ky = 0; ky < c->kernel[0]; ky++)
+            for (int ky = 0; ky < c->kernel[0]; ky++) {
+                const int y_shift = ky * c->dilation[0] - c->pad[0], y_only = y_first * c->stride[0] + y_shift;
+                const float *source = y_only >= 0 && y_only < height ? plane + y_only * width : NULL;
                 for (int kx = 0; kx < c->kernel[1]; kx++, row += columns) {
-                    /* a panel's columns lie in one output row, or in a few */
-                    for (int i = 0, x = base % out_width, y = base / out_width; i < live; y++, x = 0) {
+                    const int x_shift = kx * c->dilation[1] - c->pad[1], x_only = x_first + x_shift;
+                    if (row_only && source && x_only >= 0 && x_only + columns <= width) {
+                        memcpy(row, source + x_only, sizeof(float) * MDM_GEMM_COLUMNS);
+                        continue;
+                    }
+                    for (int i = 0, x = x_first, y = y_first; i < live; y++, x = 0) {
                         int run = out_width - x < live - i ? out_width - x : live - i;
-                        int sy = y * c->stride[0] - c->pad[0] + ky * c->dilation[0];
-                        int sx = x * c->stride[1] - c->pad[1] + kx * c->dilation[1];
-                        unfold_run(row + i, sy >= 0 && sy < height ? plane + sy * width : NULL, sx, width, c->stride[1],
-                                   run);
+                        int sy = y * c->stride[0] + y_shift;
+                        unfold_run(row + i, sy >= 0 && sy < height ? plane + sy * width : NULL,
+                                   x * c->stride[1] + x_shift, width, c->stride[1], run);
                         i += run;
                     }
                     for (int i = live; i < columns; i++)
                         row[i] = 0;
                 }
+            }
         }
     }
 }

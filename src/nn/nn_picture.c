@@ -35,8 +35,9 @@ static void run_pool(struct ggml_tensor *dst, int ith, int nth, void *user)
     for (int64_t p = ith; p < planes; p += nth) {
         const float *in = (const float *)x->data + p * x->ne[0] * x->ne[1];
         float *out = (float *)dst->data + p * dst->ne[0] * dst->ne[1];
-        if (c->kind == MDM_POOL_MAX && c->kernel[0] == 2 && c->kernel[1] == 2 && c->stride[0] == 2 && c->stride[1] == 2 &&
-            !c->pad[0] && !c->pad[1] && 2 * dst->ne[0] <= x->ne[0] && 2 * dst->ne[1] <= x->ne[1]) { /* the usual one */
+        if (c->kind == MDM_POOL_MAX && c->kernel[0] == 2 && c->kernel[1] == 2 && c->stride[0] == 2 &&
+            c->stride[1] == 2 && !c->pad[0] && !c->pad[1] && 2 * dst->ne[0] <= x->ne[0] &&
+            2 * dst->ne[1] <= x->ne[1]) { /* the usual one */
             for (int64_t oy = 0; oy < dst->ne[1]; oy++, out += dst->ne[0]) {
                 const float *top = in + 2 * oy * x->ne[0], *bottom = top + x->ne[0];
                 for (int64_t ox = 0; ox < dst->ne[0]; ox++) {
@@ -125,6 +126,19 @@ static void run_resize(struct ggml_tensor *dst, int ith, int nth, void *user)
                     *out++ = 0.25f * left + 0.75f * mid;
                     *out++ = 0.75f * mid + 0.25f * right;
                 }
+                continue;
+            }
+            if (call->how == MDM_NEAREST &&
+                dst->ne[0] % width == 0) { /* a whole factor: repeated pixels, repeated rows */
+                const int64_t factor = dst->ne[0] / width;
+                if (oy > 0 && (int64_t)source_of(call->how, oy - 1, dst->ne[1], height) == y0) {
+                    memcpy(out, out - dst->ne[0], sizeof *out * (size_t)dst->ne[0]);
+                    out += dst->ne[0];
+                    continue;
+                }
+                for (int64_t sx = 0; sx < width; sx++)
+                    for (int64_t i = 0; i < factor; i++)
+                        *out++ = in[y0 * width + sx];
                 continue;
             }
             for (int64_t ox = 0; ox < dst->ne[0]; ox++) {
