@@ -136,9 +136,13 @@ typedef struct operation {
     mdm_fb_table options;
     bool has_options;
     mdm_fb_vector custom;
-    int64_t in_index[8];
+    int64_t in_index[8], out_index, kind;
     tensor *result;
+    char name[48]; /* of a custom one */
 } operation;
+
+/* TFLite's codes, as far as they are needed by name. */
+enum { ADD = 0, MUL = 18, RELU = 19, SUB = 41, ABS = 101 };
 
 static int64_t option(const operation *o, int field, int bytes)
 {
@@ -481,6 +485,69 @@ static void count_uses(importer *m, const mdm_fb_table *subgraph, const mdm_fb_v
     }
 }
 
+static mdm_status read_operation(operation *o, importer *m, const mdm_fb_vector *operations, const mdm_fb_vector *codes,
+                                 uint32_t i)
+{
+    mdm_fb_table table, code;
+    *o = (operation){0};
+    snprintf(m->operation, sizeof m->operation, "operation %u", i);
+    if (!mdm_fb_vector_table(&table, operations, i) ||
+        !mdm_fb_vector_table(&code, codes, (uint32_t)mdm_fb_int(&table, 0, 4, 0)))
+        return bad(m, "it lies outside the file");
+    o->kind = mdm_fb_int(&code, 3, 4, 0);
+    if (o->kind == 0)
+        o->kind = mdm_fb_int(&code, 0, 1, 0);
+    mdm_fb_string(o->name, sizeof o->name, &code, 1);
+    snprintf(m->operation, sizeof m->operation, "operation %u (code %d%s%.30s)", i, (int)o->kind, o->name[0] ? " " : "",
+             o->name);
+    o->in = mdm_fb_vector_field(&table, 1, 4);
+    o->out = mdm_fb_vector_field(&table, 2, 4);
+    o->has_options = mdm_fb_table_field(&o->options, &table, 4);
+    o->custom = mdm_fb_vector_field(&table, 5, 1);
+    for (uint32_t k = 0; k < 8; k++)
+        o->in_index[k] = k < o->in.count ? mdm_fb_vector_int(&o->in, k, 4) : -1;
+    o->out_index = mdm_fb_vector_int(&o->out, 0, 4);
+    if (o->in.count == 0 || o->out.count != 1 || o->out_index < 0 || o->out_index >= (int64_t)m->count)
+        return bad(m, "no arguments, or other than one result");
+    o->result = &m->tensors[o->out_index];
+    return MDM_OK;
+}
+
+/* relu(x) + alpha * (x - |x|), which old converters made of PReLU with the slope 2 alpha, in five operations beginning
+ * with `relu` at `first`: one PReLU, in the kernel of the convolution before it. */
+static mdm_status split_prelu(bool *taken, importer *m, const operation *relu, const mdm_fb_vector *operations,
+                              const mdm_fb_vector *codes, uint32_t first)
+{
+    operation part[4]; /* ABS, SUB, MUL, ADD */
+    static const int64_t kinds[4] = {ABS, SUB, MUL, ADD};
+    for (uint32_t k = 0; k < 4; k++) {
+        MDM_TRY(read_operation(&part[k], m, operations, codes, first + 1 + k));
+        if (part[k].kind != kinds[k] || part[k].result->node || part[k].result->data || option(&part[k], 0, 1))
+            return MDM_OK;
+    }
+    const int64_t x = relu->in_index[0], slope = part[2].in_index[0];
+    tensor *t = tensor_at(m, x), *s = tensor_at(m, slope);
+    bool same = part[0].in_index[0] == x && part[1].in_index[0] == x && part[1].in_index[1] == part[0].out_index &&
+                part[2].in_index[1] == part[1].out_index && part[3].in_index[0] == relu->out_index &&
+                part[3].in_index[1] == part[2].out_index;
+    for (int k = 0; k < 3 && same; k++)
+        same = part[k].result->uses == 1;
+    if (!same || !t || !t->node || t->rank != 4 || t->uses != 3 || relu->result->uses != 1 || !s || s->rank != 1 ||
+        !s->data)
+        return MDM_OK;
+    float *values;
+    size_t count;
+    MDM_TRY(floats_of(&values, &count, m, s));
+    for (size_t i = 0; i < count; i++)
+        values[i] *= 2;
+    mdm_node *leaf = mdm_nn_constant(m->nn, "slope", values, MDM_STORE_F32, 4, (int64_t[]){1, (int64_t)count, 1, 1});
+    mdm_free(&values);
+    bool fused = mdm_nn_fuse(m->nn, t->node, MDM_PRELU, leaf);
+    part[3].result->node = fused ? t->node : mdm_nn_prelu(m->nn, t->node, leaf);
+    *taken = part[3].result->node != NULL;
+    return MDM_OK;
+}
+
 static mdm_status import_all(importer *m)
 {
     mdm_fb_table root, subgraph;
@@ -496,32 +563,19 @@ static mdm_status import_all(importer *m)
     mdm_fb_vector operations = mdm_fb_vector_field(&subgraph, 3, 4);
     count_uses(m, &subgraph, &operations);
     for (uint32_t i = 0; i < operations.count; i++) {
-        mdm_fb_table table, code;
-        operation o = {0};
-        char name[48] = "";
-        snprintf(m->operation, sizeof m->operation, "operation %u", i);
-        if (!mdm_fb_vector_table(&table, &operations, i) ||
-            !mdm_fb_vector_table(&code, &codes, (uint32_t)mdm_fb_int(&table, 0, 4, 0)))
-            return bad(m, "it lies outside the file");
-        int64_t kind = mdm_fb_int(&code, 3, 4, 0);
-        if (kind == 0)
-            kind = mdm_fb_int(&code, 0, 1, 0);
-        mdm_fb_string(name, sizeof name, &code, 1);
-        snprintf(m->operation, sizeof m->operation, "operation %u (code %d%s%.30s)", i, (int)kind, name[0] ? " " : "",
-                 name);
-        o.in = mdm_fb_vector_field(&table, 1, 4);
-        o.out = mdm_fb_vector_field(&table, 2, 4);
-        o.has_options = mdm_fb_table_field(&o.options, &table, 4);
-        o.custom = mdm_fb_vector_field(&table, 5, 1);
-        for (uint32_t k = 0; k < 8; k++)
-            o.in_index[k] = k < o.in.count ? mdm_fb_vector_int(&o.in, k, 4) : -1;
-        int64_t out = mdm_fb_vector_int(&o.out, 0, 4);
-        if (o.in.count == 0 || o.out.count != 1 || out < 0 || out >= (int64_t)m->count)
-            return bad(m, "no arguments, or other than one result");
-        o.result = &m->tensors[out];
+        operation o;
+        MDM_TRY(read_operation(&o, m, &operations, &codes, i));
+        if (o.kind == RELU && i + 4 < operations.count) {
+            bool taken = false;
+            MDM_TRY(split_prelu(&taken, m, &o, &operations, &codes, i));
+            if (taken) {
+                i += 4;
+                continue;
+            }
+        }
         if (o.result->node || o.result->data || o.result->same_as)
             return bad(m, "its result exists already");
-        MDM_TRY(import_operation(m, &o, kind, name));
+        MDM_TRY(import_operation(m, &o, o.kind, o.name));
         if (!o.result->node && !o.result->same_as)
             return mdm_nn_build(m->nn) ? mdm_fail_context(MDM_ERR_INPUT, "%s: %s", m->graph->path, m->operation)
                                        : bad(m, "it makes nothing");
