@@ -252,6 +252,37 @@ static mdm_status find_neutral(mdm_motion *m)
     return status;
 }
 
+/* Gaze from corners and irises that are smoothed as the shape is, in the head's own frame: raw irises tremble visibly, and a
+ * look from side to side (a few tenths of a cm) stays as quick as it was. Reads the poses before they are smoothed. */
+static mdm_status smooth_gaze(mdm_motion *m, const mdm_track *track)
+{
+    enum { OUTER, INNER, IRIS, EYE, POINTS = 2 * EYE };
+    float(*place)[POINTS][3] = NULL, points[MDM_MESH_POINTS][3];
+    int distance;
+    MDM_TRY(mdm_alloc(&place, (size_t)m->count, sizeof *place, "gaze"));
+    for (int i = 0; i < m->count; i++) {
+        mesh_at(points, track, i, &distance);
+        for (int e = 0; e < 2; e++) {
+            const int which[EYE] = {mdm_eyes[e].outer, mdm_eyes[e].inner, mdm_eyes[e].iris};
+            for (int k = 0; k < EYE; k++)
+                memcpy(place[i][e * EYE + k], points[which[k]], sizeof points[0]);
+        }
+        mdm_to_head(place[i], (const float(*)[3])place[i], POINTS, &m->pose[i]);
+    }
+    mdm_status status = mdm_bilateral(&place[0][0][0], m->count, POINTS, JITTER);
+    for (int i = 0; i < m->count && !status; i++) {
+        mdm_to_image(place[i], (const float(*)[3])place[i], POINTS, &m->pose[i]);
+        for (int e = 0; e < 2; e++) {
+            memcpy(points[mdm_eyes[e].outer], place[i][e * EYE + OUTER], sizeof points[0]);
+            memcpy(points[mdm_eyes[e].inner], place[i][e * EYE + INNER], sizeof points[0]);
+            memcpy(points[mdm_eyes[e].iris], place[i][e * EYE + IRIS], sizeof points[0]);
+            mdm_gaze_of(m->gaze[i][e], (const float(*)[3])points, e);
+        }
+    }
+    mdm_free(&place);
+    return status;
+}
+
 mdm_status mdm_motion_from_track(mdm_motion *out, const mdm_track *track, const mdm_canonical *canonical, double fps)
 {
     float points[MDM_MESH_POINTS][3];
@@ -269,10 +300,10 @@ mdm_status mdm_motion_from_track(mdm_motion *out, const mdm_track *track, const 
         m->valid[i] = distance <= LOST_AFTER;
         mdm_pose_fit(&m->pose[i], (const float(*)[3])points, canonical);
         mdm_to_head(m->shape[i], (const float(*)[3])points, MDM_MESH_VERTICES, &m->pose[i]);
-        for (int e = 0; e < 2; e++)
-            mdm_gaze_of(m->gaze[i][e], (const float(*)[3])points, e);
     }
-    mdm_status status = smooth_pose(m, canonical);
+    mdm_status status = smooth_gaze(m, track);
+    if (!status)
+        status = smooth_pose(m, canonical);
     if (!status)
         status = mdm_bilateral(&m->shape[0][0][0], m->count, MDM_MESH_VERTICES, JITTER);
     for (int i = 0; i < m->count && !status; i++) {

@@ -1,0 +1,241 @@
+/* Pose, smoothing, neutral, transfer and light against tools/make_face_goldens.py, step by step; motion files read back. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "face/light.h"
+#include "face/motion_file.h"
+#include "face/pose.h"
+#include "face/transfer.h"
+#include "nn/tensor_file.h"
+
+enum { FRAMES = 16, LOOKED_AT = 3 };
+
+static const int looked_at[LOOKED_AT] = {2, 8, 12};
+
+static struct {
+    bool ready;
+    mdm_canonical canonical;
+    mdm_tensor_file *golden;
+    float points[FRAMES][MDM_MESH_POINTS][3];
+    mdm_motion motion;
+} world;
+
+static void ok(mdm_status status)
+{
+    if (status)
+        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    const char *models = getenv("MMDM_MODELS");
+    if (mdm_canonical_load(&world.canonical, models ? models : MMDM_SOURCE_DIR "/.deps/models") != MDM_OK) {
+        printf("skipped: %s\n", mdm_error_message());
+        return 0;
+    }
+    ok(mdm_tensor_file_open(&world.golden, MMDM_SOURCE_DIR "/tests/face/golden/motion-golden.safetensors"));
+    ok(mdm_array_to_f32(&world.points[0][0][0], sizeof world.points / sizeof(float), mdm_tensor_file_find(world.golden, "points")));
+    mdm_track_frame frame[FRAMES];
+    memset(frame, 0, sizeof frame);
+    for (int i = 0; i < FRAMES; i++)
+        frame[i].has_mesh = 1, frame[i].state = MDM_TRACK_SEEN;
+    mdm_track track = {.first = 100, .count = FRAMES, .frame = frame, .point = world.points};
+    ok(mdm_motion_from_track(&world.motion, &track, &world.canonical, 25));
+    world.ready = true;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    mdm_motion_free(&world.motion);
+    mdm_tensor_file_free(&world.golden);
+    return 0;
+}
+
+/* Every number within `tolerance` of the golden ones. */
+static void agrees(const float *got, size_t count, const char *name, double tolerance)
+{
+    float *want = NULL;
+    ok(mdm_alloc(&want, count, sizeof *want, "golden"));
+    ok(mdm_array_to_f32(want, count, mdm_tensor_file_find(world.golden, name)));
+    double worst = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        double d = fabs((double)got[i] - (double)want[i]);
+        if (!(d <= worst))
+            worst = d, at = i;
+    }
+    float expected = want[at];
+    mdm_free(&want);
+    if (!(worst <= tolerance))
+        fail_msg("%s[%zu]: %g, expected %g (within %g)", name, at, (double)got[at], (double)expected, tolerance);
+}
+
+static void flatten(float out[13], const mdm_pose *pose)
+{
+    out[0] = (float)pose->scale;
+    for (int k = 0; k < 9; k++)
+        out[1 + k] = (float)pose->rotation[k];
+    for (int k = 0; k < 3; k++)
+        out[10 + k] = (float)pose->shift[k];
+}
+
+#define NEEDS_MODELS()                                                                                                                      \
+    do {                                                                                                                                    \
+        (void)state;                                                                                                                        \
+        if (!world.ready)                                                                                                                   \
+            skip();                                                                                                                         \
+    } while (0)
+
+static void canonical_tables_agree(void **state)
+{
+    NEEDS_MODELS();
+    agrees(world.canonical.border, MDM_MESH_VERTICES, "border", 1e-5);
+    agrees(world.canonical.skin, MDM_MESH_VERTICES, "skin", 0);
+}
+
+static void pose_agrees(void **state)
+{
+    NEEDS_MODELS();
+    float raw[FRAMES][13], smooth[FRAMES][13], angles[FRAMES][3];
+    for (int i = 0; i < FRAMES; i++) {
+        mdm_pose pose;
+        double degrees[3];
+        mdm_pose_fit(&pose, (const float(*)[3])world.points[i], &world.canonical);
+        flatten(raw[i], &pose);
+        flatten(smooth[i], &world.motion.pose[i]);
+        mdm_pose_angles(degrees, &world.motion.pose[i]);
+        for (int k = 0; k < 3; k++)
+            angles[i][k] = (float)degrees[k];
+    }
+    agrees(&raw[0][0], FRAMES * 13, "raw_pose", 1e-3);
+    agrees(&smooth[0][0], FRAMES * 13, "pose", 1e-3);
+    agrees(&angles[0][0], FRAMES * 3, "angles", 0.01);
+}
+
+static void motion_agrees(void **state)
+{
+    NEEDS_MODELS();
+    const mdm_motion *m = &world.motion;
+    float shape[LOOKED_AT][MDM_MESH_VERTICES][3];
+    for (int i = 0; i < LOOKED_AT; i++)
+        memcpy(shape[i], m->shape[looked_at[i]], sizeof shape[i]);
+    agrees(&shape[0][0][0], sizeof shape / sizeof(float), "shape", 1e-3);
+    agrees(&m->eyes[0][0], FRAMES * 2, "eyes", 1e-3);
+    agrees(m->lips, FRAMES, "lips", 1e-3);
+    agrees(&m->neutral[0][0], MDM_MESH_VERTICES * 3, "neutral", 1e-3);
+    agrees(m->eye_neutral, 2, "eye_neutral", 1e-3);
+    /* the reference takes gaze from the mesh in the smoothed pose, this from the unsmoothed one */
+    agrees(&m->gaze[0][0][0], FRAMES * 4, "gaze", 4e-3);
+    assert_true(m->eyes[7][0] < 0.5f * m->eye_neutral[0] && m->eyes[8][0] < 0.5f * m->eye_neutral[0]); /* a two-frame blink survives */
+}
+
+static void transfer_agrees(void **state)
+{
+    NEEDS_MODELS();
+    float standin[MDM_MESH_VERTICES][3], out[LOOKED_AT][MDM_MESH_VERTICES][3], ring[MDM_OVAL][3];
+    mdm_motion *m = &world.motion;
+    const mdm_motion_correction none = m->correction;
+    ok(mdm_array_to_f32(&standin[0][0], MDM_MESH_VERTICES * 3, mdm_tensor_file_find(world.golden, "standin")));
+    mdm_ring_points(ring, (const float(*)[3])standin);
+    agrees(&ring[0][0], MDM_OVAL * 3, "ring", 1e-4);
+    for (int i = 0; i < LOOKED_AT; i++)
+        mdm_transfer(out[i], m, looked_at[i], (const float(*)[3])standin, &world.canonical);
+    agrees(&out[0][0][0], sizeof out / sizeof(float), "transfer", 1e-3);
+    m->correction = (mdm_motion_correction){.eye_gain = 1.3f, .lip_gain = 1.2f, .turn = {0.05f, -0.08f, 0.03f}};
+    for (int i = 0; i < LOOKED_AT; i++)
+        mdm_transfer(out[i], m, looked_at[i], (const float(*)[3])standin, &world.canonical);
+    m->correction = none;
+    agrees(&out[0][0][0], sizeof out / sizeof(float), "corrected", 1e-3);
+}
+
+static void light_agrees(void **state)
+{
+    NEEDS_MODELS();
+    float colour[MDM_MESH_VERTICES][3], weight[MDM_MESH_VERTICES], light[MDM_LIGHT_TERMS][3];
+    ok(mdm_array_to_f32(&colour[0][0], MDM_MESH_VERTICES * 3, mdm_tensor_file_find(world.golden, "light_colour")));
+    ok(mdm_array_to_f32(weight, MDM_MESH_VERTICES, mdm_tensor_file_find(world.golden, "light_weight")));
+    assert_true(mdm_light_fit(light, (const float(*)[3])colour, weight, &world.canonical));
+    agrees(&light[0][0], MDM_LIGHT_TERMS * 3, "light", 2e-3);
+    memset(weight, 0, sizeof weight);
+    assert_false(mdm_light_fit(light, (const float(*)[3])colour, weight, &world.canonical));
+}
+
+/* A gap in a track is bridged; what is far from a seen face is marked. */
+static void gaps_are_bridged(void **state)
+{
+    NEEDS_MODELS();
+    mdm_track_frame frame[FRAMES];
+    memset(frame, 0, sizeof frame);
+    for (int i = 0; i < FRAMES; i++)
+        frame[i].has_mesh = i < 2 || i == 5;
+    mdm_track track = {.count = FRAMES, .frame = frame, .point = world.points};
+    mdm_motion m;
+    ok(mdm_motion_from_track(&m, &track, &world.canonical, 25));
+    for (int i = 0; i < FRAMES; i++)
+        assert_int_equal(m.valid[i], i <= 8);
+    for (int i = 0; i < FRAMES; i++)
+        assert_true(isfinite(m.pose[i].scale) && m.pose[i].scale > 5);
+    mdm_motion_free(&m);
+    for (int i = 0; i < FRAMES; i++)
+        frame[i].has_mesh = 0;
+    assert_int_equal(mdm_motion_from_track(&m, &track, &world.canonical, 25), MDM_ERR_INPUT);
+}
+
+static void files_read_back(void **state)
+{
+    NEEDS_MODELS();
+    char folder[] = "/tmp/mmdm-motion-XXXXXX", path[64];
+    mdm_motions in = {&world.motion, 1}, out = {0};
+    assert_non_null(mkdtemp(folder));
+    world.motion.look.grain = 2.5f;
+    world.motion.correction.turn[1] = 0.1f;
+    ok(mdm_motions_write(&in, folder));
+    ok(mdm_motions_read(&out, folder));
+    assert_int_equal(out.count, 1);
+    assert_int_equal(out.motion->first, 100);
+    assert_int_equal(out.motion->count, FRAMES);
+    assert_memory_equal(out.motion->eyes, world.motion.eyes, FRAMES * sizeof *out.motion->eyes);
+    assert_memory_equal(out.motion->gaze, world.motion.gaze, FRAMES * sizeof *out.motion->gaze);
+    assert_float_equal(out.motion->look.grain, 2.5, 1e-6);
+    assert_float_equal(out.motion->correction.turn[1], 0.1, 1e-6);
+    for (int v = 0; v < MDM_MESH_VERTICES; v++)
+        assert_float_equal(out.motion->shape[8][v][1], world.motion.shape[8][v][1], 1e-4);
+    mdm_motions_free(&out);
+    /* a cut file and text that is no JSON are refused */
+    snprintf(path, sizeof path, "%s/motion.safetensors", folder);
+    assert_int_equal(truncate(path, 5000), 0);
+    assert_int_not_equal(mdm_motions_read(&out, folder), MDM_OK);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/motion.json", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("{\"version\": 1, \"tracks\": 7", file);
+    fclose(file);
+    assert_int_not_equal(mdm_motions_read(&out, folder), MDM_OK);
+    unlink(path);
+    rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(canonical_tables_agree), cmocka_unit_test(pose_agrees),  cmocka_unit_test(motion_agrees),
+        cmocka_unit_test(transfer_agrees),        cmocka_unit_test(light_agrees), cmocka_unit_test(gaps_are_bridged),
+        cmocka_unit_test(files_read_back),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
