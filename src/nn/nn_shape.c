@@ -19,10 +19,11 @@ mdm_node *mdm_nn_reshape(mdm_nn *nn, mdm_node *x, int rank, const int64_t *shape
         return NULL;
     for (int i = 0; i < rank; i++) {
         int64_t extent = shape[rank - 1 - i];
+        if (extent < 1 || extent > ggml_nelements(x) / total)
+            return mdm_nn_fail(nn, MDM_ERR_INPUT, "reshape of %lld values to an extent of %lld",
+                               (long long)ggml_nelements(x), (long long)extent);
         ne[i < 4 ? i : 3] *= extent;
         total *= extent;
-        if (extent < 1 || total > ggml_nelements(x))
-            break;
     }
     if (total != ggml_nelements(x))
         return mdm_nn_fail(nn, MDM_ERR_INPUT, "reshape of %lld values to %lld", (long long)ggml_nelements(x),
