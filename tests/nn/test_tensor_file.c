@@ -1,0 +1,302 @@
+/* Tensor files: what other code wrote (fuzz/corpus, by tools/make_fuzz_seeds.py) is read as it was meant, what we write is
+ * read back, and hostile files are errors that say what is wrong. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "nn/tensor_file.h"
+
+#define CORPUS MMDM_SOURCE_DIR "/fuzz/corpus"
+
+static char folder[64];
+
+static void ok(mdm_status status)
+{
+    if (status)
+        fail_msg("%s", mdm_error_message());
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/mdm-tensors-%ld", (long)getpid());
+    return mdm_make_folder(folder, 0700) != MDM_OK;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return mdm_remove_tree(folder, false) != MDM_OK;
+}
+
+static void path_of(char path[128], const char *name)
+{
+    snprintf(path, 128, "%s/%s", folder, name);
+}
+
+static void put(const char *name, const void *data, size_t size)
+{
+    char path[128];
+    path_of(path, name);
+    ok(mdm_file_write(path, data, size));
+}
+
+static mdm_status open_file(mdm_tensor_file **file, const char *name)
+{
+    char path[128];
+    path_of(path, name);
+    return mdm_tensor_file_open(file, path);
+}
+
+static void expect(const mdm_tensor_file *file, const char *name, const float *want, size_t count)
+{
+    float got[32];
+    const mdm_array *array = mdm_tensor_file_find(file, name);
+    assert_non_null(array);
+    ok(mdm_array_to_f32(got, count, array));
+    for (size_t i = 0; i < count; i++)
+        if (!(fabsf(got[i] - want[i]) < 1e-6f))
+            fail_msg("%s: element %zu is %g, expected %g", name, i, (double)got[i], (double)want[i]);
+    assert_int_equal(mdm_array_to_f32(got, count + 1, array), MDM_ERR_INPUT);
+}
+
+/* ---- safetensors ---- */
+
+static void safetensors_of_python_is_read(void **state)
+{
+    (void)state;
+    mdm_tensor_file *file;
+    ok(mdm_tensor_file_open(&file, CORPUS "/safetensors/small"));
+    assert_int_equal(mdm_tensor_file_count(file), 4);
+    expect(file, "b", (const float[]){0, 1, 2, 3, 4}, 5);
+    expect(file, "c", (const float[]){0, 1, 2, 3, 4, 5}, 6);
+    expect(file, "d", (const float[]){0, 1, 2, 3}, 4);
+    const mdm_array *a = mdm_tensor_file_find(file, "a.weight");
+    assert_true(a && a->dtype == MDM_F32 && a->rank == 2 && a->shape[0] == 3 && a->shape[1] == 4 && a->size == 48);
+    assert_string_equal(mdm_tensor_file_meta(file, "format"), "np");
+    assert_null(mdm_tensor_file_find(file, "e"));
+    assert_null(mdm_tensor_file_meta(file, "e"));
+    assert_null(mdm_tensor_file_at(file, 4));
+    mdm_tensor_file_free(&file);
+    assert_null(file);
+    ok(mdm_tensor_file_open(&file, CORPUS "/safetensors/empty"));
+    assert_int_equal(mdm_tensor_file_find(file, "x")->size, 0);
+    mdm_tensor_file_free(&file);
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+    (void)state;
+    const float f32[6] = {1, -2, 3.5f, 0, 1e-20f, 7};
+    const uint16_t f16[3] = {0x3c00, 0xc000, 0x0001}, bf16[2] = {0x3f80, 0xc2c8}; /* 1, -2, 2^-24; 1, -100 */
+    const int8_t i8[4] = {-128, -1, 0, 127};
+    const double f64[1] = {0.1};
+    const mdm_array arrays[] = {
+        {.name = "f32", .dtype = MDM_F32, .rank = 2, .shape = {2, 3}, .data = f32, .size = sizeof f32},
+        {.name = "f16", .dtype = MDM_F16, .rank = 1, .shape = {3}, .data = f16, .size = sizeof f16},
+        {.name = "bf16", .dtype = MDM_BF16, .rank = 3, .shape = {1, 2, 1}, .data = bf16, .size = sizeof bf16},
+        {.name = "i8", .dtype = MDM_I8, .rank = 1, .shape = {4}, .data = i8, .size = sizeof i8},
+        {.name = "f64", .dtype = MDM_F64, .rank = 0, .data = f64, .size = sizeof f64},
+    };
+    const char *const meta[] = {"what", "a \"test\"", "seed", "7", NULL};
+    char path[128];
+    mdm_tensor_file *file;
+    path_of(path, "written.safetensors");
+    ok(mdm_safetensors_write(path, arrays, 5, meta));
+    ok(mdm_tensor_file_open(&file, path));
+    assert_int_equal(mdm_tensor_file_count(file), 5);
+    expect(file, "f32", f32, 6);
+    expect(file, "f16", (const float[]){1, -2, 5.9604645e-8f}, 3);
+    expect(file, "bf16", (const float[]){1, -100}, 2);
+    expect(file, "i8", (const float[]){-128, -1, 0, 127}, 4);
+    expect(file, "f64", (const float[]){0.1f}, 1);
+    assert_int_equal(mdm_tensor_file_find(file, "bf16")->rank, 3);
+    assert_string_equal(mdm_tensor_file_meta(file, "what"), "a \"test\"");
+    assert_string_equal(mdm_tensor_file_meta(file, "seed"), "7");
+    mdm_tensor_file_free(&file);
+    assert_int_equal(mdm_safetensors_write("/nonexistent/x.safetensors", arrays, 1, NULL), MDM_ERR_WRITE);
+}
+
+/* A safetensors file of this header and `bytes` zeros behind it. */
+static mdm_status try_header(const char *header, size_t length, size_t bytes)
+{
+    mdm_tensor_file *file = NULL;
+    mdm_buffer buffer = {0};
+    unsigned char prefix[8] = {0};
+    for (int i = 0; i < 8; i++)
+        prefix[i] = (unsigned char)((uint64_t)length >> (8 * i));
+    ok(mdm_buffer_append(&buffer, prefix, 8));
+    ok(mdm_buffer_append(&buffer, header, strlen(header)));
+    for (size_t i = 0; i < bytes; i++)
+        ok(mdm_buffer_append(&buffer, "", 1));
+    put("hostile.safetensors", buffer.data, buffer.size);
+    mdm_buffer_free(&buffer);
+    mdm_status status = open_file(&file, "hostile.safetensors");
+    assert_true((status == MDM_OK) == (file != NULL));
+    mdm_tensor_file_free(&file);
+    return status;
+}
+
+static mdm_status try(const char *header)
+{
+    return try_header(header, strlen(header), 16);
+}
+
+static void hostile_safetensors_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(try("{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}"), MDM_OK);
+    static const char *const wrong[] = {
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,20]}}",  /* past the end */
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,12]}}",  /* fewer bytes than the shape */
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,16]}}",  /* more */
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[16,0]}}",  /* backwards */
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[-16,0]}}", /* before the start */
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[-4],\"data_offsets\":[0,16]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387905,4],\"data_offsets\":[0,16]}}", /* the product wraps to 4 */
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,4],\"data_offsets\":[0,16]}}", /* nine axes */
+        "{\"a\":{\"dtype\":\"F31\",\"shape\":[4],\"data_offsets\":[0,16]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":\"4\",\"data_offsets\":[0,16]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[4]}}",
+        "{\"a\":7}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]},\"a\":{\"dtype\":\"F32\",\"shape\":[4],"
+        "\"data_offsets\":[0,16]}}",
+        "[1,2]",
+        "{",
+        "",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (try(wrong[i]) != MDM_ERR_INPUT)
+            fail_msg("accepted: %s", wrong[i]);
+    assert_int_equal(try_header("{}", 1000, 0), MDM_ERR_INPUT);
+    assert_int_equal(try_header("{}", SIZE_MAX, 0), MDM_ERR_INPUT);
+    mdm_tensor_file *file;
+    put("short.safetensors", "\2\0\0", 3);
+    assert_int_equal(open_file(&file, "short.safetensors"), MDM_ERR_INPUT);
+    assert_non_null(strstr(mdm_error_message(), "short.safetensors")); /* the file is named */
+    assert_int_equal(open_file(&file, "absent.safetensors"), MDM_ERR_INPUT);
+}
+
+/* ---- TFJS ---- */
+
+static mdm_status try_manifest(const char *weights, const char *shard, size_t bytes)
+{
+    char json[512];
+    unsigned char data[64];
+    mdm_tensor_file *file = NULL;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (unsigned char)i;
+    snprintf(json, sizeof json, "[{\"paths\":[\"%s\"],\"weights\":[%s]}]", shard, weights);
+    put("w.json", json, strlen(json));
+    put("w.bin", data, bytes);
+    mdm_status status = open_file(&file, "w.json");
+    mdm_tensor_file_free(&file);
+    return status;
+}
+
+static void tfjs_weights_are_dequantised(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "[{\"paths\":[\"p.bin\"],\"weights\":["
+        "{\"name\":\"q8\",\"shape\":[3],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint8\",\"scale\":0.5,"
+        "\"min\":-1}},"
+        "{\"name\":\"q16\",\"shape\":[2],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint16\",\"scale\":0.25,"
+        "\"min\":2}},"
+        "{\"name\":\"h\",\"shape\":[1],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"float16\"}},"
+        "{\"name\":\"i\",\"shape\":[],\"dtype\":\"int32\"}]}]";
+    static const unsigned char bytes[] = {0, 2, 255, 1, 0, 0, 1, 0x00, 0x3c, 0xfe, 0xff, 0xff, 0xff};
+    mdm_tensor_file *file;
+    put("p.json", json, sizeof json - 1);
+    put("p.bin", bytes, sizeof bytes);
+    ok(open_file(&file, "p.json"));
+    expect(file, "q8", (const float[]){-1, 0, 126.5f}, 3);
+    expect(file, "q16", (const float[]){2.25f, 66}, 2);
+    expect(file, "h", (const float[]){1}, 1);
+    expect(file, "i", (const float[]){-2}, 1);
+    mdm_tensor_file_free(&file);
+}
+
+static void hostile_manifests_are_refused(void **state)
+{
+    (void)state;
+    static const char four[] = "{\"name\":\"a\",\"shape\":[4],\"dtype\":\"float32\"}";
+    assert_int_equal(try_manifest(four, "w.bin", 16), MDM_OK);
+    assert_int_equal(try_manifest(four, "w.bin", 12), MDM_ERR_INPUT); /* cut off */
+    assert_int_equal(try_manifest(four, "w.bin", 20), MDM_ERR_INPUT); /* bytes nobody owns */
+    assert_int_equal(try_manifest(four, "../w.bin", 16), MDM_ERR_INPUT);
+    assert_int_equal(try_manifest(four, "/etc/hostname", 16), MDM_ERR_INPUT);
+    assert_int_equal(try_manifest(four, "..", 16), MDM_ERR_INPUT);
+    assert_int_equal(try_manifest("{\"name\":\"a\",\"shape\":[-4],\"dtype\":\"float32\"}", "w.bin", 16), MDM_ERR_INPUT);
+    assert_int_equal(try_manifest("{\"name\":\"a\",\"shape\":[4],\"dtype\":\"string\"}", "w.bin", 16), MDM_ERR_INPUT);
+    assert_int_equal(try_manifest("{\"shape\":[4],\"dtype\":\"float32\"}", "w.bin", 16), MDM_ERR_INPUT);
+    assert_int_equal(
+        try_manifest("{\"name\":\"a\",\"shape\":[4611686018427387905,4],\"dtype\":\"float32\"}", "w.bin", 16),
+        MDM_ERR_INPUT);
+}
+
+/* ---- GGUF, CTranslate2 ---- */
+
+static void other_formats_are_read(void **state)
+{
+    (void)state;
+    mdm_tensor_file *file;
+    ok(mdm_tensor_file_open(&file, CORPUS "/gguf/small"));
+    expect(file, "h", (const float[]){1, 1, 1, 1, 1, 1, 1, 1}, 8);
+    const mdm_array *w = mdm_tensor_file_find(file, "w");
+    assert_true(w && w->rank == 2 && w->shape[0] == 3 && w->shape[1] == 4); /* the last axis fastest, as everywhere */
+    assert_string_equal(mdm_tensor_file_meta(file, "general.architecture"), "x");
+    mdm_tensor_file_free(&file);
+    ok(mdm_tensor_file_open(&file, CORPUS "/ctranslate2/small"));
+    expect(file, "encoder/conv1/bias", (const float[]){1, 1, 1, 1}, 4);
+    expect(file, "q/weight", (const float[]){0, 1, 2, 3, 4, 5}, 6);
+    mdm_tensor_file_free(&file);
+}
+
+/* Every prefix of each seed is an error, never a crash or a read outside. */
+static void cut_files_are_errors(void **state)
+{
+    (void)state;
+    static const char *const seeds[] = {"safetensors/small", "gguf/small", "ctranslate2/small"};
+    for (size_t s = 0; s < sizeof seeds / sizeof *seeds; s++) {
+        char path[256];
+        unsigned char *data;
+        size_t size;
+        snprintf(path, sizeof path, CORPUS "/%s", seeds[s]);
+        ok(mdm_file_read(&data, &size, path, 1 << 20));
+        for (size_t cut = 0; cut<size; cut += size> 400 ? 7 : 1) {
+            mdm_tensor_file *file = NULL;
+            put("cut", data, cut);
+            mdm_status status = open_file(&file, "cut");
+            mdm_tensor_file_free(&file);
+            /* a CTranslate2 file may end after its arrays: older ones have no list of second names */
+            if (status == MDM_OK && !(s == 2 && cut == size - 32))
+                fail_msg("%s: the first %zu of %zu bytes are accepted", seeds[s], cut, size);
+        }
+        mdm_free(&data);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(safetensors_of_python_is_read),
+        cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(hostile_safetensors_are_refused),
+        cmocka_unit_test(tfjs_weights_are_dequantised),
+        cmocka_unit_test(hostile_manifests_are_refused),
+        cmocka_unit_test(other_formats_are_read),
+        cmocka_unit_test(cut_files_are_errors),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
