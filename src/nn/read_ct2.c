@@ -105,5 +105,7 @@ mdm_status mdm_read_ct2(mdm_tensor_file *file, const char *path)
     uint32_t aliases = c.at < c.size ? read_number(&c, 4) : 0;
     for (uint32_t i = 0; i < aliases; i++)
         MDM_TRY(read_alias(file, &c, path));
+    if (c.bad)
+        return mdm_fail(MDM_ERR_INPUT, "%s: cut off after its arrays; get the file again", path);
     return mdm_tensor_file_add_meta(file, "kind", kind);
 }
