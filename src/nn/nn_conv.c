@@ -135,53 +135,64 @@ static void run_dense(struct ggml_tensor *dst, int ith, int nth, void *user)
     }
 }
 
-/* Depthwise: rows of the padded plane are sorted by phase (x mod stride), so that every tap reads neighbours. */
+/* Row `y` of a plane with its padding, sorted by phase (x mod stride), so that every tap reads neighbours. */
+static void lay_out_row(float *row, const conv_call *c, const float *plane, int y, int reach, int phase_w)
+{
+    const int width = c->in_size[1], stride = c->stride[1], pad = c->pad[1];
+    const int last = reach - pad < width ? reach - pad : width;
+    const size_t row_floats = (size_t)phase_w * (size_t)stride;
+    if (y < 0 || y >= c->in_size[0] || last <= 0) {
+        memset(row, 0, row_floats * sizeof *row);
+        return;
+    }
+    const float *source = plane + (size_t)y * (size_t)width;
+    if (stride == 1) {
+        for (int x = 0; x < pad; x++)
+            row[x] = 0;
+        memcpy(row + pad, source, sizeof *row * (size_t)last);
+        for (int x = pad + last; x < phase_w; x++)
+            row[x] = 0;
+        return;
+    }
+    memset(row, 0, row_floats * sizeof *row);
+    for (int phase = 0; phase < stride; phase++) {
+        float *to = row + (size_t)phase * (size_t)phase_w;
+        int i = pad > phase ? (pad - phase + stride - 1) / stride : 0; /* first with i * stride + phase >= pad */
+        for (int x = i * stride + phase - pad; x < last; x += stride)
+            to[i++] = source[x];
+    }
+}
+
 static void run_depthwise(struct ggml_tensor *dst, int ith, int nth, void *user)
 {
     const conv_call *c = user;
     const int height = c->in_size[0], width = c->in_size[1], out_h = c->out_size[0], out_w = c->out_size[1];
     const int stride = c->stride[1], taps = c->kernel[0] * c->kernel[1];
-    const int padded_h = (out_h - 1) * c->stride[0] + (c->kernel[0] - 1) * c->dilation[0] + 1;
     const int reach = (out_w - 1) * stride + (c->kernel[1] - 1) * c->dilation[1] + 1;
     const int phase_w = (reach + stride - 1) / stride;
     const size_t row_floats = (size_t)phase_w * (size_t)stride;
     float *padded = c->nn->scratch[ith];
     const int planes = c->out_channels * (int)dst->ne[3];
+    size_t tap[MAX_TAPS]; /* where each tap reads, from the first row */
+    for (int t = 0; t < taps; t++) {
+        int ky = t / c->kernel[1], at = t % c->kernel[1] * c->dilation[1];
+        tap[t] = (size_t)(ky * c->dilation[0]) * row_floats + (size_t)(at % stride) * (size_t)phase_w +
+                 (size_t)(at / stride);
+    }
     for (int plane = ith; plane < planes; plane += nth) {
         int channel = plane % c->out_channels;
         const float *in = (const float *)dst->src[0]->data + (size_t)plane * (size_t)(height * width);
         float *out = (float *)dst->data + (size_t)plane * (size_t)(out_h * out_w);
         const float *weight = c->weights + (size_t)channel * (size_t)taps;
-        for (int y = 0; y < padded_h; y++) {
-            float *row = padded + (size_t)y * row_floats;
-            int sy = y - c->pad[0];
-            memset(row, 0, row_floats * sizeof(float));
-            if (sy < 0 || sy >= height)
-                continue;
-            const float *source = in + (size_t)sy * (size_t)width;
-            int last = reach - c->pad[1] < width ? reach - c->pad[1] : width;
-            if (stride == 1) {
-                memcpy(row + c->pad[1], source, sizeof(float) * (size_t)last);
-            } else {
-                for (int phase = 0; phase < stride; phase++) {
-                    float *to = row + (size_t)phase * (size_t)phase_w;
-                    int i = (c->pad[1] - phase + stride - 1) / stride; /* first with i * stride + phase - pad >= 0 */
-                    i = c->pad[1] > phase ? i : 0;
-                    for (int x = i * stride + phase - c->pad[1]; x < last; x += stride)
-                        to[i++] = source[x];
-                }
-            }
-        }
         float bias = c->bias ? c->bias[channel] : 0;
+        int ready = 0; /* rows are laid out just before they are read, while they are in the nearest cache */
         for (int y = 0; y < out_h; y++) {
+            for (; ready <= y * c->stride[0] + (c->kernel[0] - 1) * c->dilation[0]; ready++)
+                lay_out_row(padded + (size_t)ready * row_floats, c, in, ready - c->pad[0], reach, phase_w);
             float *row = out + (size_t)y * (size_t)out_w;
-            const float *source[MAX_TAPS];
-            for (int ky = 0, t = 0; ky < c->kernel[0]; ky++)
-                for (int kx = 0; kx < c->kernel[1]; kx++, t++) {
-                    int at = kx * c->dilation[1];
-                    source[t] = padded + (size_t)(y * c->stride[0] + ky * c->dilation[0]) * row_floats +
-                                (size_t)(at % stride) * (size_t)phase_w + (size_t)(at / stride);
-                }
+            const float *base = padded + (size_t)(y * c->stride[0]) * row_floats, *source[MAX_TAPS];
+            for (int t = 0; t < taps; t++)
+                source[t] = base + tap[t];
             mdm_taps_row(row, out_w, source, weight, taps, bias);
             if (c->activation != MDM_LINEAR)
                 mdm_activate_row(row, out_w, c->activation, c->slope ? c->slope[channel] : c->alpha);
