@@ -8,7 +8,7 @@ enum { RUN_MAX = 40 };
 
 typedef struct cue {
     mdm_personal_kind kind;
-    int weak;       /* "number": used when no better word is near */
+    int weak; /* "number": used when no better word is near */
     int min_chars, min_digits;
     const char *words;
 } cue;
@@ -18,21 +18,28 @@ static const cue CUES[] = {
     {MDM_PERSONAL_CARD, 0, 4, 4, "card cards visa mastercard amex debit credit"},
     {MDM_PERSONAL_ACCOUNT, 0, 4, 4, "iban account sort routing bic"},
     {MDM_PERSONAL_ID, 0, 4, 2,
-     "ssn social security passport licence license insurance medicare policy employee member membership customer patient tax id "
+     "ssn social security passport licence license insurance medicare policy employee member membership customer "
+     "patient tax id "
      "mrn badge student nhs permit vin driver's booking"},
     {MDM_PERSONAL_ADDRESS, 0, 3, 1, "zip zipcode postcode postal post"},
     {MDM_PERSONAL_PHONE, 0, 5, 5,
-     "phone telephone mobile cell cellphone landline call ring dial text texting fax reach whatsapp contact sms phone's"},
+     "phone telephone mobile cell cellphone landline call ring dial text texting fax reach whatsapp contact sms "
+     "phone's"},
     {MDM_PERSONAL_PHONE, 1, 5, 5, "number line numbers"},
     {MDM_PERSONAL_ADDRESS, 1, 5, 5, "code"},
 };
 
 static const char CONNECTORS[] =
-    "is was it its it's the no my that's are reads read reading on at to with of back please just ending ends end in under me us "
-    "him her them your his their a an code that says ask for number's which be may will would can you i or and last first digits "
+    "is was it its it's the no my that's are reads read reading on at to with of back please just ending ends end in "
+    "under me us "
+    "him her them your his their a an code that says ask for number's which be may will would can you i or and last "
+    "first digits "
     "four six new old code uk us texas one plus expires has got got hold with's yeah yes uh um so dash spelled";
 
-static bool ends_hard(const mdm_token *token) { return token->after == '?' || token->after == '!'; }
+static bool ends_hard(const mdm_token *token)
+{
+    return token->after == '?' || token->after == '!';
+}
 
 static bool code_token(const mdm_token *token)
 {
@@ -47,9 +54,10 @@ static bool code_token(const mdm_token *token)
         return !mdm_number_is_amount(token->text);
     case MDM_NUMBER_MIXED:
         /* Words in capitals that are no codes. */
-        return !mdm_word_in("tv ok gps usa us uk eu am pm id ssn dob iban pin sim nasa bbc cnn nbc fbi cia suv gmbh ceo diy "
-                            "dvd usb faq the and not my",
-                            token->lower);
+        return !mdm_word_in(
+            "tv ok gps usa us uk eu am pm id ssn dob iban pin sim nasa bbc cnn nbc fbi cia suv gmbh ceo diy "
+            "dvd usb faq the and not my",
+            token->lower);
     default:
         return true;
     }
@@ -90,7 +98,8 @@ static size_t run_end(const mdm_text *text, size_t first, bool homophones)
         bool cardinal_and = mdm_word_in("and", token->lower) && end > first &&
                             (text->tokens[end - 1].number.kind == MDM_NUMBER_HUNDRED ||
                              text->tokens[end - 1].number.kind == MDM_NUMBER_THOUSAND);
-        bool pause = end > first && (pause_word(token) || (homophones && homophone(token) && !text->tokens[end - 1].after)) &&
+        bool pause = end > first &&
+                     (pause_word(token) || (homophones && homophone(token) && !text->tokens[end - 1].after)) &&
                      code_token(mdm_token_at(text, end + 1));
         if (!code_token(token) && !cardinal_and && !pause)
             break;
@@ -117,10 +126,12 @@ static bool shape_is(const char *code, const char *shape)
 
 bool mdm_plate_shape(const char *code, bool strict)
 {
-    static const char *const STRICT[] = {"AA99AAA", "AA999AA", "AAA9999", "AAA999", "9AAA999", "999AAA", "9999AAA",
-                                         "A999AAA", "A99AAA", "A999AA99", "A999AA999", "AAA999A", "AAA99A", "99AAA9", "99AA99", "AA9999AA", "AAA9A99"};
-    static const char *const LOOSE[] = {"AA9999", "AA99999", "AA999", "A9999", "99A9999", "AAA99", "AA999A", "9A9999",
-                                        "AA99A", "A9999AA", "AAAA9999", "AA99AA9999", "99AAA99", "A99999", "AAAA999"};
+    static const char *const STRICT[] = {"AA99AAA", "AA999AA", "AAA9999", "AAA999",   "9AAA999",   "999AAA",
+                                         "9999AAA", "A999AAA", "A99AAA",  "A999AA99", "A999AA999", "AAA999A",
+                                         "AAA99A",  "99AAA9",  "99AA99",  "AA9999AA", "AAA9A99"};
+    static const char *const LOOSE[] = {"AA9999",   "AA99999",    "AA999",   "A9999",  "99A9999",
+                                        "AAA99",    "AA999A",     "9A9999",  "AA99A",  "A9999AA",
+                                        "AAAA9999", "AA99AA9999", "99AAA99", "A99999", "AAAA999"};
     for (size_t i = 0; i < sizeof STRICT / sizeof *STRICT; i++)
         if (shape_is(code, STRICT[i]))
             return true;
@@ -155,7 +166,8 @@ static const cue *cue_before(const mdm_text *text, size_t first, size_t *distanc
                 break;
         const cue *found = NULL;
         for (size_t i = 0; i < sizeof CUES / sizeof *CUES && !found; i++)
-            if (mdm_word_in(CUES[i].words, token->lower) || (CUES[i].kind == MDM_PERSONAL_CARD && runs_into_card(token->lower)))
+            if (mdm_word_in(CUES[i].words, token->lower) ||
+                (CUES[i].kind == MDM_PERSONAL_CARD && runs_into_card(token->lower)))
                 found = &CUES[i];
         if (found && odd && found->kind != MDM_PERSONAL_PLATE)
             break;
@@ -233,16 +245,18 @@ static int kind_of_run(const mdm_text *text, size_t first, size_t end, bool by_c
     if (spelled_name(text, first, end, &code))
         return MDM_PERSONAL_NAME;
     const cue *found = cue_before(text, first, &distance);
-    if (found && (int)length >= found->min_chars && code.digits >= found->min_digits && !(code.countdown && found->weak && distance > 2)) {
+    if (found && (int)length >= found->min_chars && code.digits >= found->min_digits &&
+        !(code.countdown && found->weak && distance > 2)) {
         /* "the number of cars doubled since two thousand and ten": quantities need more than "number" */
         bool quantity = code.large || (code.singles < 2 && code.digits < 6);
         if (!quantity || (!found->weak && distance <= 3 && found->kind != MDM_PERSONAL_PHONE && !code.large))
             return (int)found->kind;
     }
     /* "ends in 4421", also misheard ("M's in 441"); a year is none */
-    if (first >= 2 && mdm_word_in("in", text->tokens[first - 1].lower) && code.digits >= 3 && code.letters == 0 && !code.large &&
-        !(code.digits == 4 && (strncmp(code.text, "19", 2) == 0 || strncmp(code.text, "20", 2) == 0)) &&
-        (mdm_word_in("ends end ended ending ands", text->tokens[first - 2].lower) || text->tokens[first - 2].possessive))
+    if (first >= 2 && mdm_word_in("in", text->tokens[first - 1].lower) && code.digits >= 3 && code.letters == 0 &&
+        !code.large && !(code.digits == 4 && (strncmp(code.text, "19", 2) == 0 || strncmp(code.text, "20", 2) == 0)) &&
+        (mdm_word_in("ends end ended ending ands", text->tokens[first - 2].lower) ||
+         text->tokens[first - 2].possessive))
         return MDM_PERSONAL_CARD;
     return by_cue_only ? -1 : kind_by_shape(&code, text, first, end);
 }
@@ -251,7 +265,8 @@ void mdm_rule_codes(mdm_text *text)
 {
     for (size_t first = 0; first < text->count;) {
         const mdm_token *token = &text->tokens[first];
-        if (token->mark >= 0 || !code_token(token) || (small_word(token) && !code_token(mdm_token_at(text, first + 1)))) {
+        if (token->mark >= 0 || !code_token(token) ||
+            (small_word(token) && !code_token(mdm_token_at(text, first + 1)))) {
             first++;
             continue;
         }

@@ -13,17 +13,17 @@
 #include "models/text_detector.h"
 #include "models/text_reader.h"
 
-#define LONGEST_SIDE 1024    /* px the detector sees at most: burnt-in text of 1080p is still 10 px high */
-#define MAX_QUADS 128
-#define MAX_REGIONS 2048
-#define MIN_READING 0.50f    /* confidence of a reading that counts as text */
-#define GROW 0.22f           /* of the text's height, on every side: ascenders, outlines, compression halos */
+#define LONGEST_SIDE 1024 /* px the detector sees at most: burnt-in text of 1080p is still 10 px high */
+#define MAX_QUADS    128
+#define MAX_REGIONS  2048
+#define MIN_READING  0.50f /* confidence of a reading that counts as text */
+#define GROW         0.22f /* of the text's height, on every side: ascenders, outlines, compression halos */
 
 typedef struct open_region {
     mdm_region region;
     int capacity;
-    float best;   /* confidence of `region.reading` */
-    int sample;   /* index of the last sample that saw it */
+    float best; /* confidence of `region.reading` */
+    int sample; /* index of the last sample that saw it */
     int shot;
 } open_region;
 
@@ -33,7 +33,7 @@ struct mdm_text_finder {
     open_region *open;
     int count, capacity;
     int every, next, sample, shot, last_number;
-    int reach;    /* longest distance between two samples */
+    int reach;     /* longest distance between two samples */
     bool restless; /* the last sample saw something move or appear */
 };
 
@@ -142,7 +142,8 @@ static mdm_status open_new(open_region **out, mdm_text_finder *f)
     if (f->count == f->capacity) {
         int capacity = f->capacity ? f->capacity * 2 : 16;
         if (f->count >= MAX_REGIONS)
-            return mdm_fail(MDM_ERR_MEMORY, "more than %d pieces of text in one clip; cut it with --segment", MAX_REGIONS);
+            return mdm_fail(MDM_ERR_MEMORY, "more than %d pieces of text in one clip; cut it with --segment",
+                            MAX_REGIONS);
         MDM_TRY(mdm_realloc(&f->open, (size_t)capacity, sizeof *f->open, "text regions"));
         f->capacity = capacity;
     }
@@ -176,8 +177,7 @@ mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image,
             open->shot = f->shot;
             f->restless = true;
             snprintf(open->region.kind, sizeof open->region.kind, "text");
-        }
-        else if (open->region.count) { /* moved by more than a fifth of its height? then look again soon */
+        } else if (open->region.count) { /* moved by more than a fifth of its height? then look again soon */
             const float(*last)[2] = (const float(*)[2])open->region.quad[open->region.count - 1].corner;
             float moved = hypotf(last[0][0] - corner[0][0], last[0][1] - corner[0][1]);
             f->restless |= moved > 0.2f * fmaxf(hypotf(corner[3][0] - corner[0][0], corner[3][1] - corner[0][1]), 1);
@@ -186,7 +186,8 @@ mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image,
         if (confidence > open->best && reading[0]) {
             open->best = confidence;
             snprintf(open->region.reading, sizeof open->region.reading, "%s", reading);
-            snprintf(open->region.kind, sizeof open->region.kind, "%s", mdm_personal_text_plate(reading) ? "plate" : "text");
+            snprintf(open->region.kind, sizeof open->region.kind, "%s",
+                     mdm_personal_text_plate(reading) ? "plate" : "text");
         }
         MDM_TRY(add_quad(open, number, corner));
     }

@@ -2,8 +2,8 @@
  * planned and is somebody else than the person and the job's other stand-ins. */
 #include <math.h>
 #include <stdio.h>
-#include <strings.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -19,11 +19,12 @@
 #include "stages/stage.h"
 #include "stages/visit.h"
 
-#define DRAWS        6      /* at most, for one stand-in */
-#define ROOM_ENOUGH  1.12f  /* of the recognisers' thresholds: no further draw is needed (dlib 0.67); verify has the last word */
-#define ROOM_LEAST   1.0f   /* nearer than this is the same person: never taken */
-#define SOURCE_FACES 6      /* frames of the person that are compared with */
-#define SMALLEST     24.0f  /* px, of those */
+#define DRAWS 6 /* at most, for one stand-in */
+#define ROOM_ENOUGH                                                                                                    \
+    1.12f /* of the recognisers' thresholds: no further draw is needed (dlib 0.67); verify has the last word */
+#define ROOM_LEAST   1.0f  /* nearer than this is the same person: never taken */
+#define SOURCE_FACES 6     /* frames of the person that are compared with */
+#define SMALLEST     24.0f /* px, of those */
 
 typedef struct casting_job {
     mdm_clip_work *work;
@@ -34,11 +35,11 @@ typedef struct casting_job {
     mdm_face_mesh *mesher;
     mdm_attributes *attributes;
     mdm_casting *casting;
-    mdm_casting_face *source;      /* [MDM_CASTING_FACES] of the person at hand */
+    mdm_casting_face *source; /* [MDM_CASTING_FACES] of the person at hand */
     int source_count;
-    mdm_casting_face *others;      /* [MDM_CASTING_FACES] stand-ins of the job so far */
+    mdm_casting_face *others; /* [MDM_CASTING_FACES] stand-ins of the job so far */
     int other_count;
-    const json_t *person;          /* at hand */
+    const json_t *person; /* at hand */
     int draw;
 } casting_job;
 
@@ -49,7 +50,7 @@ typedef struct candidate {
     mdm_portrait_measures measures;
     mdm_casting_face face;
     bool as_planned;
-    float room;   /* to the person and the other stand-ins */
+    float room; /* to the person and the other stand-ins */
     int draw;
 } candidate;
 
@@ -78,9 +79,8 @@ static bool plays(const json_t *person, int track)
 {
     size_t i;
     const json_t *number;
-    json_array_foreach(json_object_get(person, "tracks"), i, number)
-        if (json_integer_value(number) == track)
-            return true;
+    json_array_foreach(json_object_get(person, "tracks"), i,
+                       number) if (json_integer_value(number) == track) return true;
     return false;
 }
 
@@ -89,7 +89,8 @@ static mdm_status embed_source(void *user, mdm_frame *frame, int number)
     casting_job *job = user;
     for (int i = 0; i < job->found.tracks.count && job->source_count < MDM_CASTING_FACES; i++) {
         mdm_track *track = &job->found.tracks.track[i];
-        int frames[SOURCE_FACES], count = plays(job->person, track->id) ? mdm_best_frames(frames, SOURCE_FACES, track, SMALLEST) : 0;
+        int frames[SOURCE_FACES],
+            count = plays(job->person, track->id) ? mdm_best_frames(frames, SOURCE_FACES, track, SMALLEST) : 0;
         for (int k = 0; k < count; k++) {
             mdm_mesh mesh = {.presence = 1};
             if (frames[k] != number)
@@ -201,8 +202,8 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
     }
     if (*usable)
         MDM_TRY(judge(c, job, age, gender, race));
-    mdm_log(MDM_LOG_DEBUG, "%s, draw %d: %s; as planned: %s; room %.2f", seed_key ? seed_key : "?", draw, complaint ? complaint : "passes",
-            c->as_planned ? "yes" : "no", (double)c->room);
+    mdm_log(MDM_LOG_DEBUG, "%s, draw %d: %s; as planned: %s; room %.2f", seed_key ? seed_key : "?", draw,
+            complaint ? complaint : "passes", c->as_planned ? "yes" : "no", (double)c->room);
     return MDM_OK;
 }
 
@@ -245,19 +246,22 @@ static json_t *record_of(const candidate *c, const casting_job *job)
     mdm_casting_distances(person, job->casting, &c->face, job->source, job->source_count);
     mdm_casting_distances(others, job->casting, &c->face, job->others, job->other_count);
     for (int i = 0; i < MDM_MESH_POINTS; i++)
-        json_array_append_new(mesh, json_pack("[f,f,f]", (double)c->mesh.point[i][0], (double)c->mesh.point[i][1], (double)c->mesh.point[i][2]));
+        json_array_append_new(mesh, json_pack("[f,f,f]", (double)c->mesh.point[i][0], (double)c->mesh.point[i][1],
+                                              (double)c->mesh.point[i][2]));
     json_t *distance = json_object();
     static const char *const names[MDM_CASTING_NETS] = {"dlib", "faceres"};
     for (int i = 0; i < MDM_CASTING_NETS; i++)
         json_object_set_new(distance, names[i],
-                            json_pack("{s:o, s:o}", "person", isfinite(person[i]) ? json_real((double)person[i]) : json_null(),
-                                      "others", isfinite(others[i]) ? json_real((double)others[i]) : json_null()));
+                            json_pack("{s:o, s:o}", "person",
+                                      isfinite(person[i]) ? json_real((double)person[i]) : json_null(), "others",
+                                      isfinite(others[i]) ? json_real((double)others[i]) : json_null()));
     return json_pack("{s:s, s:s, s:i, s:b, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:o}", "id",
-                     json_string_value(json_object_get(job->person, "id")), "seed_key", standin_text(job->person, "seed_key"), "draw",
-                     c->draw, "as_planned", c->as_planned, "distance", distance, "gate", "yaw", (double)c->measures.yaw, "pitch",
-                     (double)c->measures.pitch, "lip_gap", (double)c->measures.lip_gap, "eye_open", (double)c->measures.eye_open,
-                     "light", (double)c->measures.light, "fringe", (double)c->measures.fringe, "glasses", (double)c->measures.glasses, "mesh",
-                     mesh);
+                     json_string_value(json_object_get(job->person, "id")), "seed_key",
+                     standin_text(job->person, "seed_key"), "draw", c->draw, "as_planned", c->as_planned, "distance",
+                     distance, "gate", "yaw", (double)c->measures.yaw, "pitch", (double)c->measures.pitch, "lip_gap",
+                     (double)c->measures.lip_gap, "eye_open", (double)c->measures.eye_open, "light",
+                     (double)c->measures.light, "fringe", (double)c->measures.fringe, "glasses",
+                     (double)c->measures.glasses, "mesh", mesh);
 }
 
 /* The job's stand-in of this person from an earlier clip, when the plan still means the same one. */
@@ -358,7 +362,8 @@ static mdm_status cast_person(casting_job *job, json_t *records)
     json_t *record = NULL;
     bool found = false;
     if (!id || strchr(id, '/') || !standin_text(job->person, "seed_key"))
-        return mdm_fail(MDM_ERR_CONFIG, "%s/plan.json: a person without id or seed_key; run `mmdm plan` again", job->work->folder);
+        return mdm_fail(MDM_ERR_CONFIG, "%s/plan.json: a person without id or seed_key; run `mmdm plan` again",
+                        job->work->folder);
     MDM_TRY(mdm_format(&png, "%s/portraits/%s.png", job->work->folder, id));
     mdm_status status = reuse(&found, &record, job, id, png);
     if (!status && !found) {
@@ -376,7 +381,8 @@ static mdm_status cast_person(casting_job *job, json_t *records)
             if (!status)
                 status = keep_for_job(job, id, record, png);
         } else if (!status) {
-            mdm_log(MDM_LOG_WARN, "%s: none of %d draws can stand in for %s; the face is covered (another --seed may help)",
+            mdm_log(MDM_LOG_WARN,
+                    "%s: none of %d draws can stand in for %s; the face is covered (another --seed may help)",
                     job->work->clip_id, DRAWS, id);
             record = json_pack("{s:s, s:s, s:s}", "id", id, "seed_key", standin_text(job->person, "seed_key"), "failed",
                                "no draw passed the gate with enough distance");
@@ -406,7 +412,8 @@ static mdm_status cast_all(casting_job *job)
         status = mdm_json_array(&persons, plan, "persons", path);
     mdm_free(&path);
     size_t i;
-    json_array_foreach(persons, i, person) {
+    json_array_foreach(persons, i, person)
+    {
         const char *action = json_string_value(json_object_get(person, "action"));
         job->person = person;
         if (!status && action && !strcmp(action, "replace"))
