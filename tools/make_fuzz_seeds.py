@@ -179,5 +179,19 @@ def tracks():
     put("tracks", "small", json.dumps(found).encode() + b"\0" + save(arrays))
 
 
-for make in (safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks):
+def motion():
+    n, v = 1, 468
+    pose = np.zeros((n, 13), np.float32)
+    pose[0, [0, 1, 5, 9]] = 10, 1, 1, 1
+    arrays = {"t0.pose": pose, "t0.shape": np.zeros((n, v * 3), np.float32), "t0.neutral": np.zeros((v, 3), np.float32),
+              "t0.eyes": np.full((n, 2), 0.3, np.float32), "t0.gaze": np.zeros((n, 4), np.float32),
+              "t0.lips": np.zeros((n, 1), np.float32), "t0.light": np.zeros((n, 18), np.float32),
+              "t0.teeth": np.zeros((n, 1), np.float32), "t0.valid": np.ones(n, np.uint8)}
+    about = {"version": 1, "tracks": [{"track": 0, "first": 0, "frames": n, "fps": 25.0, "eye_neutral": [0.3, 0.3],
+             "correction": {"eye_gain": 1.0, "lip_gain": 1.0, "gaze": [[0.0, 0.0], [0.0, 0.0]], "turn": [0.0, 0.0, 0.0]},
+             "look": {"contrast": 1.0, "blur": 0.5, "unsharp": 0.0, "grain": 0.0}}]}
+    put("motion", "small", json.dumps(about).encode() + b"\0" + save(arrays))
+
+
+for make in (safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
     make()
