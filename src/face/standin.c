@@ -306,12 +306,12 @@ static void measure_light(mdm_standin *s, const float *rgb, const mdm_canonical 
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
         s->bare[i] =
             canonical->skin[i] *
-            clampf(1 - (usual - 0.22f - (s->colour[i][0] + s->colour[i][1] + s->colour[i][2]) / 3) / 0.2f, 0, 1);
+            clampf(1 - (usual - 0.40f - (s->colour[i][0] + s->colour[i][1] + s->colour[i][2]) / 3) / 0.3f, 0.1f, 1);
     mdm_light_fit(own, (const float(*)[3])s->colour, s->bare, canonical);
     for (int i = 0; i < MDM_RENDER_VERTICES; i++)
         mdm_light_at(s->own_light[i], (const float(*)[3])own, canonical->light[i]);
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
-        if (s->bare[i] > 0.5f)
+        if (canonical->skin[i] > 0) /* beards too: the recording's spread, which it is held against, leaves few out */
             rest[n++] = (s->colour[i][0] + s->colour[i][1] + s->colour[i][2] - s->own_light[i][0] - s->own_light[i][1] -
                          s->own_light[i][2]) /
                         3;

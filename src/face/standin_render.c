@@ -141,6 +141,16 @@ static inline float quick_exp(float x)
     return p * scale;
 }
 
+/* Detail of the stand-in, log: what is much brighter than its skin (lips and highlights of dark skin) or much darker is drawn
+ * in, for in another light it would stand out as it never does on a face. */
+static inline float soften(float detail)
+{
+    const float bright = detail - 0.20f, dark = -0.70f - detail;
+    if (bright > 0)
+        return 0.20f + bright / (1 + 3 * bright);
+    return dark > 0 ? -0.70f - dark / (1 + 0.8f * dark) : detail;
+}
+
 static void colour_pixels(mdm_renderer *r)
 {
     const mdm_standin *s = r->standin;
@@ -160,7 +170,7 @@ static void colour_pixels(mdm_renderer *r)
         const float *p = r->texture + ((size_t)y * (size_t)s->width + (size_t)x) * 3, *q = p + 3 * (size_t)s->width;
         for (int k = 0; k < 3; k++) {
             float t = (p[k] * (1 - tx) + p[k + 3] * tx) * (1 - ty) + (q[k] * (1 - tx) + q[k + 3] * tx) * ty;
-            float own = a[AT_OWN + k], value = own + (t - own) * contrast + a[AT_GAIN + k];
+            float own = a[AT_OWN + k], value = own + soften((t - own) * contrast) + a[AT_GAIN + k];
             out[k] = quick_exp(mdm_clampf(value, 0, 6.5f)) - MDM_LOG_FLOOR;
         }
     }
