@@ -156,7 +156,9 @@ mdm_status mdm_compose_sound_open(mdm_compose_sound *out, const mdm_compose *com
     /* nobody listened for personal words: then no word may go out, unless they all may */
     const bool unheard = strcmp(settings->transcribe, "none") == 0 && settings->words != MDM_WORDS_KEEP;
     if (compose->clip.has_audio && unheard && settings->voice != MDM_VOICE_REMOVE)
-        mdm_log(MDM_LOG_WARN, "%s: the sound is left out: without a transcript personal words cannot be cut (--words keep lets them through)",
+        mdm_log(MDM_LOG_WARN,
+                "%s: the sound is left out: without a transcript personal words cannot be cut (--words keep lets them "
+                "through)",
                 compose->work->clip_id);
     if (!compose->clip.has_audio || settings->voice == MDM_VOICE_REMOVE || unheard) {
         out->record = json_pack("{s:s}", "voice", compose->clip.has_audio ? "removed" : "none");

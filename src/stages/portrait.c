@@ -19,10 +19,12 @@
 #include "stages/stage.h"
 #include "stages/visit.h"
 
-#define DRAWS 6 /* at most, for one stand-in */
-#define ROOM_ENOUGH                                                                                                    \
-    1.12f /* of the recognisers' thresholds: no further draw is needed (dlib 0.67); verify has the last word */
-#define ROOM_LEAST   1.0f  /* nearer than this is the same person: never taken */
+/* Room is the distance to the nearest other face over what the recogniser takes for one person: 1 parts two people. */
+#define DRAWS        8     /* at most, for one stand-in */
+#define DRAWS_FEW    4     /* after which ROOM_FAIR is enough */
+#define ROOM_ENOUGH  1.12f /* no further draw is needed (dlib 0.67) */
+#define ROOM_FAIR    1.0f
+#define ROOM_LEAST   0.75f /* nearer is never taken; from here to ROOM_FAIR verify decides, which asks other networks */
 #define SOURCE_FACES 6     /* frames of the person that are compared with */
 #define SMALLEST     24.0f /* px, of those */
 
@@ -231,7 +233,7 @@ static mdm_status draw_best(candidate *best, casting_job *job)
             mdm_image_free(&c.picture);
         }
         MDM_TRY(status);
-        if (best->picture.data && best->as_planned && best->room >= ROOM_ENOUGH)
+        if (best->picture.data && best->as_planned && best->room >= (draw + 1 < DRAWS_FEW ? ROOM_ENOUGH : ROOM_FAIR))
             break;
     }
     return MDM_OK;
