@@ -46,7 +46,8 @@ static int set_up(void **state)
         return 0;
     }
     ok(mdm_tensor_file_open(&world.golden, MMDM_SOURCE_DIR "/tests/face/golden/motion-golden.safetensors"));
-    ok(mdm_array_to_f32(&world.points[0][0][0], sizeof world.points / sizeof(float), mdm_tensor_file_find(world.golden, "points")));
+    ok(mdm_array_to_f32(&world.points[0][0][0], sizeof world.points / sizeof(float),
+                        mdm_tensor_file_find(world.golden, "points")));
     mdm_track_frame frame[FRAMES];
     memset(frame, 0, sizeof frame);
     for (int i = 0; i < FRAMES; i++)
@@ -93,11 +94,11 @@ static void flatten(float out[13], const mdm_pose *pose)
         out[10 + k] = (float)pose->shift[k];
 }
 
-#define NEEDS_MODELS()                                                                                                                      \
-    do {                                                                                                                                    \
-        (void)state;                                                                                                                        \
-        if (!world.ready)                                                                                                                   \
-            skip();                                                                                                                         \
+#define NEEDS_MODELS()                                                                                                 \
+    do {                                                                                                               \
+        (void)state;                                                                                                   \
+        if (!world.ready)                                                                                              \
+            skip();                                                                                                    \
     } while (0)
 
 static void canonical_tables_agree(void **state)
@@ -140,7 +141,8 @@ static void motion_agrees(void **state)
     agrees(m->eye_neutral, 2, "eye_neutral", 1e-3);
     /* the reference takes gaze from the mesh in the smoothed pose, this from the unsmoothed one */
     agrees(&m->gaze[0][0][0], FRAMES * 4, "gaze", 4e-3);
-    assert_true(m->eyes[7][0] < 0.5f * m->eye_neutral[0] && m->eyes[8][0] < 0.5f * m->eye_neutral[0]); /* a two-frame blink survives */
+    assert_true(m->eyes[7][0] < 0.5f * m->eye_neutral[0] &&
+                m->eyes[8][0] < 0.5f * m->eye_neutral[0]); /* a two-frame blink survives */
 }
 
 static void transfer_agrees(void **state)
