@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "models/text_reader.h"
 
 #define LONGEST_SIDE 1024 /* px the detector sees at most: burnt-in text of 1080p is still 10 px high */
+#define MISSED       6    /* samples in a row that may not see a text that is still there: shake, glare, a bad crop */
 #define MAX_QUADS    128
 #define MAX_REGIONS  2048
 #define MIN_READING  0.50f /* confidence of a reading that counts as text */
@@ -35,6 +37,12 @@ struct mdm_text_finder {
     int every, next, sample, shot, last_number;
     int reach;     /* longest distance between two samples */
     bool restless; /* the last sample saw something move or appear */
+    /* the sample is looked at in a thread of its own, while the tracker goes on */
+    pthread_t thread;
+    bool busy;
+    mdm_image image;
+    mdm_status status;
+    char message[256];
 };
 
 mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double fps, int threads)
@@ -52,11 +60,22 @@ mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double
     return status;
 }
 
+/* Waits for the sample that is being looked at. */
+static mdm_status settle(mdm_text_finder *f)
+{
+    if (f->busy)
+        pthread_join(f->thread, NULL);
+    f->busy = false;
+    return f->status ? mdm_fail(f->status, "%s", f->message) : MDM_OK;
+}
+
 void mdm_text_finder_free(mdm_text_finder **finder)
 {
     mdm_text_finder *f = *finder;
     if (!f)
         return;
+    settle(f);
+    mdm_image_free(&f->image);
     for (int i = 0; i < f->count; i++)
         mdm_free(&f->open[i].region.quad);
     mdm_free(&f->open);
@@ -65,9 +84,18 @@ void mdm_text_finder_free(mdm_text_finder **finder)
     mdm_free(finder);
 }
 
-bool mdm_text_finder_wants(const mdm_text_finder *finder, int number, bool cut)
+bool mdm_text_finder_wants(mdm_text_finder *finder, int number, bool cut)
 {
-    return cut || number >= finder->next;
+    mdm_text_finder *f = finder;
+    if (!cut && number < f->next)
+        return false;
+    if (settle(f) != MDM_OK) /* push will say why */
+        return true;
+    /* what stands still is looked at half as often */
+    int wait = f->restless ? f->every : 2 * f->every;
+    f->reach = wait > f->reach ? wait : f->reach;
+    f->next = f->last_number + wait;
+    return cut || f->sample == 0 || number >= f->next;
 }
 
 static void quad_box(float box[4], const float corner[4][2])
@@ -122,7 +150,7 @@ static open_region *find_open(mdm_text_finder *f, const float corner[4][2], cons
     open_region *found = NULL;
     for (int i = 0; i < f->count; i++) {
         open_region *open = &f->open[i];
-        if (open->shot != f->shot || open->sample < f->sample - 2 || open->sample == f->sample)
+        if (open->shot != f->shot || open->sample < f->sample - MISSED || open->sample == f->sample)
             continue;
         float other[4];
         const struct mdm_region_quad *last = &open->region.quad[open->region.count - 1];
@@ -152,14 +180,11 @@ static mdm_status open_new(open_region **out, mdm_text_finder *f)
     return MDM_OK;
 }
 
-mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image, int number, bool cut)
+/* One sample: f->image is frame f->last_number. */
+static mdm_status read_sample(mdm_text_finder *f)
 {
-    mdm_text_finder *f = finder;
-    f->last_number = number;
-    f->sample++;
-    if (cut)
-        f->shot++;
-    f->restless = cut;
+    const mdm_image *image = &f->image;
+    const int number = f->last_number;
     mdm_text_quad quads[MAX_QUADS];
     int count = 0;
     MDM_TRY(mdm_text_detector_run(quads, MAX_QUADS, &count, f->detector, image, LONGEST_SIDE));
@@ -191,10 +216,32 @@ mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image,
         }
         MDM_TRY(add_quad(open, number, corner));
     }
-    /* what stands still is looked at half as often */
-    int wait = f->restless ? f->every : 2 * f->every;
-    f->next = number + wait;
-    f->reach = wait > f->reach ? wait : f->reach;
+    return MDM_OK;
+}
+
+static void *run_sample(void *user)
+{
+    mdm_text_finder *f = user;
+    f->status = read_sample(f);
+    if (f->status)
+        snprintf(f->message, sizeof f->message, "%s", mdm_error_message());
+    return NULL;
+}
+
+mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image, int number, bool cut)
+{
+    mdm_text_finder *f = finder;
+    MDM_TRY(settle(f));
+    mdm_image_free(&f->image);
+    MDM_TRY(mdm_image_copy(&f->image, image));
+    f->next = number + f->every;
+    f->last_number = number;
+    f->sample++;
+    f->shot += cut;
+    f->restless = cut;
+    f->busy = pthread_create(&f->thread, NULL, run_sample, f) == 0;
+    if (!f->busy)
+        run_sample(f);
     return MDM_OK;
 }
 
@@ -228,11 +275,13 @@ mdm_status mdm_text_finder_finish(mdm_region **regions, int *count, mdm_text_fin
     mdm_region *out = NULL;
     *regions = NULL;
     *count = 0;
+    MDM_TRY(settle(finder));
     MDM_TRY(mdm_alloc(&out, (size_t)finder->count, sizeof *out, "text regions"));
     mdm_status status = MDM_OK;
     int n = 0;
     for (; n < finder->count && !status; n++)
-        status = spread(&out[n], &finder->open[n].region, finder->reach, frames);
+        status = spread(&out[n], &finder->open[n].region, finder->reach > finder->every ? finder->reach : finder->every,
+                        frames);
     if (status) {
         for (int i = 0; i < n; i++)
             mdm_free(&out[i].quad);
