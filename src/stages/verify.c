@@ -163,7 +163,9 @@ static json_t *judges_json(const mdm_verifier *v)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         json_array_append_new(out, json_pack("{s:s, s:s, s:n, s:b, s:s}", "name", others[i][0], "measures",
                                              others[i][1], "true_match_rate", "used", 1, "note",
-                                             i == 3 ? "not independent: it drives the stand-in" : ""));
+                                             i == 3   ? "not independent: it drives the stand-in"
+                                             : i == 2 ? "also describes the recording; takes no part in drawing"
+                                                      : ""));
     return out;
 }
 
