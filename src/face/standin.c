@@ -13,6 +13,7 @@
 #define FACE_WIDTH    230.0f /* px of the texture: what a 720p clip can show; 128-px portraits are enlarged to it */
 #define FACE_SMALLEST 60.0f
 #define INSIDE        0.96f /* the oval of a portrait often runs over ear or background: sampled a little inside */
+#define RING_REACH    0.15f /* of the ring's own distance, for the colours of the ring */
 #define SHARPEN       0.55f /* of an enlarged portrait: the enlargement's own softness */
 
 static float clampf(float x, float low, float high)
@@ -318,6 +319,39 @@ static void measure_light(mdm_standin *s, const float *rgb, const mdm_canonical 
     s->detail = mdm_robust_spread(rest, n);
 }
 
+/* Hair and background that reach over the face's rim turn into skin under the portrait's own light: on a head that turns away
+ * they would be dragged over the cheek as streaks. `points`: where the mesh and its ring lie in the texture, which is log. */
+static mdm_status clear_rim(mdm_standin *s, const float (*points)[3], const mdm_canonical *canonical)
+{
+    enum { RIM = 3, COUNT };
+    float attribute[MDM_RENDER_VERTICES][COUNT], *weight = NULL;
+    const size_t n = (size_t)s->width * (size_t)s->height;
+    mdm_canvas canvas = {0};
+    for (int i = 0; i < MDM_RENDER_VERTICES; i++) {
+        memcpy(attribute[i], s->own_light[i], 3 * sizeof(float));
+        attribute[i][RIM] = i < MDM_MESH_VERTICES ? canonical->border[i] : 1;
+    }
+    mdm_status status = mdm_canvas_begin(&canvas, 0, 0, s->width, s->height, COUNT);
+    if (!status)
+        status = mdm_alloc(&weight, n, sizeof *weight, "portrait");
+    if (!status)
+        mdm_raster(&canvas, points, &attribute[0][0], (const int(*)[3])canonical->triangle, MDM_RENDER_TRIANGLES);
+    for (size_t i = 0; !status && i < n; i++) {
+        const float *own = canvas.value + COUNT * i, *at = s->texture + 3 * i;
+        float off = (at[0] + at[1] + at[2] - own[0] - own[1] - own[2]) / 3;
+        float foreign = off < 0 ? clampf((-0.15f - off) / 0.3f, 0, 1) : clampf((off - 0.3f) / 0.3f, 0, 1);
+        weight[i] = canvas.covered[i] == 1 ? foreign * clampf((own[RIM] - 0.3f) / 0.3f, 0, 1) : 0;
+    }
+    if (!status) /* a hair's soft edge belongs to it */
+        status = mdm_blur_float(weight, s->width, s->height, 1, 0.02f * s->face_width);
+    for (size_t i = 0; !status && i < n; i++)
+        for (size_t k = 0; k < 3 && canvas.covered[i] == 1; k++)
+            s->texture[3 * i + k] += fminf(1, 1.8f * weight[i]) * (canvas.value[COUNT * i + k] - s->texture[3 * i + k]);
+    mdm_free(&weight);
+    mdm_canvas_free(&canvas);
+    return status;
+}
+
 static mdm_status prepare(mdm_standin *s, const mdm_image *portrait, const mdm_mesh *mesh, float scale,
                           const mdm_canonical *canonical)
 {
@@ -338,9 +372,13 @@ static mdm_status prepare(mdm_standin *s, const mdm_image *portrait, const mdm_m
         s->uv[i][0] = render[i][0], s->uv[i][1] = render[i][1];
     float c[2] = {(points[168][0] + points[6][0] + points[197][0]) / 3,
                   (points[168][1] + points[6][1] + points[197][1]) / 3};
+    /* the ring repeats skin of the rim: further out lies the portrait's own hair, which would be a scar on another forehead */
     for (int i = 0; i < MDM_OVAL; i++)
-        for (int k = 0; k < 2; k++)
-            s->uv[mdm_oval[i]][k] = c[k] + (s->uv[mdm_oval[i]][k] - c[k]) * INSIDE;
+        for (int k = 0; k < 2; k++) {
+            float *rim = &s->uv[mdm_oval[i]][k], *ring_at = &s->uv[MDM_MESH_VERTICES + i][k], outside = *ring_at - *rim;
+            *rim = c[k] + (*rim - c[k]) * INSIDE;
+            *ring_at = *rim + RING_REACH * outside;
+        }
     mdm_status status = mdm_alloc(&rgb, n, sizeof *rgb, "portrait");
     if (!status)
         status = mdm_alloc(&s->texture, n, sizeof *s->texture, "portrait");
@@ -359,6 +397,7 @@ static mdm_status prepare(mdm_standin *s, const mdm_image *portrait, const mdm_m
         measure_light(s, s->texture, canonical);
         for (size_t i = 0; i < n; i++)
             s->texture[i] = logf(s->texture[i] + MDM_LOG_FLOOR);
+        status = clear_rim(s, (const float(*)[3])render, canonical);
     }
     mdm_free(&rgb);
     return status;
