@@ -1,11 +1,23 @@
 /* Where the stand-in shows: rendered front-facing skin with a soft rim, and hair of the recording left over the forehead.
  * Step 12 of standins.md 2.1. */
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "face/render_internal.h"
 
 #define FEATHER 0.10f /* of the face's width */
+
+/* The library's own are calls, and take the NaNs' part. */
+static inline float smaller(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+static inline float larger(float a, float b)
+{
+    return a > b ? a : b;
+}
 
 /* Distance in pixels to the nearest 0, by two passes with steps 1 and 1.4142 (within 4 % of the true one). */
 static void distances(float *d, int width, int height)
@@ -21,7 +33,7 @@ static void distances(float *d, int width, int height)
                 continue;
             }
             const float *above = at - width;
-            least = fminf(at[-1] + 1, fminf(above[0] + 1, fminf(above[-1], above[1]) + diagonal));
+            least = smaller(at[-1] + 1, smaller(above[0] + 1, smaller(above[-1], above[1]) + diagonal));
             *at = least;
         }
     for (int y = height - 2; y >= 1; y--)
@@ -29,29 +41,35 @@ static void distances(float *d, int width, int height)
             float *at = d + (size_t)y * (size_t)width + (size_t)x;
             const float *below = at + width;
             if (*at > 1)
-                *at = fminf(*at, fminf(at[1] + 1, fminf(below[0] + 1, fminf(below[-1], below[1]) + diagonal)));
+                *at = smaller(*at, smaller(at[1] + 1, smaller(below[0] + 1, smaller(below[-1], below[1]) + diagonal)));
         }
 }
 
-/* Fills single-pixel holes: a 3x3 closing. */
-static void close_holes(float *mask, float *grown, int width, int height)
+/* One direction of a 3x3 maximum (grow) or minimum: each value with its neighbours `step` away; the ends have one only. */
+static void widen(float *restrict out, const float *restrict in, size_t count, size_t step, bool grow)
 {
+    for (size_t i = 0; i < step; i++) {
+        float a = in[i], b = in[i + step], c = in[count - step + i], d = in[count - 2 * step + i];
+        out[i] = (a < b) == grow ? b : a;
+        out[count - step + i] = (c < d) == grow ? d : c;
+    }
+    if (grow)
+        for (size_t i = step; i < count - step; i++)
+            out[i] = larger(in[i], larger(in[i - step], in[i + step]));
+    else
+        for (size_t i = step; i < count - step; i++)
+            out[i] = smaller(in[i], smaller(in[i - step], in[i + step]));
+}
+
+/* Fills single-pixel holes: a 3x3 closing, direction by direction. */
+static void close_holes(float *mask, float *spare, int width, int height)
+{
+    const size_t w = (size_t)width, n = w * (size_t)height;
     for (int pass = 0; pass < 2; pass++) {
-        const float *in = pass ? grown : mask;
-        float *out = pass ? mask : grown;
-        for (int y = 0; y < height; y++)
-            for (int x = 0; x < width; x++) {
-                float value = in[(size_t)y * (size_t)width + (size_t)x];
-                for (int j = -1; j <= 1; j++)
-                    for (int i = -1; i <= 1; i++) {
-                        int u = x + i, v = y + j;
-                        if (u < 0 || v < 0 || u >= width || v >= height)
-                            continue;
-                        float other = in[(size_t)v * (size_t)width + (size_t)u];
-                        value = pass ? fminf(value, other) : fmaxf(value, other);
-                    }
-                out[(size_t)y * (size_t)width + (size_t)x] = value;
-            }
+        const bool grow = pass == 0;
+        for (size_t y = 0; y < (size_t)height; y++)
+            widen(spare + y * w, mask + y * w, w, 1, grow);
+        widen(mask, spare, n, w, grow);
     }
 }
 
@@ -70,7 +88,7 @@ mdm_status mdm_face_mask(mdm_render_frame *f)
             /* below the brows the mesh alone; above them a part of the ring, for the forehead */
             r->alpha[i] = core > 0.999f || (core > 0.35f && (float)y < brows) || r->plane[i] > 0.5f ? 1e6f : 0;
         }
-    close_holes(r->alpha, r->plane, width, height);
+    close_holes(r->alpha, r->scratch, width, height);
     distances(r->alpha, width, height);
     float feather = fmaxf(2, FEATHER * f->width), inset = 0.01f * f->width;
     for (size_t i = 0; i < (size_t)width * (size_t)height; i++)

@@ -130,10 +130,10 @@ static mdm_status fit_texture(mdm_renderer *r, float shrink)
     return sigma > 0 ? mdm_blur_float(r->texture, s->width, s->height, 3, sigma) : MDM_OK;
 }
 
-/* e^x for -8 <= x <= 8 within 2e-5 relative: 2^(whole) by exponent bits, the rest by a polynomial. Vectorises. */
+/* e^x for 0 <= x <= 8 within 2e-5 relative: 2^(whole) by exponent bits, the rest by a polynomial. Vectorises. */
 static inline float quick_exp(float x)
 {
-    float t = x * 1.44269504f, whole = floorf(t), f = t - whole;
+    float t = x * 1.44269504f, whole = (float)(int32_t)t, f = t - whole;
     float p = 1 + f * (0.69315308f + f * (0.24015361f + f * (0.05582632f + f * (0.00898934f + f * 0.00187758f))));
     int32_t bits = ((int32_t)whole + 127) << 23;
     float scale;
@@ -160,7 +160,7 @@ static void colour_pixels(mdm_renderer *r)
     for (size_t i = 0; i < pixels; i++) {
         float *out = r->face + 3 * i;
         if (!r->canvas.covered[i]) {
-            out[0] = out[1] = out[2] = 0;
+            out[0] = out[1] = out[2] = 2.0794415f; /* log of the floor: black */
             continue;
         }
         const float *a = r->canvas.value + i * AT_COUNT;
@@ -171,8 +171,14 @@ static void colour_pixels(mdm_renderer *r)
         for (int k = 0; k < 3; k++) {
             float t = (p[k] * (1 - tx) + p[k + 3] * tx) * (1 - ty) + (q[k] * (1 - tx) + q[k + 3] * tx) * ty;
             float own = a[AT_OWN + k], value = own + soften((t - own) * contrast) + a[AT_GAIN + k];
-            out[k] = quick_exp(mdm_clampf(value, 0, 6.5f)) - MDM_LOG_FLOOR;
+            out[k] = value;
         }
+    }
+    float *face = r->face;
+    for (size_t i = 0; i < 3 * pixels; i++) { /* by itself, so that it runs on eight at a time */
+        float value = face[i] > 0 ? face[i] : 0;
+        value = value < 6.5f ? value : 6.5f;
+        face[i] = quick_exp(value) - MDM_LOG_FLOOR;
     }
 }
 
@@ -205,7 +211,7 @@ static void blend(mdm_image *image, const mdm_renderer *r, const int rect[4])
         const float *face = r->window + 3 * (size_t)y * (size_t)rect[2],
                     *alpha = r->window_alpha + (size_t)y * (size_t)rect[2];
         for (int x = 0; x < rect[2]; x++)
-            for (int k = 0; k < 3; k++) {
+            for (int k = 0; k < 3 && alpha[x] > 0; k++) {
                 float v = (float)out[3 * x + k];
                 v += alpha[x] * (face[3 * x + k] - v);
                 out[3 * x + k] = (uint8_t)(mdm_clampf(v, 0, 255) + 0.5f);
