@@ -541,12 +541,35 @@ static bool believable(const mdm_track *track)
     return meshes >= 1 || (seen >= 2 && best >= SURE_SCORE);
 }
 
+/* An ear or a pattern inside a face: most of its frames lie within a track that is much larger there. */
+static bool inside_another(mdm_tracker *t, const mdm_track *track)
+{
+    for (int i = 0; i < t->tracks.count; i++) {
+        mdm_track *other = &t->tracks.track[i];
+        int inside = 0, seen = 0;
+        for (int k = 0; k < track->count && other != track; k++) {
+            const mdm_track_frame *at = mdm_track_at(other, track->first + k);
+            if (track->frame[k].state != MDM_TRACK_SEEN)
+                continue;
+            seen++;
+            if (!at || at->state == MDM_TRACK_LOST || at->box[2] < 2 * track->frame[k].box[2])
+                continue;
+            /* the mesh ends before the ears of a turned head */
+            float head[4] = {at->box[0] - 0.3f * at->box[2], at->box[1], 1.6f * at->box[2], at->box[3]};
+            inside += mdm_box_overlap(head, track->frame[k].box) > 0.6f;
+        }
+        if (seen && inside > 0.7 * seen)
+            return true;
+    }
+    return false;
+}
+
 mdm_status mdm_tracker_finish(mdm_tracks *tracks, mdm_tracker *tracker)
 {
     int kept = 0;
     for (int i = 0; i < tracker->tracks.count; i++) {
         mdm_track *track = &tracker->tracks.track[i];
-        if (track->count > 0 && (believable(track) || tracker->frames == 1)) {
+        if (track->count > 0 && (believable(track) || tracker->frames == 1) && !inside_another(tracker, track)) {
             mdm_track moved = *track;
             *track = tracker->tracks.track[kept];
             tracker->tracks.track[kept] = moved;
