@@ -27,7 +27,6 @@ typedef struct live_face {
     int last_seen; /* frame of it */
     bool has_mesh; /* false: known by the detector only */
     float box[4];
-    int looks, hits; /* detector looks since birth and how many found it (detector-only faces must prove themselves) */
 } live_face;
 
 #define LOOKERS   2 /* threads that look at tiles, a constant: results are merged in the tiles' order */
@@ -224,7 +223,6 @@ static mdm_status start_face(mdm_tracker *t, int number, const mdm_face_detectio
     live->track = index;
     live->last_seen = number;
     live->has_mesh = mesh != NULL;
-    live->looks = live->hits = 1;
     memcpy(live->box, box, sizeof box);
     if (!mesh)
         return mdm_track_set_box(track, number, box, found->score, MDM_TRACK_SEEN);
@@ -394,7 +392,6 @@ static bool already_live(mdm_tracker *t, int number, const mdm_face_detection *f
         live_face *live = &t->live[i];
         if (live->last_seen == number &&
             (mdm_box_iou(live->box, box) > 0.25f || mdm_box_overlap(live->box, box) > 0.6f)) {
-            live->hits++;
             return true;
         }
     }
@@ -522,8 +519,6 @@ mdm_status mdm_tracker_push(mdm_tracker *tracker, const mdm_image *image, int nu
     t->look_next = number + t->look_every;
     mdm_face_detection found[MAX_FOUND];
     int count = 0;
-    for (int i = 0; i < t->live_count; i++)
-        t->live[i].looks++;
     MDM_TRY(look_everywhere(found, &count, t, image));
     return take_in(t, image, number, found, count);
 }
