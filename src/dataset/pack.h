@@ -29,6 +29,7 @@ typedef struct mdm_pack_info {
     const mdm_settings *settings;
     const json_t *policy, *channels; /* of the plan */
     const json_t *redrawn;           /* per redrawn context how often it agrees with the source, or NULL (private) */
+    const json_t *attacks;           /* of mdm_attack_report, or NULL when they were not made */
     const char *version;             /* of mmdm */
 } mdm_pack_info;
 
@@ -52,6 +53,9 @@ mdm_status mdm_report_json(json_t **out, const mdm_pack_info *info, const mdm_pa
 
 /* The same as one self-contained page. Pictures are those of `clips`: of the result only. */
 mdm_status mdm_report_html(mdm_buffer *out, const json_t *report, const mdm_pack_clip *clips, size_t count);
+
+/* Its part about the attacks on the whole dataset. */
+mdm_status mdm_report_attacks(mdm_buffer *out, const json_t *report);
 
 /* SHA256SUMS over all files under `folder`, sorted. */
 mdm_status mdm_pack_checksums(const char *folder);

@@ -109,9 +109,9 @@ static mdm_status key_value_table(mdm_buffer *out, const json_t *object, const c
 
 static mdm_status policy(mdm_buffer *out, const json_t *report)
 {
-    MDM_TRY(mdm_buffer_printf(
-        out, "<h2>What was asked</h2>\n<p>keep: as recorded. coarsen: only the rough group. redraw: drawn anew from a "
-             "stated prior without looking at the source. remove: taken out.</p>\n"));
+    MDM_TRY(mdm_buffer_printf(out, "<h2>1. Context: what was asked</h2>\n<p>keep: as recorded. coarsen: only the rough "
+                                   "group. redraw: drawn anew from a "
+                                   "stated prior without looking at the source. remove: taken out.</p>\n"));
     MDM_TRY(key_value_table(out, json_object_get(report, "policy"), "context", "treatment"));
     const json_t *residual = json_object_get(report, "as_recorded_all_the_same");
     if (json_object_size(residual)) {
@@ -127,7 +127,8 @@ static mdm_status judges(mdm_buffer *out, const json_t *report)
     size_t i;
     json_t *judge;
     MDM_TRY(mdm_buffer_printf(
-        out, "<h2>Who judged</h2>\n<p>The true-match rate says how often a judge recognises a person in two "
+        out, "<h2>3. Identifiability: who judged</h2>\n<p>The true-match rate says how often a judge recognises a "
+             "person in two "
              "unmasked pictures of the same clip. A judge under 90 %% is blind here, and its silence proves "
              "nothing; it was not used.</p>\n<table><tr><th>judge<th>measures<th>true-match rate<th>used<th>note\n"));
     json_array_foreach(json_object_get(report, "judges"), i, judge)
@@ -248,7 +249,7 @@ static mdm_status quarantine(mdm_buffer *out, const json_t *report)
 {
     size_t i, k;
     json_t *clip, *code, *list = json_object_get(report, "quarantine");
-    MDM_TRY(mdm_buffer_printf(out, "<h2>Held back</h2>\n"));
+    MDM_TRY(mdm_buffer_printf(out, "<h2>2. Data: what was held back</h2>\n"));
     if (json_array_size(list) == 0)
         return mdm_buffer_printf(out, "<p>No clip was held back.</p>\n");
     MDM_TRY(
@@ -290,7 +291,7 @@ static mdm_status redrawn(mdm_buffer *out, const json_t *report)
 }
 
 static const char limits[] =
-    "<h2>What this does not say</h2>\n<ul>\n"
+    "<h2>4. What this does not say, and what is left to you</h2>\n<ul>\n"
     "<li>The figures are the risk measured under these attackers. Other networks, more pictures of the same person or "
     "knowledge of the place and time may do better.</li>\n"
     "<li>Only faces, voices, words, plates, written text and metadata are treated. Clothes, gait, body shape, tattoos, "
@@ -302,7 +303,15 @@ static const char limits[] =
     "that also took part in making the result.</li>\n"
     "<li>Age, gender and race are what networks see in a face, in the groups of the data they were trained on. They "
     "are not facts "
-    "about a person.</li>\n</ul>\n";
+    "about a person.</li>\n"
+    "<li>Not tried: attackers who train on this method's own output, networks that undo it, body and gait, knowledge "
+    "of "
+    "where and when.</li>\n"
+    "<li>Before release: decide who may have the dataset and under which terms; keep the private folder away from it "
+    "or "
+    "destroy it. After: measure again when recognisers have become better, in two years at the latest "
+    "(`mmdm audit` looks at the finished dataset, `mmdm verify` needs the recordings).</li>\n</ul>\n"
+    "<p class=note>The order is that of ISO/IEC 27559: context, data, identifiability, governance.</p>\n";
 
 mdm_status mdm_report_html(mdm_buffer *out, const json_t *report, const mdm_pack_clip *clips, size_t count)
 {
@@ -310,10 +319,11 @@ mdm_status mdm_report_html(mdm_buffer *out, const json_t *report, const mdm_pack
     MDM_TRY(mdm_html_head(out, "Audit of a masked dataset"));
     MDM_TRY(summary(out, report));
     MDM_TRY(policy(out, report));
-    MDM_TRY(judges(out, report));
-    MDM_TRY(clip_sections(out, report, clips, count));
-    MDM_TRY(redrawn(out, report));
     MDM_TRY(quarantine(out, report));
+    MDM_TRY(judges(out, report));
+    MDM_TRY(mdm_report_attacks(out, report));
+    MDM_TRY(redrawn(out, report));
+    MDM_TRY(clip_sections(out, report, clips, count));
     MDM_TRY(mdm_buffer_append(out, limits, sizeof limits - 1));
     MDM_TRY(mdm_buffer_printf(out, "<p class=note>Made with mmdm "));
     MDM_TRY(mdm_html_value(out, json_object_get(json_object_get(report, "tool"), "version")));

@@ -18,8 +18,25 @@ static void copy_members(json_t *out, const json_t *from, const char *const *nam
 /* A context's figures: `before` and everything compared with it only if the context was kept (or its group). */
 static json_t *shared_context(const json_t *context)
 {
-    static const char *const kept[] = {"treatment", "before", "after",       "agree",    "agree_frames", "frames",
-                                       "error",     "unit",   "correlation", "blink_f1", "judge",        "independent"};
+    static const char *const kept[] = {"treatment",
+                                       "before",
+                                       "after",
+                                       "agree",
+                                       "agree_frames",
+                                       "frames",
+                                       "error",
+                                       "unit",
+                                       "correlation",
+                                       "blink_f1",
+                                       "self_agree_frames",
+                                       "offset",
+                                       "mesh_error",
+                                       "perclos",
+                                       "perclos_after",
+                                       "perclos_difference",
+                                       "zone_agreement",
+                                       "judge",
+                                       "independent"};
     static const char *const other[] = {"treatment", "after", "judge", "independent"};
     const char *treatment = json_string_value(json_object_get(context, "treatment"));
     json_t *out = json_object();
@@ -43,7 +60,7 @@ static json_t *shared_context(const json_t *context)
 
 static json_t *shared_person(const json_t *person)
 {
-    static const char *const copied[] = {"id", "frames", "reidentification"};
+    static const char *const copied[] = {"id", "frames", "reidentification", "pulse_correlation"};
     const char *name;
     json_t *context, *contexts = json_object(), *out = json_object();
     COPY(out, person, copied);

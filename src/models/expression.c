@@ -69,10 +69,15 @@ mdm_status mdm_expression_run_crop(mdm_expression *net, mdm_expression_result *r
     return mdm_nn_get(net->net.nn, "prob", result->prob, MDM_EXPRESSIONS);
 }
 
+void mdm_expression_crop(double m[6], const float (*points)[3])
+{
+    mdm_faceapi_portrait_crop(m, points, PIXELS);
+}
+
 mdm_status mdm_expression_run(mdm_expression *net, mdm_expression_result *result, const mdm_image *image,
                               const float (*points)[3])
 {
     double m[6];
-    mdm_faceapi_portrait_crop(m, points, PIXELS);
+    mdm_expression_crop(m, points);
     return mdm_expression_run_crop(net, result, image, m);
 }

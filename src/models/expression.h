@@ -23,6 +23,8 @@ void mdm_expression_free(mdm_expression **net);
 /* `points`: the 478 mesh points in pixels of the image. */
 mdm_status mdm_expression_run(mdm_expression *net, mdm_expression_result *result, const mdm_image *image,
                               const float (*points)[3]);
+/* The crop it looks at, for run_crop. */
+void mdm_expression_crop(double m[6], const float (*points)[3]);
 /* The same from a crop, 112 x 112 pixel centres to pixel centres of the image. */
 mdm_status mdm_expression_run_crop(mdm_expression *net, mdm_expression_result *result, const mdm_image *image,
                                    const double m[6]);

@@ -35,4 +35,12 @@ float mdm_recogniser_distance(mdm_recogniser_kind kind, const float *a, const fl
 /* The distance below which two faces count as the same person by the network's own convention. */
 float mdm_recogniser_same(mdm_recogniser_kind kind);
 
+/* False-accept rates on pairs of strangers at which the networks are calibrated. */
+typedef enum mdm_far { MDM_FAR_1E2, MDM_FAR_1E3, MDM_FAR_1E4, MDM_FARS } mdm_far;
+/* The distance below which that share of pairs of strangers falls. */
+float mdm_recogniser_at(mdm_recogniser_kind kind, mdm_far far);
+/* Below this a judge says "the same person": the usual limit or that of one false accept in 1,000, whichever is larger,
+ * which is the stricter for whoever wants to have changed a face. */
+float mdm_recogniser_match(mdm_recogniser_kind kind);
+
 #endif

@@ -96,6 +96,9 @@ bool mdm_job_plan_done(mdm_job *job);                    /* the plan on disk is 
 mdm_status mdm_job_plan_clips(mdm_job *job);             /* writes each clip's plan.json */
 mdm_status mdm_job_retry(size_t *changed, mdm_job *job); /* other stand-ins where the evidence asks for it */
 
+/* job_attack.c: the audit's attacks on the clips that passed; NULL in *out when they could not be made */
+mdm_status mdm_job_attack(json_t **out, mdm_job *job);
+
 /* job_deliver.c */
 mdm_status mdm_job_deliver(mdm_job_result *result, mdm_job *job);
 mdm_status mdm_job_job_key(char out[65], const mdm_job *job); /* of everything that shapes the dataset */

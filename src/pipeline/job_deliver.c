@@ -178,12 +178,15 @@ static mdm_status swap_in(const mdm_job *job, const char *fresh)
 static mdm_status pack(mdm_job *job, const mdm_pack_clip *clips, size_t count)
 {
     char *fresh;
+    json_t *attacks = NULL;
+    MDM_TRY(mdm_job_attack(&attacks, job));
     json_t *redrawn = redrawn_figures(clips, count);
     const mdm_pack_info info = {
         .settings = &job->settings,
         .policy = json_object_get(job->plan, "policy"),
         .channels = json_object_get(job->plan, "channels"),
         .redrawn = redrawn,
+        .attacks = attacks,
         .version = MDM_VERSION,
     };
     mdm_status status = mdm_join_path(&fresh, job->layout.private_folder, "dataset.tmp");
@@ -197,6 +200,7 @@ static mdm_status pack(mdm_job *job, const mdm_pack_clip *clips, size_t count)
         status = swap_in(job, fresh);
     mdm_free(&fresh);
     json_decref(redrawn);
+    json_decref(attacks);
     return status;
 }
 

@@ -321,10 +321,17 @@ mdm_status mdm_job_plan_clips(mdm_job *job)
 
 /* ---- after verify ---------------------------------------------------------------------------------------------------- */
 
+/* No judge could tell: another stand-in would not help, the face is covered. */
+static bool is_unjudged(const json_t *reason)
+{
+    const char *code = json_string_value(json_object_get(reason, "code"));
+    return code && strcmp(code, "unjudged") == 0;
+}
+
 static bool asks_for_another(const json_t *reason)
 {
     const char *code = json_string_value(json_object_get(reason, "code"));
-    return code && (strcmp(code, "reidentified") == 0 || strcmp(code, "uncovered") == 0);
+    return code && (strcmp(code, "reidentified") == 0 || strcmp(code, "uncovered") == 0 || is_unjudged(reason));
 }
 
 mdm_status mdm_job_retry(size_t *changed, mdm_job *job)
@@ -351,10 +358,11 @@ mdm_status mdm_job_retry(size_t *changed, mdm_job *job)
             if (json_object_get(asked, name))
                 continue;
             json_object_set_new(asked, name, json_true());
-            status = mdm_plan_retry(&did, job->plan, person, clip_id, job->settings.attempts);
+            status = mdm_plan_retry(&did, job->plan, person, clip_id, is_unjudged(reason) ? 0 : job->settings.attempts);
             *changed += did;
             if (did)
-                mdm_log(MDM_LOG_INFO, "%s: %s is drawn again: %s", clip_id, person,
+                mdm_log(MDM_LOG_INFO, "%s: %s is %s: %s", clip_id, person,
+                        is_unjudged(reason) ? "covered" : "drawn again",
                         json_string_value(json_object_get(reason, "text")));
         }
         json_decref(evidence);

@@ -1,6 +1,6 @@
 /* The verify stage: reads the recording and the result side by side, measures both with networks that took no part in making
- * the result, and decides. What is measured: verify_faces.c, verify_scene.c; how it adds up: verify_person.c; the sound:
- * verify_sound.c. */
+ * the result, and decides. What is measured: verify_faces.c, verify_scene.c; how it adds up: verify_person.c, verify_motion.c,
+ * verify_identity.c, verify_pulse.c; the sound: verify_sound.c. */
 #include "stages/verify.h"
 
 #include <math.h>
@@ -57,7 +57,15 @@ static mdm_status open_networks(mdm_verifier *v)
     const char *models = v->work->models;
     MDM_TRY(mdm_canonical_load(&v->canonical, models));
     MDM_TRY(mdm_face_mesh_new(&v->mesher, models, 1));
-    MDM_TRY(mdm_recogniser_new(&v->judge, MDM_RECOGNISER_MOBILEFACENET, models, 1));
+    for (int j = 0; j < MDM_JUDGES; j++)
+        MDM_TRY(mdm_recogniser_new(&v->judge[j], mdm_judge_kind((mdm_judge)j), models, 1));
+    mdm_status status = mdm_head_pose_new(&v->head_pose, models, 1);
+    if (status == MDM_ERR_DEVICE) { /* its origin is undisclosed, so that not everybody has it */
+        mdm_log(MDM_LOG_INFO, "%s: head pose is compared by the driving mesh only: %s", v->work->clip_id,
+                mdm_error_message());
+        status = MDM_OK;
+    }
+    MDM_TRY(status);
     MDM_TRY(mdm_attributes_new(&v->attributes, v->work->weights, MDM_ATTRIBUTES_B, 1));
     MDM_TRY(mdm_expression_new(&v->expression, models, 1));
     if (v->work->settings->mode == MDM_MODE_SCENE)
@@ -145,33 +153,56 @@ static void complain(json_t *reasons, const char *code, const char *format, ...)
     json_array_append_new(reasons, json_pack("{s:s, s:s}", "code", code, "text", text));
 }
 
-static json_t *judges_json(const mdm_verifier *v)
+/* A judge's line: its rate over everybody in the clip. Who decided about whom stands with the persons. */
+static mdm_status add_recogniser(json_t *out, const mdm_verifier *v, mdm_judge judge)
 {
-    double rate = mdm_verify_true_rate(v);
-    json_t *out = json_array();
-    json_array_append_new(
-        out, json_pack("{s:s, s:s, s:o, s:b, s:s}", "name", "MobileFaceNet", "measures", "reidentification",
-                       "true_match_rate", rate < 0 ? json_null() : json_real(round(rate * 1e4) / 1e4), "used",
-                       rate < 0 || rate >= MDM_JUDGE_TRUE_RATE, "note",
-                       rate < 0                     ? "no pairs of frames two seconds apart"
-                       : rate < MDM_JUDGE_TRUE_RATE ? "knows too few of the recording's own frames to decide"
-                                                    : ""));
-    static const char *const others[][2] = {{"CenterFace", "uncovered faces"},
-                                            {"attributes-b", "age, gender, race"},
-                                            {"face-api expression", "expression"},
-                                            {"face mesh", "head pose, gaze, eyes, mouth"}};
+    const mdm_judge_series **all = NULL;
+    mdm_judge_figures f;
+    MDM_TRY(mdm_alloc(&all, (size_t)v->found.tracks.count + 1, sizeof *all, "evidence"));
+    for (int i = 0; i < v->found.tracks.count; i++)
+        all[i] = &v->track[i].seen[judge];
+    mdm_status status = mdm_judge_measure(&f, judge, all, v->found.tracks.count, mdm_verify_apart(v));
+    mdm_free(&all);
+    bool known = isfinite(f.true_rate), blind = known && f.true_rate < MDM_JUDGE_TRUE_RATE;
+    json_array_append_new(out, json_pack("{s:s, s:s, s:o, s:b, s:b, s:s}", "name", mdm_judge_name(judge), "measures",
+                                         "reidentification", "true_match_rate",
+                                         known ? json_real(round(f.true_rate * 1e4) / 1e4) : json_null(), "used",
+                                         !blind, "independent", mdm_judge_is_independent(judge), "note",
+                                         blind ? "knows too few of the recording's own frames to decide"
+                                         : !mdm_judge_is_independent(judge)
+                                             ? "chose the stand-in: decides only where MobileFaceNet is blind"
+                                         : !known ? "too few pairs of frames two seconds apart to know its rate here"
+                                                  : ""));
+    return status;
+}
+
+static mdm_status judges_json(json_t *out, const mdm_verifier *v)
+{
+    static const struct {
+        const char *name, *measures;
+        bool independent;
+        const char *note;
+    } others[] = {
+        {"CenterFace", "uncovered faces", true, ""},
+        {"attributes-b", "age, gender, race", true, ""},
+        {"face-api expression", "expression", true,
+         "also describes the recording; takes no part in drawing. Read beside how often it agrees with itself"},
+        {"fr_pose", "head pose", true, "compared with itself only; its origin is undisclosed"},
+        {"face mesh", "gaze, eyes, mouth", false, "not independent: it drives the stand-in"}};
+    for (int j = 0; j < MDM_JUDGES; j++)
+        MDM_TRY(add_recogniser(out, v, (mdm_judge)j));
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        json_array_append_new(out, json_pack("{s:s, s:s, s:n, s:b, s:s}", "name", others[i][0], "measures",
-                                             others[i][1], "true_match_rate", "used", 1, "note",
-                                             i == 3   ? "not independent: it drives the stand-in"
-                                             : i == 2 ? "also describes the recording; takes no part in drawing"
-                                                      : ""));
-    return out;
+        if (v->head_pose || strcmp(others[i].name, "fr_pose") != 0)
+            json_array_append_new(out, json_pack("{s:s, s:s, s:n, s:b, s:b, s:s}", "name", others[i].name, "measures",
+                                                 others[i].measures, "true_match_rate", "used", 1, "independent",
+                                                 others[i].independent, "note", others[i].note));
+    return MDM_OK;
 }
 
 static mdm_status write_evidence(mdm_verifier *v, mdm_sound_evidence *sound)
 {
-    json_t *reasons = json_array(), *persons = json_array(), *person, *root;
+    json_t *reasons = json_array(), *persons = json_array(), *judges = json_array(), *person, *root;
+    mdm_status status = judges_json(judges, v);
     double flicker = 0, frames = 0;
     size_t i;
     json_array_foreach(json_object_get(v->plan, "persons"), i, person)
@@ -180,6 +211,7 @@ static mdm_status write_evidence(mdm_verifier *v, mdm_sound_evidence *sound)
         if (!entry) {
             json_decref(reasons);
             json_decref(persons);
+            json_decref(judges);
             return mdm_fail(MDM_ERR_MEMORY, "%s: no memory for the evidence of a person", v->work->clip_id);
         }
         double ratio = json_number_value(json_object_get(entry, "flicker_ratio"));
@@ -211,15 +243,17 @@ static mdm_status write_evidence(mdm_verifier *v, mdm_sound_evidence *sound)
     root = json_pack(
         "{s:i, s:s, s:b, s:o, s:o, s:o, s:{s:i, s:i, s:s, s:[]}, s:o, s:{s:I, s:I, s:I, s:f}, s:o, s:o, s:o, s:o}",
         "version", 1, "clip_id", v->work->clip_id, "pass", json_array_size(reasons) == 0, "reasons", reasons, "judges",
-        judges_json(v), "persons", persons, "uncovered", "frames", v->uncovered_frames, "faces", v->uncovered_faces,
-        "detector", "CenterFace", "examples", "untouched", untouched, "timing", "frames_in", (json_int_t)v->clip.frames,
+        judges, "persons", persons, "uncovered", "frames", v->uncovered_frames, "faces", v->uncovered_faces, "detector",
+        "CenterFace", "examples", "untouched", untouched, "timing", "frames_in", (json_int_t)v->clip.frames,
         "frames_out", (json_int_t)v->frames_out, "max_pts_diff", (json_int_t)v->max_pts_diff, "audio_shift_ms",
         sound->shift_ms, "flicker_ratio", frames > 0 ? json_real(flicker / frames) : json_null(), "voice",
         sound->voice ? json_incref(sound->voice) : json_null(), "words",
         sound->words ? json_incref(sound->words) : json_null(), "text", text);
     char *path = NULL;
-    mdm_status status = root ? mdm_join_path(&path, v->work->folder, "evidence.json")
-                             : mdm_fail(MDM_ERR_INTERNAL, "evidence.json cannot be made");
+    if (!root)
+        status = mdm_fail(MDM_ERR_INTERNAL, "evidence.json cannot be made");
+    if (!status)
+        status = mdm_join_path(&path, v->work->folder, "evidence.json");
     if (!status)
         status = mdm_json_save(root, path);
     json_decref(root);
@@ -259,10 +293,8 @@ mdm_status mdm_stage_verify(mdm_clip_work *work)
     if (!status)
         status = verify(&v);
     for (int i = 0; v.track && i < v.found.tracks.count; i++) {
-        if (v.track[i].source)
-            mdm_wipe(v.track[i].source, (size_t)v.track[i].source_capacity * sizeof *v.track[i].source);
-        mdm_free(&v.track[i].source);
-        mdm_free(&v.track[i].source_frame);
+        for (int j = 0; j < MDM_JUDGES; j++)
+            mdm_judge_forget(&v.track[i].seen[j], (mdm_judge)j);
         mdm_free(&v.track[i].reading);
     }
     mdm_free(&v.track);
@@ -271,7 +303,9 @@ mdm_status mdm_stage_verify(mdm_clip_work *work)
     mdm_centerface_free(&v.detector);
     mdm_expression_free(&v.expression);
     mdm_attributes_free(&v.attributes);
-    mdm_recogniser_free(&v.judge);
+    for (int j = 0; j < MDM_JUDGES; j++)
+        mdm_recogniser_free(&v.judge[j]);
+    mdm_head_pose_free(&v.head_pose);
     mdm_face_mesh_free(&v.mesher);
     json_decref(v.plan);
     json_decref(v.compose);

@@ -1,5 +1,6 @@
 /* The parts of the verify stage: what is measured on the recording and on the result, side by side, frame by frame. The
- * judges here (MobileFaceNet, CenterFace, attributes-b) take no part in making the result. */
+ * judges here (MobileFaceNet, CenterFace, attributes-b, fr_pose) take no part in making the result; where a figure comes from a
+ * network that does, the evidence says so. */
 #ifndef MDM_STAGES_VERIFY_H
 #define MDM_STAGES_VERIFY_H
 
@@ -11,36 +12,33 @@
 #include "models/attributes.h"
 #include "models/centerface.h"
 #include "models/expression.h"
+#include "models/head_pose.h"
 #include "models/recogniser.h"
 #include "models/text_detector.h"
 #include "models/text_reader.h"
 #include "stages/stage.h"
-
-#define MDM_JUDGE_SIZE      192   /* of MobileFaceNet's embedding */
-#define MDM_JUDGE_MATCH     0.45f /* cosine at which a frame counts as recognised: stricter for us than FAR 1e-3 (0.68) */
-#define MDM_JUDGE_TRUE_RATE 0.90 /* a judge that knows fewer genuine pairs does not decide */
-#define MDM_MATCH_SHARE     0.03 /* of a person's frames that may be recognised */
+#include "stages/verify_identity.h"
 
 typedef enum mdm_verify_state { MDM_VERIFY_NONE, MDM_VERIFY_COVERED, MDM_VERIFY_REPLACED } mdm_verify_state;
 
 /* Readings of one frame of a track, of the recording (0) and the result (1). */
 typedef struct mdm_track_reading {
-    unsigned char state;  /* mdm_verify_state, from compose.json */
-    unsigned char ok;     /* both meshes were accepted */
-    unsigned char judged; /* embeddings were compared */
+    unsigned char state; /* mdm_verify_state, from compose.json */
+    unsigned char ok;    /* both meshes were accepted */
+    unsigned char posed; /* head[] was read by the head-pose judge */
     float angles[2][3], gaze[2][2][2], eyes[2], lips[2];
-    float likeness;  /* cosine of recording and result */
-    float motion[2]; /* mean absolute change from the frame before, inside the face */
+    float head[2][3];   /* degrees, the head-pose judge's */
+    float motion[2];    /* mean absolute change from the frame before, inside the face */
+    float colour[2][3]; /* mean of the face; < 0 where it was not read */
 } mdm_track_reading;
 
 typedef struct mdm_track_evidence {
-    mdm_track_reading *reading;      /* [track.count] */
-    float (*source)[MDM_JUDGE_SIZE]; /* embeddings of the recording at judged frames; wiped */
-    int *source_frame, source_count, source_capacity;
-    float mean_source[MDM_JUDGE_SIZE], mean_result[MDM_JUDGE_SIZE];
+    mdm_track_reading *reading; /* [track.count] */
+    mdm_judge_series seen[MDM_JUDGES];
     double age[2][MDM_ATTRIBUTES_AGES], gender[2][MDM_ATTRIBUTES_GENDERS], race[2][MDM_ATTRIBUTES_RACES];
     double expression[2][MDM_EXPRESSIONS];
     int looks, expressions, expressions_agree;
+    int expressions_steady; /* where the judge agrees with itself on the recording moved by a pixel */
 } mdm_track_evidence;
 
 typedef struct mdm_verifier {
@@ -50,7 +48,8 @@ typedef struct mdm_verifier {
     json_t *plan, *compose;
     mdm_canonical canonical;
     mdm_face_mesh *mesher;
-    mdm_recogniser *judge;
+    mdm_recogniser *judge[MDM_JUDGES]; /* NULL where its file is not there; the held-out one always is */
+    mdm_head_pose *head_pose;          /* or NULL */
     mdm_attributes *attributes;
     mdm_expression *expression;
     mdm_centerface *detector;
@@ -75,7 +74,13 @@ mdm_status mdm_verify_scene(mdm_verifier *v, const mdm_image *source, const mdm_
 /* {id, frames, reidentification, contexts} of one person of the plan; what is wrong is appended to `reasons`. */
 json_t *mdm_verify_person(mdm_verifier *v, const json_t *person, json_t *reasons);
 
-/* Share of pairs of the recording's own frames, two seconds apart, that the judge takes for one person; < 0 without pairs. */
-double mdm_verify_true_rate(const mdm_verifier *v);
+/* Contexts that are motion: head pose, gaze, eyes, mouth; and the pulse. Added to a person's `contexts` and to the person. */
+mdm_status mdm_verify_motion(json_t *contexts, json_t *out, const mdm_verifier *v, const json_t *person);
+
+/* "keep", "coarsen", "redraw" or "remove" as the plan has it for a person; NULL when it says nothing. */
+const char *mdm_verify_treatment(const json_t *person, const char *context);
+/* Tracks of a person of the plan, at most `max`. */
+int mdm_verify_tracks(int *index, int max, const mdm_verifier *v, const json_t *person);
+int mdm_verify_apart(const mdm_verifier *v); /* frames between two that count as different looks: two seconds */
 
 #endif

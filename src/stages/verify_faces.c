@@ -8,7 +8,8 @@
 #include "face/pose.h"
 #include "stages/verify.h"
 
-#define LOOKS 10 /* frames of a track on which attributes are compared */
+#define LOOKS    10 /* frames of a track on which attributes are compared */
+#define SMALLEST 20 /* px a face is wide that a recogniser is shown */
 
 static void read_mesh(mdm_track_reading *r, int side, const mdm_mesh *mesh, const mdm_canonical *canonical)
 {
@@ -28,33 +29,35 @@ static void read_mesh(mdm_track_reading *r, int side, const mdm_mesh *mesh, cons
     r->lips[side] = mdm_lip_gap((const float(*)[3])shape);
 }
 
-static mdm_status keep_source(mdm_track_evidence *t, const float *embedding, int number)
+static mdm_status judge_identity(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2],
+                                 const mdm_mesh mesh[2], int number)
 {
-    if (t->source_count == t->source_capacity) {
-        int capacity = t->source_capacity ? t->source_capacity * 2 : 64;
-        MDM_TRY(mdm_realloc(&t->source, (size_t)capacity, sizeof *t->source, "embeddings"));
-        MDM_TRY(mdm_realloc(&t->source_frame, (size_t)capacity, sizeof *t->source_frame, "embeddings"));
-        t->source_capacity = capacity;
+    float vector[2][MDM_RECOGNISER_MAX];
+    mdm_status status = MDM_OK;
+    for (int j = 0; j < MDM_JUDGES && !status; j++) {
+        if (number / v->judge_every % mdm_judge_every((mdm_judge)j) != 0 && t->seen[j].count)
+            continue;
+        for (int side = 0; side < 2 && !status; side++)
+            status = mdm_recogniser_embed(v->judge[j], picture[side], &mesh[side], vector[side]);
+        if (!status)
+            status = mdm_judge_keep(&t->seen[j], (mdm_judge)j, vector[0], vector[1], number);
     }
-    memcpy(t->source[t->source_count], embedding, sizeof *t->source);
-    t->source_frame[t->source_count++] = number;
-    return MDM_OK;
+    mdm_wipe(vector, sizeof vector);
+    return status;
 }
 
-static mdm_status judge_identity(mdm_verifier *v, mdm_track_evidence *t, mdm_track_reading *r, const mdm_image *source,
-                                 const mdm_image *result, const mdm_mesh mesh[2], int number)
+static mdm_status judge_head(mdm_verifier *v, mdm_track_reading *r, const mdm_image *picture[2], const mdm_mesh mesh[2])
 {
-    float a[MDM_JUDGE_SIZE], b[MDM_JUDGE_SIZE];
-    MDM_TRY(mdm_recogniser_embed(v->judge, source, &mesh[0], a));
-    MDM_TRY(mdm_recogniser_embed(v->judge, result, &mesh[1], b));
-    r->likeness = 1 - mdm_recogniser_distance(MDM_RECOGNISER_MOBILEFACENET, a, b);
-    r->judged = 1;
-    for (int i = 0; i < MDM_JUDGE_SIZE; i++)
-        t->mean_source[i] += a[i], t->mean_result[i] += b[i];
-    mdm_status status = keep_source(t, a, number);
-    mdm_wipe(a, sizeof a);
-    mdm_wipe(b, sizeof b);
-    return status;
+    double angles[3];
+    if (!v->head_pose)
+        return MDM_OK;
+    for (int side = 0; side < 2; side++) {
+        MDM_TRY(mdm_head_pose_run(v->head_pose, angles, picture[side], &mesh[0])); /* the same square */
+        for (int k = 0; k < 3; k++)
+            r->head[side][k] = (float)angles[k];
+    }
+    r->posed = 1;
+    return MDM_OK;
 }
 
 static mdm_status judge_attributes(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2],
@@ -74,21 +77,51 @@ static mdm_status judge_attributes(mdm_verifier *v, mdm_track_evidence *t, const
     return MDM_OK;
 }
 
+static int likeliest(const mdm_expression_result *seen)
+{
+    int best = 0;
+    for (int i = 1; i < MDM_EXPRESSIONS; i++)
+        best = seen->prob[i] > seen->prob[best] ? i : best;
+    return best;
+}
+
+/* The judge changes its mind easily: its agreement is read beside the one with itself on the recording moved by a pixel. */
 static mdm_status judge_expression(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2],
                                    const mdm_mesh mesh[2])
 {
     int best[2] = {0};
+    double m[6];
+    mdm_expression_result seen;
     for (int side = 0; side < 2; side++) {
-        mdm_expression_result seen;
         MDM_TRY(mdm_expression_run(v->expression, &seen, picture[side], (const float(*)[3])mesh[side].point));
-        for (int i = 0; i < MDM_EXPRESSIONS; i++) {
+        for (int i = 0; i < MDM_EXPRESSIONS; i++)
             t->expression[side][i] += (double)seen.prob[i];
-            best[side] = seen.prob[i] > seen.prob[best[side]] ? i : best[side];
-        }
+        best[side] = likeliest(&seen);
     }
+    mdm_expression_crop(m, (const float(*)[3])mesh[0].point);
+    m[2] += 1, m[5] += 1;
+    MDM_TRY(mdm_expression_run_crop(v->expression, &seen, picture[0], m));
     t->expressions++;
     t->expressions_agree += best[0] == best[1];
+    t->expressions_steady += best[0] == likeliest(&seen);
     return MDM_OK;
+}
+
+/* Mean colour of the middle of the face's box. */
+static void read_colour(float colour[3], const mdm_image *image, const float box[4])
+{
+    int x0 = (int)fmaxf(0, box[0] + 0.2f * box[2]), x1 = (int)fminf((float)image->width, box[0] + 0.8f * box[2]);
+    int y0 = (int)fmaxf(0, box[1] + 0.1f * box[3]), y1 = (int)fminf((float)image->height, box[1] + 0.75f * box[3]);
+    double sum[3] = {0};
+    int n = 0;
+    for (int y = y0; y < y1; y++) {
+        const uint8_t *row = image->data + (size_t)y * image->stride;
+        for (int x = x0; x < x1; x++, n++)
+            for (int c = 0; c < 3; c++)
+                sum[c] += row[3 * x + c];
+    }
+    for (int c = 0; c < 3; c++)
+        colour[c] = n ? (float)(sum[c] / n) : -1;
 }
 
 /* Mean absolute change of green inside the middle of the face's box. */
@@ -135,13 +168,16 @@ static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *sour
     r->ok = mesh[0].presence > 0.5f && mesh[1].presence > 0.5f;
     for (int side = 0; side < 2; side++)
         read_mesh(r, side, &mesh[side], &v->canonical);
+    read_colour(r->colour[0], source, at->box);
+    read_colour(r->colour[1], result, at->box);
     if (source_before && result_before) {
         r->motion[0] = change(source, source_before, at->box);
         r->motion[1] = change(result, result_before, at->box);
     }
-    if (number % v->judge_every == 0 && at->box[2] >= 20) {
-        MDM_TRY(judge_identity(v, t, r, source, result, mesh, number));
+    if ((number % v->judge_every == 0 || !t->seen[MDM_JUDGE_HELD_OUT].count) && at->box[2] >= SMALLEST) {
+        MDM_TRY(judge_identity(v, t, picture, mesh, number));
         MDM_TRY(judge_expression(v, t, picture, mesh));
+        MDM_TRY(judge_head(v, r, picture, mesh));
     }
     return is_look(track, number) ? judge_attributes(v, t, picture, mesh) : MDM_OK;
 }

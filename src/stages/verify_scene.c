@@ -5,14 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "stages/verify.h"
 
-#define FACE_SCORE   0.5f
-#define READABLE     0.6f
-#define MAX_FACES    128
-#define MAX_QUADS    128
-#define LONGEST_SIDE 1280
-#define AROUND_FACE  0.9f /* of a face's box, on every side, that its treatment may reach */
+#define FACE_SCORE     0.5f
+#define SMALLEST_KNOWN 20 /* px a face is wide that a recogniser is shown */
+#define READABLE       0.6f
+#define MAX_FACES      128
+#define MAX_QUADS      128
+#define LONGEST_SIDE   1280
+#define AROUND_FACE    0.9f /* of a face's box, on every side, that its treatment may reach */
 
 /* What was done where a box lies: the strongest state of a track that overlaps it, or -1 for none. */
 static int treated(mdm_verifier *v, const float box[4], int number)
@@ -29,7 +31,35 @@ static int treated(mdm_verifier *v, const float box[4], int number)
     return state;
 }
 
-/* A face in the result that nobody replaced or covered, where the recording has a face as well. */
+/* Do mesh and recogniser find the recording's face still there at a face of the result? */
+static mdm_status still_the_same(bool *out, mdm_verifier *v, const mdm_image *source, const mdm_image *result,
+                                 const mdm_face_detection *face)
+{
+    const mdm_image *picture[2] = {source, result};
+    const mdm_recogniser_kind kind = mdm_judge_kind(MDM_JUDGE_HELD_OUT);
+    float vector[2][MDM_RECOGNISER_MAX];
+    mdm_status status = MDM_OK;
+    *out = face->width >= SMALLEST_KNOWN;
+    for (int side = 0; side < 2 && !status && *out; side++) {
+        mdm_face_roi roi;
+        mdm_mesh mesh;
+        mdm_face_roi_from_detection(&roi, face);
+        for (int pass = 0; pass < 2 && !status; pass++) {
+            status = mdm_face_mesh_run(&mesh, v->mesher, picture[side], &roi);
+            mdm_face_roi_from_mesh(&roi, &mesh);
+        }
+        *out = !status && mesh.presence > 0.5f;
+        if (*out)
+            status = mdm_recogniser_embed(v->judge[MDM_JUDGE_HELD_OUT], picture[side], &mesh, vector[side]);
+    }
+    if (*out && !status)
+        *out = mdm_recogniser_distance(kind, vector[0], vector[1]) < mdm_recogniser_match(kind);
+    mdm_wipe(vector, sizeof vector);
+    return status;
+}
+
+/* A face in the result is uncovered if nobody treated it and the recording has a face there as well, or if it is still the
+ * recording's face by the held-out recogniser, covered or not. Replaced faces are judged frame by frame elsewhere. */
 static mdm_status look_for_faces(mdm_verifier *v, const mdm_image *source, const mdm_image *result, int number)
 {
     mdm_face_detection found[MAX_FACES], original[MAX_FACES];
@@ -37,17 +67,19 @@ static mdm_status look_for_faces(mdm_verifier *v, const mdm_image *source, const
     MDM_TRY(mdm_centerface_run(found, MAX_FACES, &count, v->detector, result, FACE_SCORE));
     for (int i = 0; i < count; i++) {
         float box[4] = {found[i].x, found[i].y, found[i].width, found[i].height};
-        if (box[2] < 10 || treated(v, box, number) > MDM_VERIFY_NONE)
+        int state = treated(v, box, number);
+        bool same = false;
+        if (box[2] < 10 || state == MDM_VERIFY_REPLACED)
             continue;
-        if (originals < 0)
+        if (originals < 0 && state <= MDM_VERIFY_NONE)
             MDM_TRY(mdm_centerface_run(original, MAX_FACES, &originals, v->detector, source, FACE_SCORE));
-        for (int k = 0; k < originals; k++) {
+        for (int k = 0; k < originals && state <= MDM_VERIFY_NONE && !same; k++) {
             float other[4] = {original[k].x, original[k].y, original[k].width, original[k].height};
-            if (mdm_box_iou(box, other) > 0.3f) {
-                open++;
-                break;
-            }
+            same = mdm_box_iou(box, other) > 0.3f;
         }
+        if (!same)
+            MDM_TRY(still_the_same(&same, v, source, result, &found[i]));
+        open += same;
     }
     v->uncovered_faces += open;
     v->uncovered_frames += open > 0;

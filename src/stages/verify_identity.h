@@ -1,0 +1,58 @@
+/* Is the person still recognised? Three recognisers compare the recording's face with the result's, frame by frame and on
+ * average. MobileFaceNet takes no part in the making and decides; dlib and faceres chose the stand-in, so that they are only
+ * reported, and decide where MobileFaceNet is blind: a judge that does not know the recording's own frames again proves
+ * nothing by its silence. */
+#ifndef MDM_STAGES_VERIFY_IDENTITY_H
+#define MDM_STAGES_VERIFY_IDENTITY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "models/recogniser.h"
+
+#define MDM_JUDGE_TRUE_RATE 0.90 /* a judge that knows fewer genuine pairs does not decide */
+#define MDM_JUDGE_PAIRS     10   /* fewer genuine pairs say nothing about a judge */
+#define MDM_MATCH_SHARE     0.03 /* of a person's frames that may be recognised */
+
+typedef enum mdm_judge { MDM_JUDGE_HELD_OUT, MDM_JUDGE_DLIB, MDM_JUDGE_FACERES, MDM_JUDGES } mdm_judge;
+
+const char *mdm_judge_name(mdm_judge judge); /* "MobileFaceNet" */
+mdm_recogniser_kind mdm_judge_kind(mdm_judge judge);
+bool mdm_judge_is_independent(mdm_judge judge);
+int mdm_judge_every(mdm_judge judge); /* of the judged frames, one in so many is shown to this one */
+
+/* What one judge saw of one track: vectors of the recording and of the result at the same frames. In memory only. */
+typedef struct mdm_judge_series {
+    float *vector[2]; /* recording, result: [count] times mdm_recogniser_size */
+    int *frame;
+    int count, capacity;
+} mdm_judge_series;
+
+mdm_status mdm_judge_keep(mdm_judge_series *series, mdm_judge judge, const float *source, const float *result,
+                          int frame);
+void mdm_judge_forget(mdm_judge_series *series, mdm_judge judge); /* wipes */
+
+/* Distances as mdm_recogniser_distance gives them; NAN where nothing was measured. */
+typedef struct mdm_judge_figures {
+    int frames, match_frames;
+    int match_at[MDM_FARS]; /* frames nearer than one in 100, 1,000, 10,000 pairs of strangers */
+    double mean, nearest;
+    double average;   /* between the means of all vectors of a side: the attacker who adds a clip up */
+    double true_rate; /* of pairs of the recording's own frames, `apart` or more: how many the judge takes for one person */
+    long long pairs;  /* of those */
+    double wobble[2]; /* mean distance from one judged frame to the next, recording and result */
+} mdm_judge_figures;
+
+/* Over `count` series of one person (or of everybody in the clip). */
+mdm_status mdm_judge_measure(mdm_judge_figures *out, mdm_judge judge, const mdm_judge_series *const *series, int count,
+                             int apart);
+
+/* May this judge decide? True as well where there are too few genuine pairs to tell. */
+bool mdm_judge_sees(const mdm_judge_figures *figures);
+bool mdm_judge_recognises(const mdm_judge_figures *figures, mdm_judge judge);
+
+/* {"MobileFaceNet": {...}, ...} of a person with `replaced` frames; what is wrong is appended to `reasons`. */
+json_t *mdm_judges_decide(json_t *reasons, const char *person, const mdm_judge_figures figures[MDM_JUDGES],
+                          int replaced);
+
+#endif

@@ -1,0 +1,313 @@
+/* How well the result moves as the person did: head, gaze, eyes, mouth; flicker and pulse. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "stages/verify.h"
+#include "stages/verify_pulse.h"
+
+#define EYE_DEGREES 57.3f /* degrees of a radian: offsets of an iris are sines on the eyeball */
+#define EYEBALL     0.47  /* its radius in eye widths */
+#define BLINK_SHUT  0.5f  /* of the track's median opening, for two frames or more */
+#define BLINK_NEAR  2     /* frames between a blink and its match */
+#define OPEN_RANK   0.9   /* share of frames in which the eyes are less open than "open" */
+#define SHUT_SHARE  0.3   /* of that: under it an eye counts as closed (PERCLOS, P70) */
+#define ZONE_YAW    12.0  /* degrees either side of the person's usual direction that still count as ahead */
+#define ZONE_PITCH  8.0
+#define MAX_TRACKS  4096
+
+typedef mdm_track_reading reading;
+
+/* Calls for each reading of a person's tracks. */
+typedef struct sums {
+    int face, replaced, covered, none, ok, posed;
+    double error[3], gaze;
+    double head[3], head_offset[3];                         /* the head-pose judge's: |difference|, difference */
+    double n, ex, ey, exx, eyy, exy, lx, ly, lxx, lyy, lxy; /* eyes, lips: for correlations */
+    int blinks[2], blinks_matched;
+    int closed[2], lids; /* frames of PERCLOS */
+    int zones, same_zone;
+    double motion[2];
+    double pulse, pulse_weight;
+} sums;
+
+static double turn(double degrees)
+{
+    while (degrees > 180)
+        degrees -= 360;
+    while (degrees < -180)
+        degrees += 360;
+    return degrees;
+}
+
+/* Angle between two gazes of an eye, degrees: offsets in eye widths are sines on a ball about EYEBALL eye widths in radius. */
+static double gaze_error(const float a[2], const float b[2])
+{
+    double d[2];
+    for (int k = 0; k < 2; k++) {
+        double s = fmax(-1, fmin(1, (double)a[k] / EYEBALL)), t = fmax(-1, fmin(1, (double)b[k] / EYEBALL));
+        d[k] = (asin(s) - asin(t)) * (double)EYE_DEGREES;
+    }
+    return hypot(d[0], d[1]);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Frames in the middle of each blink of one side; at most `max`. */
+static int find_blinks(int *at, int max, const reading *r, int count, int side, float *buffer)
+{
+    int n = 0, blinks = 0;
+    for (int i = 0; i < count; i++)
+        if (r[i].ok)
+            buffer[n++] = r[i].eyes[side];
+    if (n < 5)
+        return 0;
+    qsort(buffer, (size_t)n, sizeof *buffer, by_value);
+    float shut = BLINK_SHUT * buffer[n / 2];
+    for (int i = 0; i < count;) {
+        int from = i;
+        while (i < count && r[i].ok && r[i].eyes[side] < shut)
+            i++;
+        if (i - from >= 2 && blinks < max)
+            at[blinks++] = (from + i - 1) / 2;
+        i += i == from;
+    }
+    return blinks;
+}
+
+enum { MAX_BLINKS = 4096 };
+
+static mdm_status add_blinks(sums *s, const reading *r, int count, float *buffer)
+{
+    int *at[2] = {NULL, NULL}, n[2] = {0};
+    mdm_status status = MDM_OK;
+    for (int side = 0; side < 2 && !status; side++) {
+        status = mdm_alloc(&at[side], MAX_BLINKS, sizeof(int), "blinks");
+        if (!status)
+            s->blinks[side] += n[side] = find_blinks(at[side], MAX_BLINKS, r, count, side, buffer);
+    }
+    for (int i = 0; i < n[0]; i++)
+        for (int k = 0; k < n[1]; k++)
+            if (abs(at[0][i] - at[1][k]) <= BLINK_NEAR) {
+                s->blinks_matched++;
+                at[1][k] = -100000; /* each blink is matched once */
+                break;
+            }
+    mdm_free(&at[0]);
+    mdm_free(&at[1]);
+    return status;
+}
+
+/* Share of frames with closed eyes, each side against its own open eyes: the stand-in's are others. */
+static void add_closed(sums *s, const reading *r, int count, float *buffer)
+{
+    float shut[2];
+    for (int side = 0; side < 2; side++) {
+        int n = 0;
+        for (int i = 0; i < count; i++)
+            if (r[i].ok)
+                buffer[n++] = r[i].eyes[side];
+        if (n < 5)
+            return;
+        qsort(buffer, (size_t)n, sizeof *buffer, by_value);
+        shut[side] = (float)SHUT_SHARE * buffer[(int)(OPEN_RANK * (n - 1))];
+    }
+    for (int i = 0; i < count; i++)
+        if (r[i].ok) {
+            s->lids++;
+            for (int side = 0; side < 2; side++)
+                s->closed[side] += r[i].eyes[side] < shut[side];
+        }
+}
+
+/* Where the person looks, degrees, head and eyes together: + towards image right, + down. */
+static void direction(double out[2], const reading *r, int side)
+{
+    for (int k = 0; k < 2; k++) {
+        double a = (double)r->gaze[side][0][k], b = (double)r->gaze[side][1][k];
+        double offset = k ? (a + b) / 2 : (a - b) / 2; /* along the eye, each runs towards the nose */
+        out[k] = turn((double)r->angles[side][k]) +
+                 asin(fmax(-1, fmin(1, offset / EYEBALL))) * (double)EYE_DEGREES;
+    }
+}
+
+/* Nine zones around the person's usual direction in the recording. */
+static void add_zones(sums *s, const reading *r, int count, float *buffer)
+{
+    static const double width[2] = {ZONE_YAW, ZONE_PITCH};
+    double usual[2], at[2];
+    int n = 0;
+    for (int k = 0; k < 2; k++) {
+        n = 0;
+        for (int i = 0; i < count; i++)
+            if (r[i].ok) {
+                direction(at, &r[i], 0);
+                buffer[n++] = (float)at[k];
+            }
+        if (!n)
+            return;
+        qsort(buffer, (size_t)n, sizeof *buffer, by_value);
+        usual[k] = (double)buffer[n / 2];
+    }
+    for (int i = 0; i < count; i++) {
+        int zone[2][2];
+        if (!r[i].ok)
+            continue;
+        for (int side = 0; side < 2; side++) {
+            direction(at, &r[i], side);
+            for (int k = 0; k < 2; k++)
+                zone[side][k] = at[k] - usual[k] < -width[k] ? -1 : at[k] - usual[k] > width[k];
+        }
+        s->zones++;
+        s->same_zone += zone[0][0] == zone[1][0] && zone[0][1] == zone[1][1];
+    }
+}
+
+static mdm_status add_pulse(sums *s, const reading *r, int count, double fps)
+{
+    float(*rgb)[2][3] = NULL;
+    double correlation;
+    MDM_TRY(mdm_alloc(&rgb, (size_t)count, sizeof *rgb, "pulse"));
+    for (int i = 0; i < count; i++)
+        for (int side = 0; side < 2; side++)
+            for (int c = 0; c < 3; c++)
+                rgb[i][side][c] = r[i].ok ? r[i].colour[side][c] : -1;
+    mdm_status status = mdm_pulse_correlation(&correlation, (const float(*)[2][3])rgb, count, fps);
+    if (!status && isfinite(correlation)) {
+        s->pulse += correlation * count;
+        s->pulse_weight += count;
+    }
+    mdm_free(&rgb);
+    return status;
+}
+
+static void add_readings(sums *s, const mdm_track *track, const mdm_track_evidence *t)
+{
+    for (int i = 0; i < track->count; i++) {
+        const reading *r = &t->reading[i];
+        if (track->frame[i].state == MDM_TRACK_LOST)
+            continue;
+        s->face++;
+        s->replaced += r->state == MDM_VERIFY_REPLACED;
+        s->covered += r->state == MDM_VERIFY_COVERED;
+        s->none += r->state == MDM_VERIFY_NONE;
+        s->posed += r->posed;
+        for (int k = 0; k < 3 && r->posed; k++) {
+            double d = turn((double)r->head[1][k] - (double)r->head[0][k]);
+            s->head[k] += fabs(d);
+            s->head_offset[k] += d;
+        }
+        if (!r->ok)
+            continue;
+        s->ok++;
+        for (int k = 0; k < 3; k++)
+            s->error[k] += fabs(turn((double)r->angles[0][k] - (double)r->angles[1][k]));
+        for (int e = 0; e < 2; e++)
+            s->gaze += gaze_error(r->gaze[0][e], r->gaze[1][e]) / 2;
+        double a = (double)r->eyes[0], b = (double)r->eyes[1], c = (double)r->lips[0], d = (double)r->lips[1];
+        s->n += 1;
+        s->ex += a, s->ey += b, s->exx += a * a, s->eyy += b * b, s->exy += a * b;
+        s->lx += c, s->ly += d, s->lxx += c * c, s->lyy += d * d, s->lxy += c * d;
+        s->motion[0] += (double)r->motion[0];
+        s->motion[1] += (double)r->motion[1];
+    }
+}
+
+static mdm_status gather(sums *s, const mdm_verifier *v, const json_t *person)
+{
+    int index[MAX_TRACKS], count = mdm_verify_tracks(index, MAX_TRACKS, v, person);
+    double fps = v->clip.fps > 0 ? v->clip.fps : 25;
+    for (int i = 0; i < count; i++) {
+        const mdm_track *track = &v->found.tracks.track[index[i]];
+        const mdm_track_evidence *t = &v->track[index[i]];
+        float *buffer = NULL;
+        add_readings(s, track, t);
+        MDM_TRY(mdm_alloc(&buffer, (size_t)track->count, sizeof *buffer, "evidence"));
+        mdm_status status = add_blinks(s, t->reading, track->count, buffer);
+        add_closed(s, t->reading, track->count, buffer);
+        add_zones(s, t->reading, track->count, buffer);
+        mdm_free(&buffer);
+        if (!status)
+            status = add_pulse(s, t->reading, track->count, fps);
+        MDM_TRY(status);
+    }
+    return MDM_OK;
+}
+
+/* ---- as JSON ------------------------------------------------------------------------------------------------------------ */
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(round(value * 1e4) / 1e4) : json_null();
+}
+
+static double correlation(double n, double x, double y, double xx, double yy, double xy)
+{
+    double vx = xx - x * x / n, vy = yy - y * y / n;
+    return n > 2 && vx > 1e-9 && vy > 1e-9 ? (xy - x * y / n) / sqrt(vx * vy) : NAN;
+}
+
+static json_t *degrees(const double sum[3], double n)
+{
+    return json_pack("{s:o, s:o, s:o}", "yaw", number(sum[0] / n), "pitch", number(sum[1] / n), "roll",
+                     number(sum[2] / n));
+}
+
+/* By the judge that does not know the mesh, where it is there; the mesh's own figure stands beside it. */
+static json_t *head_json(const char *treatment, const sums *s)
+{
+    json_t *mesh = degrees(s->error, s->ok ? s->ok : NAN), *out;
+    if (!s->posed)
+        return json_pack("{s:s, s:o, s:s, s:i, s:s, s:b}", "treatment", treatment, "error", mesh, "unit", "degrees",
+                         "frames", s->ok, "judge", "face mesh", "independent", 0);
+    out = json_pack("{s:s, s:o, s:o, s:o, s:s, s:i, s:s, s:b}", "treatment", treatment, "error",
+                    degrees(s->head, s->posed), "offset", degrees(s->head_offset, s->posed), "mesh_error", mesh, "unit",
+                    "degrees", "frames", s->posed, "judge", "fr_pose", "independent", 1);
+    return out;
+}
+
+static json_t *eyes_json(const char *treatment, const sums *s)
+{
+    int all = s->blinks[0] + s->blinks[1];
+    double before = s->lids ? (double)s->closed[0] / s->lids : NAN, after = s->lids ? (double)s->closed[1] / s->lids : NAN;
+    return json_pack("{s:s, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:s, s:b}", "treatment", treatment, "correlation",
+                     number(correlation(s->n, s->ex, s->ey, s->exx, s->eyy, s->exy)), "blink_f1",
+                     all ? number(2.0 * s->blinks_matched / all) : json_null(), "blinks", s->blinks[0], "blinks_after",
+                     s->blinks[1], "perclos", number(before), "perclos_after", number(after), "perclos_difference",
+                     number(fabs(after - before)), "judge", "face mesh", "independent", 0);
+}
+
+mdm_status mdm_verify_motion(json_t *contexts, json_t *out, const mdm_verifier *v, const json_t *person)
+{
+    sums s = {0};
+    const char *t;
+    MDM_TRY(gather(&s, v, person));
+    const double n = s.ok ? s.ok : NAN;
+    json_object_set_new(out, "frames",
+                        json_pack("{s:i, s:i, s:i, s:i}", "face", s.face, "replaced", s.replaced, "covered", s.covered,
+                                  "none", s.none));
+    if ((t = mdm_verify_treatment(person, "head_pose")))
+        json_object_set_new(contexts, "head_pose", head_json(t, &s));
+    if ((t = mdm_verify_treatment(person, "gaze")))
+        json_object_set_new(contexts, "gaze",
+                            json_pack("{s:s, s:o, s:o, s:s, s:i, s:s, s:b}", "treatment", t, "error",
+                                      number(s.gaze / n), "zone_agreement",
+                                      number(s.zones ? (double)s.same_zone / s.zones : NAN), "unit", "degrees",
+                                      "frames", s.ok, "judge", "face mesh", "independent", 0));
+    if ((t = mdm_verify_treatment(person, "eyes")))
+        json_object_set_new(contexts, "eyes", eyes_json(t, &s));
+    if ((t = mdm_verify_treatment(person, "mouth")))
+        json_object_set_new(contexts, "mouth",
+                            json_pack("{s:s, s:o, s:s, s:b}", "treatment", t, "correlation",
+                                      number(correlation(s.n, s.lx, s.ly, s.lxx, s.lyy, s.lxy)), "judge", "face mesh",
+                                      "independent", 0));
+    if (s.ok && s.motion[0] > 0)
+        json_object_set_new(out, "flicker_ratio", number(s.motion[1] / s.motion[0]));
+    json_object_set_new(out, "pulse_correlation", number(s.pulse_weight > 0 ? s.pulse / s.pulse_weight : NAN));
+    return MDM_OK;
+}

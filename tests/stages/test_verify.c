@@ -1,0 +1,176 @@
+/* How verify adds up: who may judge, what counts as recognised, what happens when nobody can tell; and the pulse. Vectors and
+ * colours are made up, so that the right answer is known. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "stages/verify_identity.h"
+#include "stages/verify_pulse.h"
+
+static void ok(mdm_status status)
+{
+    if (status)
+        fail_msg("%s", mdm_error_message());
+}
+
+/* A unit vector in the plane of the first two axes, at `degrees`; dlib's are as long as their distances want. */
+static void at_angle(float *out, mdm_judge judge, double degrees)
+{
+    int size = mdm_recogniser_size(mdm_judge_kind(judge));
+    memset(out, 0, (size_t)size * sizeof *out);
+    out[0] = (float)cos(degrees * 0.017453292519943295);
+    out[1] = (float)sin(degrees * 0.017453292519943295);
+}
+
+/* 40 frames, 5 apart: the recording wanders by `wander` degrees from one frame to the next, back and forth; the result lies
+ * `away` degrees from it. */
+static void fill(mdm_judge_series *series, mdm_judge judge, double wander, double away)
+{
+    float a[MDM_RECOGNISER_MAX], b[MDM_RECOGNISER_MAX];
+    for (int i = 0; i < 40; i++) {
+        at_angle(a, judge, i % 2 ? wander : 0);
+        at_angle(b, judge, (i % 2 ? wander : 0) + away);
+        ok(mdm_judge_keep(series, judge, a, b, 5 * i));
+    }
+}
+
+static void measure(mdm_judge_figures figures[MDM_JUDGES], const double wander[MDM_JUDGES], const double away[MDM_JUDGES])
+{
+    for (int j = 0; j < MDM_JUDGES; j++) {
+        mdm_judge_series series = {0};
+        fill(&series, (mdm_judge)j, wander[j], away[j]);
+        ok(mdm_judge_measure(&figures[j], (mdm_judge)j, (const mdm_judge_series *[]){&series}, 1, 50));
+        mdm_judge_forget(&series, (mdm_judge)j);
+    }
+}
+
+/* "code code" of the reasons a person gets. */
+static void expect(const char *codes, const double wander[MDM_JUDGES], const double away[MDM_JUDGES], int replaced)
+{
+    mdm_judge_figures figures[MDM_JUDGES];
+    json_t *reasons = json_array(), *reason, *judges;
+    char got[200] = "";
+    size_t i;
+    measure(figures, wander, away);
+    judges = mdm_judges_decide(reasons, "person-01", figures, replaced);
+    json_array_foreach(reasons, i, reason)
+    {
+        if (i)
+            strcat(got, " ");
+        strcat(got, json_string_value(json_object_get(reason, "code")));
+        assert_string_equal(json_string_value(json_object_get(reason, "person")), "person-01");
+    }
+    assert_string_equal(got, codes);
+    json_decref(judges);
+    json_decref(reasons);
+}
+
+static void the_held_out_judge_decides(void **state)
+{
+    (void)state;
+    const double steady[MDM_JUDGES] = {5, 5, 5};
+    expect("", steady, (const double[]){90, 90, 90}, 200);
+    expect("reidentified", steady, (const double[]){10, 90, 90}, 200);
+    expect("", steady, (const double[]){90, 10, 10}, 200); /* dlib and faceres chose the stand-in: reported only */
+}
+
+static void others_decide_where_it_is_blind(void **state)
+{
+    (void)state;
+    const double blind[MDM_JUDGES] = {120, 5, 5};
+    expect("", blind, (const double[]){90, 90, 90}, 200);
+    expect("reidentified", blind, (const double[]){90, 10, 90}, 200);
+    expect("reidentified reidentified", blind, (const double[]){90, 10, 10}, 200);
+}
+
+static void nobody_who_can_judge_is_no_proof(void **state)
+{
+    (void)state;
+    const double blind[MDM_JUDGES] = {120, 120, 120}, away[MDM_JUDGES] = {90, 90, 90};
+    expect("unjudged", blind, away, 200);
+    expect("", blind, away, 0); /* nothing was replaced: covers are looked at elsewhere */
+    json_t *reasons = json_array();
+    mdm_judge_figures none[MDM_JUDGES] = {{.frames = 0, .true_rate = NAN}, {.true_rate = NAN}, {.true_rate = NAN}};
+    json_decref(mdm_judges_decide(reasons, "person-02", none, 3));
+    assert_int_equal(json_array_size(reasons), 1);
+    json_decref(reasons);
+}
+
+static void figures_are_what_they_say(void **state)
+{
+    (void)state;
+    mdm_judge_figures f[MDM_JUDGES];
+    measure(f, (const double[]){0, 0, 0}, (const double[]){60, 60, 60});
+    assert_int_equal(f[0].frames, 40);
+    assert_int_equal(f[0].match_frames, 40); /* cosine 0.5 is over 0.45 */
+    assert_true(fabs(f[0].mean - 0.5) < 1e-4 && fabs(f[0].average - 0.5) < 1e-4 && fabs(f[0].nearest - 0.5) < 1e-4);
+    assert_true(fabs(f[0].true_rate - 1) < 1e-9 && f[0].pairs == 31 * 30 / 2);
+    assert_true(fabs(f[0].wobble[0]) < 1e-6);
+    measure(f, (const double[]){60, 60, 60}, (const double[]){90, 90, 90});
+    assert_true(fabs(f[0].wobble[1] - 0.5) < 1e-4);
+    assert_true(mdm_judge_sees(&f[0]));
+}
+
+static void thresholds_fall_with_the_rate(void **state)
+{
+    (void)state;
+    for (int k = 0; k < MDM_RECOGNISER_COUNT; k++) {
+        mdm_recogniser_kind kind = (mdm_recogniser_kind)k;
+        assert_true(mdm_recogniser_at(kind, MDM_FAR_1E2) > mdm_recogniser_at(kind, MDM_FAR_1E3));
+        assert_true(mdm_recogniser_at(kind, MDM_FAR_1E3) > mdm_recogniser_at(kind, MDM_FAR_1E4));
+        assert_true(mdm_recogniser_at(kind, MDM_FAR_1E4) > 0);
+        assert_true(mdm_recogniser_match(kind) >= mdm_recogniser_at(kind, MDM_FAR_1E3));
+        assert_true(mdm_recogniser_match(kind) >= mdm_recogniser_same(kind));
+    }
+}
+
+/* Skin under a pulse of 1.2 Hz and `light` that flickers at 0.3 Hz on both sides; the result has its own pulse or none. */
+static double pulse_of(double strength, double hertz, bool gap)
+{
+    enum { COUNT = 300 };
+    static float rgb[COUNT][2][3];
+    static const double skin[3] = {180, 130, 110}, blood[3] = {0.33, 0.77, 0.53};
+    mdm_random random;
+    double correlation;
+    mdm_random_seed(&random, 7, "pulse");
+    for (int i = 0; i < COUNT; i++) {
+        double t = i / 25.0, light = 1 + 0.05 * sin(2 * 3.14159265 * 0.3 * t);
+        for (int side = 0; side < 2; side++) {
+            double beat = side ? strength * sin(2 * 3.14159265 * hertz * t) : sin(2 * 3.14159265 * 1.2 * t);
+            for (int c = 0; c < 3; c++)
+                rgb[i][side][c] =
+                    (float)(skin[c] * light * (1 + 0.006 * blood[c] * beat) + 0.05 * (mdm_random_uniform(&random) - 0.5));
+        }
+        if (gap && i % 30 == 0)
+            rgb[i][0][0] = -1;
+    }
+    ok(mdm_pulse_correlation(&correlation, (const float(*)[2][3])rgb, COUNT, 25));
+    return correlation;
+}
+
+static void the_pulse_is_told_from_light(void **state)
+{
+    (void)state;
+    assert_true(pulse_of(1, 1.2, false) > 0.9);
+    assert_true(fabs(pulse_of(0, 1.2, false)) < 0.3);
+    assert_true(fabs(pulse_of(1, 1.7, false)) < 0.3);
+    assert_true(isnan(pulse_of(1, 1.2, true))); /* no 1.6 seconds in a row */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_held_out_judge_decides),       cmocka_unit_test(others_decide_where_it_is_blind),
+        cmocka_unit_test(nobody_who_can_judge_is_no_proof), cmocka_unit_test(figures_are_what_they_say),
+        cmocka_unit_test(thresholds_fall_with_the_rate),    cmocka_unit_test(the_pulse_is_told_from_light),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
