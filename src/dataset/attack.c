@@ -92,15 +92,15 @@ static json_t *share(long long found, long long all)
 {
     double low, high;
     mdm_wilson(&low, &high, found, all);
-    return json_pack("{s:I, s:I, s:o, s:o}", "found", (json_int_t)found, "of", (json_int_t)all, "low", number(low), "high",
-                     number(high));
+    return json_pack("{s:I, s:I, s:o, s:o}", "found", (json_int_t)found, "of", (json_int_t)all, "low", number(low),
+                     "high", number(high));
 }
 
 /* What is known of one person: the nearest any of the person's results comes to the recording, and so on. */
 typedef struct target {
-    face *gallery;        /* all of the person's recordings */
-    double result, early; /* distance of the nearest clip's result, of the early half of the recordings, to it */
-    bool first, control;  /* nearest of all galleries */
+    face *gallery;              /* all of the person's recordings */
+    double result, early;       /* distance of the nearest clip's result, of the early half of the recordings, to it */
+    bool first, control;        /* nearest of all galleries */
     double pairs[MDM_FARS + 1]; /* share of pairs of frames under each threshold; last: the limit */
     long long pair_count;
 } target;
@@ -129,7 +129,8 @@ static void count_pairs(target *t, const attack *a, int person)
 }
 
 /* Is `own`, a gallery of person `of`, nearer to a probe than the galleries of all others? */
-static bool ranks_first(const attack *a, const target *all, size_t persons, const face *probe, const face *own, size_t of)
+static bool ranks_first(const attack *a, const target *all, size_t persons, const face *probe, const face *own,
+                        size_t of)
 {
     double distance = between(a, probe, own);
     for (size_t p = 0; p < persons; p++)

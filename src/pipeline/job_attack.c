@@ -50,7 +50,8 @@ static mdm_status on_embedding(void *user, size_t task, int person, const float 
     (void)weight;
     if (count < 4 || person < 0 || (size_t)person >= from->persons || from->person[person] < 0)
         return MDM_OK;
-    int kind = (int)values[0], size = kind >= 0 && kind < MDM_RECOGNISER_COUNT ? mdm_recogniser_size((mdm_recogniser_kind)kind) : 0;
+    int kind = (int)values[0],
+        size = kind >= 0 && kind < MDM_RECOGNISER_COUNT ? mdm_recogniser_size((mdm_recogniser_kind)kind) : 0;
     if (size != count - 3)
         return MDM_OK;
     MDM_TRY(mdm_realloc(&g->sample, g->count + 1, sizeof *g->sample, "attack"));
@@ -126,8 +127,7 @@ static mdm_status attack(json_t **out, mdm_job *job, gathered *g, mdm_task *task
                     tasks[i].message);
             return MDM_OK;
         }
-    const mdm_attack_setting setting = {g->person, g->person_count,
-                                        job->settings.identity == MDM_IDENTITY_PER_PERSON};
+    const mdm_attack_setting setting = {g->person, g->person_count, job->settings.identity == MDM_IDENTITY_PER_PERSON};
     return mdm_attack_report(out, &setting, g->sample, g->count);
 }
 

@@ -181,8 +181,8 @@ static json_t *judge_json(const mdm_judge_figures *f, mdm_judge judge, bool deci
     const mdm_recogniser_kind kind = judges[judge].kind;
     double jump = f->wobble[0] > 0 ? f->wobble[1] / f->wobble[0] : NAN;
     return json_pack("{s:i, s:i, s:{s:i, s:i, s:i}, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:b, s:b}", "frames", f->frames,
-                     "match_frames", f->match_frames, "match_at", "1e-2", f->match_at[0], "1e-3", f->match_at[1], "1e-4",
-                     f->match_at[2], "mean", number(likeness(kind, f->mean)), "clip_average",
+                     "match_frames", f->match_frames, "match_at", "1e-2", f->match_at[0], "1e-3", f->match_at[1],
+                     "1e-4", f->match_at[2], "mean", number(likeness(kind, f->mean)), "clip_average",
                      number(likeness(kind, f->average)), "max", number(likeness(kind, f->nearest)), "threshold",
                      number(likeness(kind, (double)mdm_recogniser_match(kind))), "higher_is_closer",
                      kind != MDM_RECOGNISER_DLIB, "true_match_rate", number(f->true_rate), "wobble_ratio", number(jump),
@@ -194,7 +194,8 @@ static void complain(json_t *reasons, const char *code, const char *person, cons
     json_array_append_new(reasons, json_pack("{s:s, s:s, s:s}", "code", code, "person", person, "text", text));
 }
 
-json_t *mdm_judges_decide(json_t *reasons, const char *person, const mdm_judge_figures figures[MDM_JUDGES], int replaced)
+json_t *mdm_judges_decide(json_t *reasons, const char *person, const mdm_judge_figures figures[MDM_JUDGES],
+                          int replaced)
 {
     json_t *out = json_object();
     const bool held_out = mdm_judge_sees(&figures[MDM_JUDGE_HELD_OUT]);
@@ -218,8 +219,9 @@ json_t *mdm_judges_decide(json_t *reasons, const char *person, const mdm_judge_f
         complain(reasons, "reidentified", person, text);
     }
     if (replaced > 0 && !judged)
-        complain(reasons, "unjudged", person,
-                 "no recogniser knows this person's own frames again in nine of ten cases (too small or too blurred), so "
-                 "none can say that the stand-in is somebody else: the face is covered");
+        complain(
+            reasons, "unjudged", person,
+            "no recogniser knows this person's own frames again in nine of ten cases (too small or too blurred), so "
+            "none can say that the stand-in is somebody else: the face is covered");
     return out;
 }

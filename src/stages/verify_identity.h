@@ -37,8 +37,9 @@ typedef struct mdm_judge_figures {
     int frames, match_frames;
     int match_at[MDM_FARS]; /* frames nearer than one in 100, 1,000, 10,000 pairs of strangers */
     double mean, nearest;
-    double average;   /* between the means of all vectors of a side: the attacker who adds a clip up */
-    double true_rate; /* of pairs of the recording's own frames, `apart` or more: how many the judge takes for one person */
+    double average; /* between the means of all vectors of a side: the attacker who adds a clip up */
+    double
+        true_rate; /* of pairs of the recording's own frames, `apart` or more: how many the judge takes for one person */
     long long pairs;  /* of those */
     double wobble[2]; /* mean distance from one judged frame to the next, recording and result */
 } mdm_judge_figures;

@@ -131,8 +131,7 @@ static void direction(double out[2], const reading *r, int side)
     for (int k = 0; k < 2; k++) {
         double a = (double)r->gaze[side][0][k], b = (double)r->gaze[side][1][k];
         double offset = k ? (a + b) / 2 : (a - b) / 2; /* along the eye, each runs towards the nose */
-        out[k] = turn((double)r->angles[side][k]) +
-                 asin(fmax(-1, fmin(1, offset / EYEBALL))) * (double)EYE_DEGREES;
+        out[k] = turn((double)r->angles[side][k]) + asin(fmax(-1, fmin(1, offset / EYEBALL))) * (double)EYE_DEGREES;
     }
 }
 
@@ -274,7 +273,8 @@ static json_t *head_json(const char *treatment, const sums *s)
 static json_t *eyes_json(const char *treatment, const sums *s)
 {
     int all = s->blinks[0] + s->blinks[1];
-    double before = s->lids ? (double)s->closed[0] / s->lids : NAN, after = s->lids ? (double)s->closed[1] / s->lids : NAN;
+    double before = s->lids ? (double)s->closed[0] / s->lids : NAN,
+           after = s->lids ? (double)s->closed[1] / s->lids : NAN;
     return json_pack("{s:s, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:s, s:b}", "treatment", treatment, "correlation",
                      number(correlation(s->n, s->ex, s->ey, s->exx, s->eyy, s->exy)), "blink_f1",
                      all ? number(2.0 * s->blinks_matched / all) : json_null(), "blinks", s->blinks[0], "blinks_after",

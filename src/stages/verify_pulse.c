@@ -6,8 +6,8 @@
 
 #include "base/memory.h"
 
-#define WINDOW  1.6 /* seconds: one heartbeat at 38 a minute */
-#define FEWEST  5.0 /* seconds of signal */
+#define WINDOW 1.6 /* seconds: one heartbeat at 38 a minute */
+#define FEWEST 5.0 /* seconds of signal */
 
 /* POS of one window of one side, added to `out`. */
 static void add_window(double *out, const float (*rgb)[2][3], int count, int side)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,8 @@ static void fill(mdm_judge_series *series, mdm_judge judge, double wander, doubl
     }
 }
 
-static void measure(mdm_judge_figures figures[MDM_JUDGES], const double wander[MDM_JUDGES], const double away[MDM_JUDGES])
+static void measure(mdm_judge_figures figures[MDM_JUDGES], const double wander[MDM_JUDGES],
+                    const double away[MDM_JUDGES])
 {
     for (int j = 0; j < MDM_JUDGES; j++) {
         mdm_judge_series series = {0};
@@ -63,9 +65,9 @@ static void expect(const char *codes, const double wander[MDM_JUDGES], const dou
     judges = mdm_judges_decide(reasons, "person-01", figures, replaced);
     json_array_foreach(reasons, i, reason)
     {
-        if (i)
-            strcat(got, " ");
-        strcat(got, json_string_value(json_object_get(reason, "code")));
+        size_t used = strlen(got);
+        snprintf(got + used, sizeof got - used, "%s%s", i ? " " : "",
+                 json_string_value(json_object_get(reason, "code")));
         assert_string_equal(json_string_value(json_object_get(reason, "person")), "person-01");
     }
     assert_string_equal(got, codes);
@@ -146,8 +148,8 @@ static double pulse_of(double strength, double hertz, bool gap)
         for (int side = 0; side < 2; side++) {
             double beat = side ? strength * sin(2 * 3.14159265 * hertz * t) : sin(2 * 3.14159265 * 1.2 * t);
             for (int c = 0; c < 3; c++)
-                rgb[i][side][c] =
-                    (float)(skin[c] * light * (1 + 0.006 * blood[c] * beat) + 0.05 * (mdm_random_uniform(&random) - 0.5));
+                rgb[i][side][c] = (float)(skin[c] * light * (1 + 0.006 * blood[c] * beat) +
+                                          0.05 * (mdm_random_uniform(&random) - 0.5));
         }
         if (gap && i % 30 == 0)
             rgb[i][0][0] = -1;
