@@ -219,9 +219,14 @@ static mdm_status find_neutral(mdm_motion *m)
             yaw[i] = (float)angles[0];
             open[i] = (m->eyes[i][0] + m->eyes[i][1]) / 2;
         }
-        float middle = median_of(yaw, 1, m->valid, m->count, buffer);
+        /* a head that is mostly turned away still shows its shape best where it is turned least */
+        int seen = 0;
         for (int i = 0; i < m->count; i++)
-            front[i] = m->valid[i] && fabsf(yaw[i] - middle) < 15;
+            if (m->valid[i])
+                buffer[seen++] = fabsf(yaw[i]);
+        float least = quantile(buffer, seen, 0.2f);
+        for (int i = 0; i < m->count; i++)
+            front[i] = m->valid[i] && fabsf(yaw[i]) < least + 12;
         if (count_marked(front, m->count) < 5)
             memcpy(front, m->valid, n);
         int k = 0;

@@ -164,6 +164,67 @@ static void transfer_agrees(void **state)
     agrees(&out[0][0][0], sizeof out / sizeof(float), "corrected", 1e-3);
 }
 
+/* The pose of `index` about the vertical, by `yaw` degrees more. */
+static mdm_pose turned_by(const mdm_pose *pose, double yaw)
+{
+    mdm_pose out = *pose;
+    double c = cos(yaw / 57.29577951308232), s = sin(yaw / 57.29577951308232);
+    for (int k = 0; k < 3; k++) {
+        out.rotation[k] = c * pose->rotation[k] - s * pose->rotation[6 + k];
+        out.rotation[6 + k] = s * pose->rotation[k] + c * pose->rotation[6 + k];
+    }
+    return out;
+}
+
+/* Of a head turned by 45 degrees the far side of the nose is the person's outline; the near cheek stays the stand-in's. */
+static void profile_is_the_persons(void **state)
+{
+    NEEDS_MODELS();
+    enum { FAR_NOSTRIL = 64, NEAR_CHEEK = 425 };
+    float standin[MDM_MESH_VERTICES][3], ahead[MDM_MESH_VERTICES][3], turned[MDM_MESH_VERTICES][3];
+    double angles[3];
+    mdm_motion *m = &world.motion;
+    const mdm_pose before = m->pose[0];
+    ok(mdm_array_to_f32(&standin[0][0], MDM_MESH_VERTICES * 3, mdm_tensor_file_find(world.golden, "standin")));
+    mdm_pose_angles(angles, &before);
+    m->pose[0] = turned_by(&before, -angles[0]);
+    mdm_transfer(ahead, m, 0, (const float(*)[3])standin, &world.canonical);
+    m->pose[0] = turned_by(&m->pose[0], -45);
+    mdm_pose_angles(angles, &m->pose[0]);
+    assert_float_equal(angles[0], -45, 1.0);
+    mdm_transfer(turned, m, 0, (const float(*)[3])standin, &world.canonical);
+    m->pose[0] = before;
+    const float *own = m->shape[0][FAR_NOSTRIL], *a = ahead[FAR_NOSTRIL], *b = turned[FAR_NOSTRIL];
+    assert_true(hypotf(b[0] - own[0], b[1] - own[1]) < 0.7f * hypotf(a[0] - own[0], a[1] - own[1]));
+    assert_memory_equal(turned[NEAR_CHEEK], ahead[NEAR_CHEEK], sizeof turned[0]);
+}
+
+/* Of a head that is mostly turned away the frames that face the camera give the neutral. */
+static void neutral_faces_the_camera(void **state)
+{
+    NEEDS_MODELS();
+    static float points[FRAMES][MDM_MESH_POINTS][3];
+    mdm_track_frame frame[FRAMES];
+    mdm_motion m;
+    memset(frame, 0, sizeof frame);
+    for (int i = 0; i < FRAMES; i++) {
+        frame[i].has_mesh = 1;
+        memcpy(points[i], world.points[i], sizeof points[i]);
+        if (i < FRAMES / 3)
+            continue;
+        mdm_pose pose, away; /* turned, and with a nose that the network takes for longer */
+        mdm_pose_fit(&pose, (const float(*)[3])points[i], &world.canonical);
+        away = turned_by(&pose, 45);
+        mdm_to_head(points[i], (const float(*)[3])points[i], MDM_MESH_POINTS, &pose);
+        points[i][1][2] -= 3;
+        mdm_to_image(points[i], (const float(*)[3])points[i], MDM_MESH_POINTS, &away);
+    }
+    mdm_track track = {.count = FRAMES, .frame = frame, .point = points};
+    ok(mdm_motion_from_track(&m, &track, &world.canonical, 25));
+    assert_true(fabsf(m.neutral[1][2] - world.motion.neutral[1][2]) < 1);
+    mdm_motion_free(&m);
+}
+
 static void light_agrees(void **state)
 {
     NEEDS_MODELS();
@@ -235,9 +296,15 @@ static void files_read_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(canonical_tables_agree), cmocka_unit_test(pose_agrees),  cmocka_unit_test(motion_agrees),
-        cmocka_unit_test(transfer_agrees),        cmocka_unit_test(light_agrees), cmocka_unit_test(gaps_are_bridged),
+        cmocka_unit_test(canonical_tables_agree),
+        cmocka_unit_test(pose_agrees),
+        cmocka_unit_test(motion_agrees),
+        cmocka_unit_test(transfer_agrees),
+        cmocka_unit_test(light_agrees),
+        cmocka_unit_test(gaps_are_bridged),
         cmocka_unit_test(files_read_back),
+        cmocka_unit_test(profile_is_the_persons),
+        cmocka_unit_test(neutral_faces_the_camera),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
