@@ -4,9 +4,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "face/pose.h"
 #include "face/render_internal.h"
 
 #define FEATHER 0.10f /* of the face's width */
+#define BRIDGE  6     /* of the nose */
 
 /* The library's own are calls, and take the NaNs' part. */
 static inline float smaller(float a, float b)
@@ -90,9 +92,19 @@ mdm_status mdm_face_mask(mdm_render_frame *f)
         }
     close_holes(r->alpha, r->scratch, width, height);
     distances(r->alpha, width, height);
-    float feather = fmaxf(2, FEATHER * f->width), inset = 0.01f * f->width;
-    for (size_t i = 0; i < (size_t)width * (size_t)height; i++)
-        r->alpha[i] = mdm_smoothstep(r->alpha[i] - inset, 0, feather);
+    /* the far edge of a turned face is its profile, against the background: a wide feather would leave the person's own */
+    double angles[3];
+    mdm_pose_angles(angles, &r->motion->pose[f->index]);
+    float inset = 0.01f * f->width, turned = mdm_clampf(((float)fabs(angles[0]) - 15) / 20, 0, 1);
+    for (int x = 0; x < width; x++) {
+        float far = ((float)x - f->local[BRIDGE][0]) / f->width * (angles[0] > 0 ? 1.0f : -1.0f);
+        r->scratch[x] = fmaxf(2, FEATHER * f->width * (1 - 0.75f * turned * mdm_smoothstep(far, -0.15f, 0.05f)));
+    }
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            float *alpha = r->alpha + (size_t)y * (size_t)width + (size_t)x;
+            *alpha = mdm_smoothstep(*alpha - inset, 0, r->scratch[x]);
+        }
     return MDM_OK;
 }
 

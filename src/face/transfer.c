@@ -4,6 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "face/pose.h"
+
+#define OUTLINE   0.5f  /* cosine to the camera under which skin counts as the edge of a turned face */
 #define EYE_FLOOR 0.15f /* the mesh never reports a shut eye as 0 */
 
 static float extent(const float (*p)[3], int a, int b)
@@ -80,6 +83,15 @@ static void turn(float (*out)[3], const float by[3])
     }
 }
 
+/* How near a vertex is to the outline of the head as the camera sees it, 0..1. On a turned head the outline is the profile:
+ * another one would leave the person's own skin beside it. */
+static float outline(const mdm_pose *pose, const float normal[3])
+{
+    const double *r = pose->rotation + 6;
+    float towards = -(float)(r[0] * (double)normal[0] + r[1] * (double)normal[1] + r[2] * (double)normal[2]);
+    return clampf((OUTLINE - towards) / OUTLINE, 0, 1);
+}
+
 void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (*standin)[3],
                   const mdm_canonical *canonical)
 {
@@ -87,17 +99,25 @@ void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (
     /* one scale a region: a mouth twice as wide opens twice as far */
     float mouth = clampf(extent(standin, 61, 291) / extent(neutral, 61, 291), 0.7f, 1.4f);
     float face = clampf(extent(standin, 10, 152) / extent(neutral, 10, 152), 0.8f, 1.25f), scale[MDM_MESH_VERTICES];
+    float free[MDM_MESH_VERTICES]; /* of the outline: lips that are held on one side only are torn */
     float lips[2] = {(neutral[13][0] + neutral[14][0]) / 2, (neutral[13][1] + neutral[14][1]) / 2};
     for (int i = 0; i < MDM_MESH_VERTICES; i++) {
         float away = hypotf(neutral[i][0] - lips[0], neutral[i][1] - lips[1]);
         scale[i] = face + (mouth - face) * clampf(1 - (away - 2) / 3, 0, 1);
+        free[i] = clampf(1 - (away - 2) / 2, 0, 1);
         for (int k = 0; k < 3; k++)
             out[i][k] = standin[i][k] + scale[i] * (now[i][k] - neutral[i][k]);
     }
     move_lids(out, m, index, standin, scale);
     move_lips(out, m, index, mouth);
     turn(out, m->correction.turn);
-    for (int i = 0; i < MDM_MESH_VERTICES; i++)
+    double angles[3];
+    mdm_pose_angles(angles, &m->pose[index]);
+    const float turned = clampf(((float)fabs(angles[0]) - 15) / 20, 0, 1);
+    for (int i = 0; i < MDM_MESH_VERTICES; i++) {
+        float edge = turned * (1 - free[i]) * outline(&m->pose[index], canonical->normal[i]);
+        float pinned = fmaxf(canonical->border[i], edge);
         for (int k = 0; k < 3; k++)
-            out[i][k] += canonical->border[i] * (now[i][k] - out[i][k]);
+            out[i][k] += pinned * (now[i][k] - out[i][k]);
+    }
 }
