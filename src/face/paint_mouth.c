@@ -47,11 +47,13 @@ static void model_colour(float out[3], const float source[3], const float skin[3
 mdm_status mdm_paint_mouth(mdm_render_frame *f)
 {
     mdm_renderer *r = f->r;
-    float gap = 0, corner[MDM_LIP_INNER][2], low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
-    for (int i = 2; i < 7; i++) {
-        const float *u = f->local[mdm_lip_upper[i]], *l = f->local[mdm_lip_lower[i]];
-        gap += hypotf(u[0] - l[0], u[1] - l[1]) / 5;
+    float area = 0, corner[MDM_LIP_INNER][2], low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+    for (int i = 0; i < MDM_LIP_INNER; i++) {
+        const float *a = f->local[mdm_lip_inner[i]], *b = f->local[mdm_lip_inner[(i + 1) % MDM_LIP_INNER]];
+        area += (a[0] * b[1] - b[0] * a[1]) / 2;
     }
+    /* as the camera sees it: on a turned head closed lips lie beside each other, and not apart */
+    float gap = area / fmaxf(hypotf(f->local[78][0] - f->local[308][0], f->local[78][1] - f->local[308][1]), 1);
     float on =
         mdm_clampf((gap / f->width - 0.004f) / 0.016f, 0, 1); /* fades in: a threshold here is a pop in the video */
     if (on <= 0)
