@@ -96,6 +96,14 @@ mdm_status mdm_plan_verify(const char *path);
 /* The same, and calls `say` with a line in plain words for every person. */
 mdm_status mdm_plan_tell(const char *path, void (*say)(void *user, const char *line), void *user);
 
+/* Measures a finished dataset again, without the recordings: `folder` is OUT or OUT/dataset. Calls `tell` with a line in plain
+ * words for everything that was looked at; *faults counts what should not be. MDM_ERR_INPUT: there is no dataset. */
+typedef void (*mdm_audit_fn)(void *user, bool fault, const char *line);
+mdm_status mdm_audit(size_t *faults, const mdm_options *options, const char *folder, mdm_audit_fn tell, void *user);
+
+/* What verify measured, from the evidence in a clip's work folder: calls `say` with a line in plain words at a time. */
+mdm_status mdm_evidence_tell(const char *folder, void (*say)(void *user, const char *line), void *user);
+
 /* Asks a running job to stop at the next chance on SIGINT and SIGTERM. For programs that want that. */
 void mdm_catch_signals(void);
 

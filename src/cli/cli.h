@@ -19,6 +19,7 @@ int mdm_cli_apply(const mdm_arguments *arguments);
 int mdm_cli_stage(const mdm_arguments *arguments); /* ingest, find, ... verify */
 int mdm_cli_plan(const mdm_arguments *arguments);
 int mdm_cli_pack(const mdm_arguments *arguments);
+int mdm_cli_audit(const mdm_arguments *arguments);
 int mdm_cli_doctor(const mdm_arguments *arguments);
 int mdm_cli_models(const mdm_arguments *arguments);
 int mdm_cli_help(const mdm_arguments *arguments);

@@ -20,6 +20,7 @@ static const mdm_command table[] = {
     {"compose", "FOLDER", "The new recording.", mdm_cli_stage},
     {"verify", "FOLDER", "Evidence, by networks that took no part in the making.", mdm_cli_stage},
     {"pack", "-o OUT", "The dataset again, from verified clips (needs --keep-work before).", mdm_cli_pack},
+    {"audit", "OUT", "A finished dataset measured again, without the recordings.", mdm_cli_audit},
     {"doctor", "", "What is installed, what can run, and how to get the rest.", mdm_cli_doctor},
     {"models", "list|verify|pull", "Downloadable models.", mdm_cli_models},
     {"options", "[--markdown]", "Every option, with values and defaults.", mdm_cli_help},

@@ -5,6 +5,12 @@
 
 #include "cli/cli.h"
 
+static void say(void *user, const char *line)
+{
+    (void)user;
+    puts(line);
+}
+
 int mdm_cli_stage(const mdm_arguments *arguments)
 {
     bool ingest = strcmp(arguments->command, "ingest") == 0;
@@ -16,5 +22,7 @@ int mdm_cli_stage(const mdm_arguments *arguments)
     }
     mdm_status status = mdm_stage_run_one(arguments->command, arguments->options, arguments->words[0],
                                           ingest ? arguments->words[1] : NULL);
+    if (status == MDM_OK && strcmp(arguments->command, "verify") == 0)
+        status = mdm_evidence_tell(arguments->words[0], say, NULL);
     return status == MDM_OK ? 0 : mdm_cli_fail(status);
 }

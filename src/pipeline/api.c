@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/options.h"
+#include "pipeline/audit.h"
 #include "pipeline/job.h"
 #include "stages/plan.h"
 
@@ -252,6 +253,11 @@ mdm_status mdm_plan_tell(const char *path, void (*say)(void *user, const char *l
     mdm_buffer_free(&line);
     json_decref(plan);
     return status;
+}
+
+mdm_status mdm_audit(size_t *faults, const mdm_options *options, const char *folder, mdm_audit_fn tell, void *user)
+{
+    return mdm_audit_folder(faults, &options->settings, folder, tell, user);
 }
 
 void mdm_catch_signals(void)

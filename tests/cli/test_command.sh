@@ -28,6 +28,8 @@ expect 65 "there is no such file" -- run "$dir/no.mp4" -o "$dir/o"
 expect 2 "nothing analysed there yet" -- apply -o "$dir/o2"
 expect 2 "usage: mmdm find" -- find
 expect 2 "usage: mmdm models" -- models lst
+expect 2 "usage: mmdm audit" -- audit
+expect 65 "no SHA256SUMS" -- audit "$dir"
 printf 'keep: [age]\nplates: blurr\n' >"$dir/job.yaml"
 expect 78 "job.yaml:2:" -- run x.mp4 -o "$dir/o" --config "$dir/job.yaml"
 printf '{"version": 1,\n "persons": 3}\n' >"$dir/plan.json"
