@@ -12,7 +12,8 @@
 /* What the muxer writes by itself, and our own comment. */
 static bool is_ours(const AVDictionaryEntry *tag)
 {
-    static const char *const names[] = {"major_brand", "minor_version", "compatible_brands", "vendor_id", "handler_name"};
+    static const char *const names[] = {"major_brand", "minor_version", "compatible_brands", "vendor_id",
+                                        "handler_name"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(tag->key, names[i]) == 0)
             return strcmp(tag->key, "handler_name") != 0 || strcmp(tag->value, "VideoHandler") == 0 ||
@@ -55,7 +56,8 @@ mdm_status mdm_has_synthetic_mark(bool *out, const char *path)
     mdm_mapping file;
     *out = false;
     MDM_TRY(mdm_map_file(&file, path));
-    for (const unsigned char *p = file.data, *end = p + file.size; !*out && p && (size_t)(end - p) >= sizeof mark - 1;) {
+    for (const unsigned char *p = file.data, *end = p + file.size;
+         !*out && p && (size_t)(end - p) >= sizeof mark - 1;) {
         p = memchr(p, mark[0], (size_t)(end - p) - (sizeof mark - 2));
         if (!p)
             break;

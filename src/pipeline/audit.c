@@ -36,7 +36,8 @@ static mdm_status find_dataset(char **out, const char *folder)
         mdm_free(out);
         MDM_TRY(status);
     }
-    return mdm_fail(MDM_ERR_INPUT, "%s: no SHA256SUMS there nor in its folder dataset: name the folder that `mmdm run -o` made",
+    return mdm_fail(MDM_ERR_INPUT,
+                    "%s: no SHA256SUMS there nor in its folder dataset: name the folder that `mmdm run -o` made",
                     folder);
 }
 
@@ -60,7 +61,8 @@ static void compare_totals(mdm_auditor *audit)
                       (long long)json_integer_value(delivered), audit->clips);
 }
 
-mdm_status mdm_audit_folder(size_t *faults, const mdm_settings *settings, const char *folder, mdm_audit_fn tell, void *user)
+mdm_status mdm_audit_folder(size_t *faults, const mdm_settings *settings, const char *folder, mdm_audit_fn tell,
+                            void *user)
 {
     char models[MDM_MAX_PATH], weights[MDM_MAX_PATH], *dataset = NULL;
     mdm_auditor audit = {.settings = settings, .models = models, .weights = weights, .tell = tell, .user = user};

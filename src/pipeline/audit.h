@@ -21,7 +21,8 @@ typedef struct mdm_auditor {
 } mdm_auditor;
 
 /* What mdm_audit does (mmdm.h), with settings. */
-mdm_status mdm_audit_folder(size_t *faults, const mdm_settings *settings, const char *folder, mdm_audit_fn tell, void *user);
+mdm_status mdm_audit_folder(size_t *faults, const mdm_settings *settings, const char *folder, mdm_audit_fn tell,
+                            void *user);
 
 /* One line; a fault counts. */
 MDM_PRINTF(3, 4) void mdm_audit_say(mdm_auditor *audit, bool fault, const char *format, ...);

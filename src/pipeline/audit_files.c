@@ -66,7 +66,8 @@ mdm_status mdm_audit_checksums(mdm_auditor *audit)
     json_t *known = json_object();
     MDM_TRY(mdm_join_path(&path, audit->folder, "SHA256SUMS"));
     mdm_status status = mdm_file_read(&text, &size, path, (size_t)64 << 20);
-    for (char *line = text ? strtok_r((char *)text, "\n", &save) : NULL; line && !status; line = strtok_r(NULL, "\n", &save))
+    for (char *line = text ? strtok_r((char *)text, "\n", &save) : NULL; line && !status;
+         line = strtok_r(NULL, "\n", &save))
         status = check_line(audit, known, line, ++number);
     if (!status)
         status = find_strangers(&strangers, audit, known, "", 0);
@@ -99,7 +100,8 @@ static mdm_status check_media(mdm_auditor *audit, const char *path, const json_t
         mdm_audit_say(audit, true, "%s: the file does not carry the mark that it is synthetic", id);
     }
     if (!status && tags.size)
-        mdm_audit_say(audit, true, "%s: the file carries tags that mmdm does not write: %s", id, (const char *)tags.data);
+        mdm_audit_say(audit, true, "%s: the file carries tags that mmdm does not write: %s", id,
+                      (const char *)tags.data);
     mdm_buffer_free(&tags);
     return status;
 }
@@ -111,7 +113,8 @@ static mdm_status check_row(mdm_auditor *audit, json_t *rows, const char *part, 
                *id = json_string_value(json_object_get(row, "clip_id"));
     char *path;
     if (!name || !id || strchr(name, '/') || name[0] == '.') {
-        mdm_audit_say(audit, true, "%s/metadata.jsonl: a row without clip_id, or whose file_name is not a plain name", part);
+        mdm_audit_say(audit, true, "%s/metadata.jsonl: a row without clip_id, or whose file_name is not a plain name",
+                      part);
         return MDM_OK;
     }
     json_object_set_new(rows, name, json_true());
@@ -168,7 +171,8 @@ static mdm_status check_part(mdm_auditor *audit, const char *part,
     return status;
 }
 
-mdm_status mdm_audit_rows(mdm_auditor *audit, mdm_status (*look)(mdm_auditor *audit, const char *path, const json_t *row))
+mdm_status mdm_audit_rows(mdm_auditor *audit,
+                          mdm_status (*look)(mdm_auditor *audit, const char *path, const json_t *row))
 {
     static const char *const parts[] = {"train", "test", "stills/train", "stills/test"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -229,13 +229,15 @@ mdm_status mdm_audit_look(mdm_auditor *audit, const char *path, const json_t *ro
     MDM_TRY(mdm_alloc(&look, 1, sizeof *look, "audit"));
     mdm_status status = watch(look, audit->eyes, audit->models, path);
     if (!status && look->most_faces > (int)json_array_size(persons))
-        mdm_audit_say(audit, true, "%s: CenterFace finds %d faces at a time, the row names %zu persons: somebody may have been missed",
-                      id, look->most_faces, json_array_size(persons));
+        mdm_audit_say(
+            audit, true,
+            "%s: CenterFace finds %d faces at a time, the row names %zu persons: somebody may have been missed", id,
+            look->most_faces, json_array_size(persons));
     if (!status && look->readable && (!treatment || strcmp(treatment, "keep") != 0))
         mdm_audit_say(audit, true, "%s: %d strings can be read in %d frames, such as \"%s\"", id, look->readable,
                       look->text_looks, look->example);
-    bool replaced = json_array_size(persons) == 1 &&
-                    strcmp(json_string_value(json_object_get(only, "action")), "replaced") == 0;
+    bool replaced =
+        json_array_size(persons) == 1 && strcmp(json_string_value(json_object_get(only, "action")), "replaced") == 0;
     if (!status && replaced && look->faces) {
         compare_looks(audit, look, row, only);
         status = remember(audit->eyes, look, json_string_value(json_object_get(only, "standin")));
@@ -250,8 +252,7 @@ mdm_status mdm_audit_look(mdm_auditor *audit, const char *path, const json_t *ro
 mdm_status mdm_audit_look_together(mdm_auditor *audit)
 {
     const eyes *e = audit->eyes;
-    const char *identity =
-        json_string_value(json_object_get(json_object_get(audit->report, "attacks"), "identity"));
+    const char *identity = json_string_value(json_object_get(json_object_get(audit->report, "attacks"), "identity"));
     const float limit = mdm_recogniser_match(KIND);
     long long same = 0, linked = 0, other = 0, alike = 0;
     double low, high;
@@ -262,19 +263,21 @@ mdm_status mdm_audit_look_together(mdm_auditor *audit)
             same += one, linked += one && near;
             other += !one, alike += !one && near;
         }
-    mdm_audit_say(audit, false, "%zu clips looked at: faces once a second, text every %d seconds; sound is not listened to",
+    mdm_audit_say(audit, false,
+                  "%zu clips looked at: faces once a second, text every %d seconds; sound is not listened to",
                   audit->clips, (int)(EVERY * TEXT_EVERY));
     if (same) {
         mdm_wilson(&low, &high, linked, same);
-        mdm_audit_say(audit, false, "%lld of %lld pairs of clips of one person are alike (MobileFaceNet, %.0f to %.0f %%)%s", linked,
-                      same, 100 * low, 100 * high,
-                      identity && strcmp(identity, "per-clip") == 0 ? "; with a stand-in for every clip they should not be"
-                                                                    : ", as one stand-in a person means");
+        mdm_audit_say(
+            audit, false, "%lld of %lld pairs of clips of one person are alike (MobileFaceNet, %.0f to %.0f %%)%s",
+            linked, same, 100 * low, 100 * high,
+            identity && strcmp(identity, "per-clip") == 0 ? "; with a stand-in for every clip they should not be"
+                                                          : ", as one stand-in a person means");
     }
     if (other) {
         mdm_wilson(&low, &high, alike, other);
-        mdm_audit_say(audit, false, "%lld of %lld pairs of clips of two persons are alike (%.0f to %.0f %%)", alike, other,
-                      100 * low, 100 * high);
+        mdm_audit_say(audit, false, "%lld of %lld pairs of clips of two persons are alike (%.0f to %.0f %%)", alike,
+                      other, 100 * low, 100 * high);
     }
     return MDM_OK;
 }

@@ -36,10 +36,10 @@ static mdm_status tell_recognisers(teller *t, const json_t *person)
     json_object_foreach(json_object_get(person, "reidentification"), name, judge)
     {
         const json_t *rate = json_object_get(judge, "true_match_rate");
-        MDM_TRY(mdm_buffer_printf(&t->line, "    %s: recognised in %lld of %lld frames, on average %.2f (the same person %s %.2f); ",
-                                  name, whole(judge, "match_frames"), whole(judge, "frames"), real(judge, "clip_average"),
-                                  json_is_true(json_object_get(judge, "higher_is_closer")) ? "from" : "under",
-                                  real(judge, "threshold")));
+        MDM_TRY(mdm_buffer_printf(
+            &t->line, "    %s: recognised in %lld of %lld frames, on average %.2f (the same person %s %.2f); ", name,
+            whole(judge, "match_frames"), whole(judge, "frames"), real(judge, "clip_average"),
+            json_is_true(json_object_get(judge, "higher_is_closer")) ? "from" : "under", real(judge, "threshold")));
         if (json_is_number(rate))
             MDM_TRY(mdm_buffer_printf(&t->line, "knows the recording's own frames again in %.0f %%",
                                       100 * json_number_value(rate)));
@@ -57,7 +57,8 @@ static mdm_status tell_contexts(teller *t, const json_t *person)
     json_t *context, *value;
     json_object_foreach(json_object_get(person, "contexts"), name, context)
     {
-        MDM_TRY(mdm_buffer_printf(&t->line, "    %s (%s):", name, json_string_value(json_object_get(context, "treatment"))));
+        MDM_TRY(mdm_buffer_printf(&t->line, "    %s (%s):", name,
+                                  json_string_value(json_object_get(context, "treatment"))));
         json_object_foreach(context, key, value)
         {
             const char *axis;
@@ -103,7 +104,8 @@ static mdm_status tell(teller *t, const json_t *evidence)
 {
     size_t i;
     json_t *entry;
-    const json_t *uncovered = json_object_get(evidence, "uncovered"), *untouched = json_object_get(evidence, "untouched");
+    const json_t *uncovered = json_object_get(evidence, "uncovered"),
+                 *untouched = json_object_get(evidence, "untouched");
     json_array_foreach(json_object_get(evidence, "persons"), i, entry) MDM_TRY(tell_person(t, entry));
     MDM_TRY(mdm_buffer_printf(&t->line, "uncovered faces: %lld in %lld frames (CenterFace)", whole(uncovered, "faces"),
                               whole(uncovered, "frames")));

@@ -91,7 +91,8 @@ static void expect(size_t faults, const char *words)
         fail_msg("%zu faults, expected %zu and '%s':\n%s", got, faults, words, said);
 }
 
-static const char row[] = "{\"file_name\":\"clip-0001.png\",\"clip_id\":\"clip-0001\",\"persons\":[],\"synthetic\":true}\n";
+static const char row[] =
+    "{\"file_name\":\"clip-0001.png\",\"clip_id\":\"clip-0001\",\"persons\":[],\"synthetic\":true}\n";
 
 static void make(void)
 {
