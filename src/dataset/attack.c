@@ -2,9 +2,12 @@
 #include "dataset/attack.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+
+#define MOST_LINKED 2000 /* appearances of persons in clips of which pairs are made */
 
 void mdm_wilson(double *low, double *high, long long found, long long all)
 {
@@ -18,50 +21,50 @@ void mdm_wilson(double *low, double *high, long long found, long long all)
     *high = found == all ? 1 : fmin(1, centre + half);
 }
 
-/* A mean vector; `ok` when anything went into it. */
+/* A mean vector; nothing went into it when n is 0. */
 typedef struct face {
     float v[MDM_RECOGNISER_MAX];
     int n;
 } face;
 
+/* One person in one clip: samples[side[0]..side[1]) are of the recording, [side[1]..side[2]) of the result, by frame. */
+typedef struct appearance {
+    int person, clip;
+    size_t side[3];
+} appearance;
+
 typedef struct attack {
     const mdm_attack_setting *setting;
-    const mdm_attack_sample *sample;
-    size_t count;
+    const mdm_attack_sample *sample; /* sorted: by_place */
     mdm_recogniser_kind kind;
+    appearance *of; /* by person */
+    size_t count;
 } attack;
 
-typedef enum part { PART_ALL, PART_EARLY, PART_LATE } part;
-
-static int by_kind_side(const attack *a, const mdm_attack_sample *s, int side, int person)
+static int by_place(const void *a, const void *b)
 {
-    return s->kind == a->kind && s->side == side && s->person == person;
+    const mdm_attack_sample *x = a, *y = b;
+    const int left[5] = {(int)x->kind, x->person, x->clip, x->side, x->frame},
+              right[5] = {(int)y->kind, y->person, y->clip, y->side, y->frame};
+    for (int i = 0; i < 5; i++)
+        if (left[i] != right[i])
+            return left[i] < right[i] ? -1 : 1;
+    return 0;
 }
 
-/* Mean of a person's vectors of one side; `clip` < 0 is all clips. The early and the late half are of each clip's frames. */
-static void mean_face(face *out, const attack *a, int side, int person, int clip, part which)
+static void add(face *out, const attack *a, size_t from, size_t to)
+{
+    const int size = mdm_recogniser_size(a->kind);
+    for (size_t i = from; i < to; i++, out->n++)
+        for (int n = 0; n < size; n++)
+            out->v[n] += a->sample[i].values[n];
+}
+
+/* From sum to mean; cosine networks compare directions. */
+static void settle(face *out, const attack *a)
 {
     const int size = mdm_recogniser_size(a->kind);
     double length = 0;
-    memset(out, 0, sizeof *out);
-    for (size_t i = 0; i < a->count; i++) {
-        const mdm_attack_sample *s = &a->sample[i];
-        if (!by_kind_side(a, s, side, person) || (clip >= 0 && s->clip != clip))
-            continue;
-        if (which != PART_ALL) {
-            int first = s->frame, last = s->frame;
-            for (size_t k = 0; k < a->count; k++)
-                if (by_kind_side(a, &a->sample[k], side, person) && a->sample[k].clip == s->clip) {
-                    first = a->sample[k].frame < first ? a->sample[k].frame : first;
-                    last = a->sample[k].frame > last ? a->sample[k].frame : last;
-                }
-            if ((2 * s->frame <= first + last) != (which == PART_EARLY) || first == last)
-                continue;
-        }
-        for (int n = 0; n < size; n++)
-            out->v[n] += s->values[n];
-        out->n++;
-    }
     for (int n = 0; n < size; n++)
         length += (double)out->v[n] * (double)out->v[n];
     double by = a->kind == MDM_RECOGNISER_DLIB ? out->n : sqrt(length);
@@ -69,12 +72,22 @@ static void mean_face(face *out, const attack *a, int side, int person, int clip
         out->v[n] = (float)((double)out->v[n] / by);
 }
 
-static int clip_count(const attack *a)
+/* All the recordings of a person, or the early and the late half of each. */
+static void recordings(face *all, face *early, face *late, const attack *a, int person)
 {
-    int most = -1;
-    for (size_t i = 0; i < a->count; i++)
-        most = a->sample[i].clip > most ? a->sample[i].clip : most;
-    return most + 1;
+    for (size_t i = 0; i < a->count; i++) {
+        const size_t from = a->of[i].side[0], to = a->of[i].side[1], middle = (from + to) / 2;
+        if (a->of[i].person != person)
+            continue;
+        add(all, a, from, to);
+        if (middle > from) {
+            add(early, a, from, middle);
+            add(late, a, middle, to);
+        }
+    }
+    settle(all, a);
+    settle(early, a);
+    settle(late, a);
 }
 
 static double between(const attack *a, const face *x, const face *y)
@@ -110,22 +123,16 @@ static float threshold(mdm_recogniser_kind kind, int level)
     return level < MDM_FARS ? mdm_recogniser_at(kind, (mdm_far)level) : mdm_recogniser_match(kind);
 }
 
-static void count_pairs(target *t, const attack *a, int person)
+/* Frames of the result against frames of the recording, within a clip. */
+static void count_pairs(target *t, const attack *a, const appearance *in)
 {
-    for (size_t i = 0; i < a->count; i++) {
-        if (!by_kind_side(a, &a->sample[i], 1, person))
-            continue;
-        for (size_t k = 0; k < a->count; k++) {
-            if (!by_kind_side(a, &a->sample[k], 0, person))
-                continue;
+    for (size_t i = in->side[1]; i < in->side[2]; i++)
+        for (size_t k = in->side[0]; k < in->side[1]; k++) {
             float d = mdm_recogniser_distance(a->kind, a->sample[i].values, a->sample[k].values);
             t->pair_count++;
             for (int level = 0; level <= MDM_FARS; level++)
                 t->pairs[level] += d < threshold(a->kind, level);
         }
-    }
-    for (int level = 0; level <= MDM_FARS && t->pair_count; level++)
-        t->pairs[level] /= (double)t->pair_count;
 }
 
 /* Is `own`, a gallery of person `of`, nearer to a probe than the galleries of all others? */
@@ -139,38 +146,42 @@ static bool ranks_first(const attack *a, const target *all, size_t persons, cons
     return isfinite(distance);
 }
 
-static mdm_status aim(target *all, const attack *a, int clips)
+static mdm_status aim(target *all, const attack *a)
 {
     const size_t persons = a->setting->person_count;
-    face *probe = NULL, *late = NULL;
+    face *probe = NULL, *halves = NULL; /* early, late of every person */
     mdm_status status = mdm_alloc(&probe, 1, sizeof *probe, "attack");
     if (!status)
-        status = mdm_alloc(&late, 1, sizeof *late, "attack");
+        status = mdm_alloc(&halves, 2 * persons, sizeof *halves, "attack");
     for (size_t p = 0; p < persons && !status; p++) {
+        all[p].result = NAN;
         status = mdm_alloc(&all[p].gallery, 1, sizeof(face), "attack");
         if (!status)
-            mean_face(all[p].gallery, a, 0, (int)p, -1, PART_ALL);
+            recordings(all[p].gallery, &halves[2 * p], &halves[2 * p + 1], a, (int)p);
     }
     for (size_t p = 0; p < persons && !status; p++) {
-        target *t = &all[p];
-        t->result = t->early = NAN;
-        for (int c = 0; c < clips; c++) {
-            mean_face(probe, a, 1, (int)p, c, PART_ALL);
-            t->result = fmin(t->result, between(a, probe, t->gallery));
-            t->first |= ranks_first(a, all, persons, probe, t->gallery, p);
-        }
-        mean_face(probe, a, 0, (int)p, -1, PART_EARLY);
-        mean_face(late, a, 0, (int)p, -1, PART_LATE);
-        t->early = between(a, probe, late);
-        t->control = ranks_first(a, all, persons, probe, late, p);
-        count_pairs(t, a, (int)p);
+        const face *early = &halves[2 * p], *late = &halves[2 * p + 1];
+        all[p].early = between(a, early, late);
+        all[p].control = ranks_first(a, all, persons, early, late, p);
     }
+    for (size_t i = 0; i < a->count && !status; i++) {
+        const size_t p = (size_t)a->of[i].person;
+        memset(probe, 0, sizeof *probe);
+        add(probe, a, a->of[i].side[1], a->of[i].side[2]);
+        settle(probe, a);
+        all[p].result = fmin(all[p].result, between(a, probe, all[p].gallery)); /* NAN gives way */
+        all[p].first |= ranks_first(a, all, persons, probe, all[p].gallery, p);
+        count_pairs(&all[p], a, &a->of[i]);
+    }
+    for (size_t p = 0; p < persons && !status; p++)
+        for (int level = 0; level <= MDM_FARS && all[p].pair_count; level++)
+            all[p].pairs[level] /= (double)all[p].pair_count;
     if (probe)
         mdm_wipe(probe, sizeof *probe);
-    if (late)
-        mdm_wipe(late, sizeof *late);
+    if (halves)
+        mdm_wipe(halves, 2 * persons * sizeof *halves);
     mdm_free(&probe);
-    mdm_free(&late);
+    mdm_free(&halves);
     return status;
 }
 
@@ -221,26 +232,28 @@ static json_t *search(const target *all, size_t persons)
 }
 
 /* Pairs of results: two clips of one person, and two persons. */
-static mdm_status linking(json_t **out, const attack *a, int clips)
+static mdm_status linking(json_t **out, const attack *a)
 {
-    const int persons = (int)a->setting->person_count;
     const double limit = (double)mdm_recogniser_match(a->kind);
-    const long long cells = (long long)persons * clips;
+    const size_t step = 1 + a->count / MOST_LINKED;
     long long same = 0, linked = 0, other = 0, alike = 0;
+    size_t n = 0;
     face *faces = NULL;
-    MDM_TRY(mdm_alloc(&faces, (size_t)cells, sizeof *faces, "attack"));
-    for (long long i = 0; i < cells; i++)
-        mean_face(&faces[i], a, 1, (int)(i / clips), (int)(i % clips), PART_ALL);
-    for (long long i = 0; i < cells; i++)
-        for (long long k = i + 1; k < cells; k++) {
+    MDM_TRY(mdm_alloc(&faces, a->count / step + 1, sizeof *faces, "attack"));
+    for (size_t i = 0; i < a->count; i += step, n++) {
+        add(&faces[n], a, a->of[i].side[1], a->of[i].side[2]);
+        settle(&faces[n], a);
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = i + 1; k < n; k++) {
             double d = between(a, &faces[i], &faces[k]);
-            bool one = i / clips == k / clips;
+            bool one = a->of[i * step].person == a->of[k * step].person;
             if (!isfinite(d))
                 continue;
             same += one, linked += one && d < limit;
             other += !one, alike += !one && d < limit;
         }
-    mdm_wipe(faces, (size_t)cells * sizeof *faces);
+    mdm_wipe(faces, n * sizeof *faces);
     mdm_free(&faces);
     *out = json_pack("{s:b, s:o, s:o}", "meant", a->setting->same_standin, "clips_of_one_person", share(linked, same),
                      "clips_of_two_persons", share(alike, other));
@@ -265,13 +278,12 @@ static json_t *worst(const attack *a, const target *all, size_t persons)
 static mdm_status by_one(json_t **out, const attack *a)
 {
     const size_t persons = a->setting->person_count;
-    const int clips = clip_count(a);
     target *all = NULL;
     json_t *links = NULL;
     MDM_TRY(mdm_alloc(&all, persons + 1, sizeof *all, "attack"));
-    mdm_status status = aim(all, a, clips);
+    mdm_status status = aim(all, a);
     if (!status)
-        status = linking(&links, a, clips);
+        status = linking(&links, a);
     if (!status)
         *out = json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", mdm_recogniser_name(a->kind), "verification",
                          verification(a, all, persons), "rank_1", search(all, persons), "linking", links, "worst",
@@ -285,33 +297,61 @@ static mdm_status by_one(json_t **out, const attack *a)
     return status;
 }
 
-mdm_status mdm_attack_report(json_t **out, const mdm_attack_setting *setting, const mdm_attack_sample *samples,
-                             size_t count)
+/* The appearances of the sorted samples from `from` that are of one recogniser; gives where the next one's begin. */
+static size_t find_appearances(attack *a, size_t from, size_t count)
 {
-    json_t *list = json_array();
-    mdm_status status = MDM_OK;
+    size_t i = from;
+    a->kind = a->sample[from].kind;
+    a->count = 0;
+    while (i < count && a->sample[i].kind == a->kind) {
+        const mdm_attack_sample *s = &a->sample[i];
+        appearance *one = &a->of[a->count++];
+        *one = (appearance){s->person, s->clip, {i, i, i}};
+        for (; i < count && a->sample[i].kind == a->kind && a->sample[i].person == one->person &&
+               a->sample[i].clip == one->clip;
+             i++)
+            one->side[1] += a->sample[i].side == 0;
+        one->side[2] = i;
+    }
+    return i;
+}
+
+static long long persons_seen(const attack *a)
+{
     long long persons = 0;
-    for (size_t p = 0; p < setting->person_count; p++) {
+    for (size_t p = 0; p < a->setting->person_count; p++) {
         bool side[2] = {false, false};
-        for (size_t i = 0; i < count; i++)
-            if (samples[i].person == (int)p)
-                side[samples[i].side != 0] = true;
+        for (size_t i = 0; i < a->count; i++)
+            if (a->of[i].person == (int)p) {
+                side[0] |= a->of[i].side[1] > a->of[i].side[0];
+                side[1] |= a->of[i].side[2] > a->of[i].side[1];
+            }
         persons += side[0] && side[1];
     }
-    for (int k = 0; k < MDM_RECOGNISER_COUNT && persons && !status; k++) {
-        attack a = {setting, samples, count, (mdm_recogniser_kind)k};
-        bool any = false;
-        for (size_t i = 0; i < count && !any; i++)
-            any = samples[i].kind == a.kind;
+    return persons;
+}
+
+mdm_status mdm_attack_report(json_t **out, const mdm_attack_setting *setting, mdm_attack_sample *samples, size_t count)
+{
+    attack a = {.setting = setting, .sample = samples};
+    json_t *list = json_array();
+    long long persons = 0;
+    if (count)
+        qsort(samples, count, sizeof *samples, by_place);
+    mdm_status status = mdm_alloc(&a.of, count, sizeof *a.of, "attack");
+    for (size_t from = 0; from < count && !status;) {
         json_t *one = NULL;
-        if (any)
-            status = by_one(&one, &a);
+        from = find_appearances(&a, from, count);
+        long long seen = persons_seen(&a);
+        persons = seen > persons ? seen : persons;
+        status = by_one(&one, &a);
         if (one)
             json_array_append_new(list, one);
     }
     *out = persons && !status ? json_pack("{s:I, s:s, s:O}", "persons", (json_int_t)persons, "identity",
                                           setting->same_standin ? "per-person" : "per-clip", "recognisers", list)
                               : json_null();
+    mdm_free(&a.of);
     json_decref(list);
     return status;
 }

@@ -22,9 +22,9 @@ typedef struct mdm_attack_setting {
     bool same_standin; /* one stand-in for a person in all clips: then clips of a person are meant to be linkable */
 } mdm_attack_setting;
 
-/* {persons, identity, recognisers: [...]} (docs/evidence-format.md), or null when there is nobody with both sides. */
-mdm_status mdm_attack_report(json_t **out, const mdm_attack_setting *setting, const mdm_attack_sample *samples,
-                             size_t count);
+/* {persons, identity, recognisers: [...]} (docs/evidence-format.md), or null when there is nobody with both sides. Sorts the
+ * samples. */
+mdm_status mdm_attack_report(json_t **out, const mdm_attack_setting *setting, mdm_attack_sample *samples, size_t count);
 
 /* Wilson's 95 % interval of `found` out of `all`: 0 out of 20 is not "none", it is "at most 16 %". */
 void mdm_wilson(double *low, double *high, long long found, long long all);

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "models/face_mesh.h"
+#include "models/head_pose.h"
 #include "models/recogniser.h"
 #include "models/text_reader.h"
 #include "nn/tensor_file.h"
@@ -212,11 +213,43 @@ static void a_line_of_text_is_found_and_read(void **state)
     mdm_text_reader_free(&reader);
 }
 
+/* The picture turned by 15 degrees about the face's middle: roll follows, yaw and pitch hardly move. */
+static void head_pose_follows_a_turn(void **state)
+{
+    (void)state;
+    need("fr_pose.onnx");
+    mdm_head_pose *net;
+    mdm_image image, turned;
+    mdm_mesh want[2];
+    double before[3], after[3];
+    const double c = cos(15 * 0.017453292519943295), s = sin(15 * 0.017453292519943295);
+    ok(mdm_head_pose_new(&net, models(), 1));
+    read_face(&image, want, faces[0]);
+    ok(mdm_head_pose_run(net, before, &image, &want[1]));
+    const double x = (double)want[1].point[1][0], y = (double)want[1].point[1][1];
+    ok(mdm_image_new(&turned, image.width, image.height, 3));
+    mdm_image_warp(&turned, &image, (const double[6]){c, s, x - c * x - s * y, -s, c, y + s * x - c * y}, -1);
+    for (int i = 0; i < MDM_MESH_POINTS; i++) {
+        double dx = (double)want[1].point[i][0] - x, dy = (double)want[1].point[i][1] - y;
+        want[1].point[i][0] = (float)(x + c * dx - s * dy);
+        want[1].point[i][1] = (float)(y + s * dx + c * dy);
+    }
+    ok(mdm_head_pose_run(net, after, &turned, &want[1]));
+    print_message("yaw %+.1f, pitch %+.1f, roll %+.1f\n", after[0] - before[0], after[1] - before[1],
+                  after[2] - before[2]);
+    assert_true(fabs(fabs(after[2] - before[2]) - 15) < 5);
+    assert_true(fabs(after[0] - before[0]) < 6 && fabs(after[1] - before[1]) < 6);
+    mdm_image_free(&image);
+    mdm_image_free(&turned);
+    mdm_head_pose_free(&net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mesh_agrees_with_mediapipe),
         cmocka_unit_test(detector_finds_the_face_and_its_roi_settles),
+        cmocka_unit_test(head_pose_follows_a_turn),
         cmocka_unit_test(recognisers_know_a_turned_face_again),
         cmocka_unit_test(a_line_of_text_is_found_and_read),
     };

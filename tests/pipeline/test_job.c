@@ -217,6 +217,24 @@ static void persons_who_are_recognised_get_another_stand_in(void **state)
     assert_int_equal(redrawn, 2);
 }
 
+/* Another stand-in would not be judged either: the first is covered at once. */
+static void persons_nobody_can_judge_are_covered(void **state)
+{
+    (void)state;
+    mdm_remove_tree(in_root("in"), false);
+    record("in/a.mp4", "faces 1\nblind\n");
+    mdm_settings settings = settings_for("blind");
+    mdm_job_result result;
+    json_t *plan;
+    assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
+    assert_int_equal(result.delivered, 1);
+    assert_int_equal(mdm_json_load(&plan, in_root("blind/private/plan.json"), 0), MDM_OK);
+    const json_t *person = json_array_get(json_object_get(plan, "persons"), 0);
+    assert_string_equal(json_string_value(json_object_get(person, "action")), "cover");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(person, "standin"), "attempt")), 0);
+    json_decref(plan);
+}
+
 /* Runs the job in a process of its own and kills it after `us`; true when it ended by itself first. */
 static bool run_and_kill(const mdm_settings *settings, long us)
 {
@@ -397,6 +415,7 @@ int main(void)
         cmocka_unit_test(nothing_of_a_source_is_in_the_dataset),
         cmocka_unit_test(bad_clips_do_not_harm_others),
         cmocka_unit_test(persons_who_are_recognised_get_another_stand_in),
+        cmocka_unit_test(persons_nobody_can_judge_are_covered),
         cmocka_unit_test(a_killed_job_ends_with_the_same_bytes),
         cmocka_unit_test(ids_survive_new_recordings),
         cmocka_unit_test(an_option_runs_again_only_what_depends_on_it),
