@@ -9,13 +9,18 @@
 #include "base/memory.h"
 #include "face/pose.h"
 
-#define MAX_PROBES 32
-#define ROUNDS     2
-#define FEWEST     6
+#define ROUNDS   4
+#define FEWEST   6  /* probes for a gain */
+#define TAUGHT   3  /* probes for a view */
+#define EXTREMES 4  /* probes with the narrowest eyes, and with the widest lips */
+#define ONE_VIEW 18 /* more probes, of a head that does not turn */
+#define A_VIEW   8  /* and of each view of one that does */
 
 typedef struct reading {
     bool ok;
-    float eyes, lips, gaze[2][2];
+    int view; /* the nearest of the correction's yaws */
+    bool frontal;
+    float eyes, lips, gaze[2][2], seen[2];
     mdm_pose pose;
 } reading;
 
@@ -24,11 +29,26 @@ static float clampf(float x, float low, float high)
     return x < low ? low : x > high ? high : x;
 }
 
+static int view_of(const mdm_motion *m, int index)
+{
+    double angles[3];
+    mdm_pose_angles(angles, &m->pose[index]);
+    int view = (int)lround(angles[0] / (double)MDM_YAW_STEP) + (MDM_YAW_NODES - 1) / 2;
+    return view < 0 ? 0 : view >= MDM_YAW_NODES ? MDM_YAW_NODES - 1 : view;
+}
+
+static bool usable(const mdm_motion *m, int index)
+{
+    double angles[3];
+    mdm_pose_angles(angles, &m->pose[index]);
+    return m->valid[index] && fabs(angles[0]) < MDM_LARGEST_YAW && fabs(angles[1]) < 20;
+}
+
 static bool frontal(const mdm_motion *m, int index)
 {
     double angles[3];
     mdm_pose_angles(angles, &m->pose[index]);
-    return m->valid[index] && fabs(angles[0]) < 25 && fabs(angles[1]) < 20;
+    return usable(m, index) && fabs(angles[0]) < 25;
 }
 
 static void insert(int *indices, int *count, int max, int index)
@@ -47,13 +67,14 @@ static void insert(int *indices, int *count, int max, int index)
 
 int mdm_probe_choose(int *indices, int max, const mdm_motion *m)
 {
-    int total = 0, count = 0, extremes = max / 6;
+    int total = 0, count = 0, views = 0, in_view[MDM_YAW_NODES] = {0};
     for (int i = 0; i < m->count; i++)
-        total += frontal(m, i);
+        if (usable(m, i))
+            total++, in_view[view_of(m, i)]++;
     if (total < FEWEST)
         return 0;
     for (int pass = 0; pass < 2; pass++) /* narrowest eyes, widest lips */
-        for (int k = 0; k < extremes; k++) {
+        for (int k = 0; k < EXTREMES && k < max / 6; k++) {
             int best = -1;
             for (int i = 0; i < m->count; i++) {
                 bool taken = false;
@@ -68,13 +89,18 @@ int mdm_probe_choose(int *indices, int max, const mdm_motion *m)
             if (best >= 0)
                 insert(indices, &count, max, best);
         }
-    int spread = max - count;
-    for (int k = 0; k < spread; k++) {
-        int want = spread > 1 ? (int)((long long)k * (total - 1) / (spread - 1)) : total / 2, seen = 0;
-        for (int i = 0; i < m->count; i++)
-            if (frontal(m, i) && seen++ == want) {
-                insert(indices, &count, max, i);
-                break;
+    for (int v = 0; v < MDM_YAW_NODES; v++)
+        views += in_view[v] >= TAUGHT;
+    for (int v = 0; v < MDM_YAW_NODES; v++) {
+        int spread = views > 1 ? A_VIEW : ONE_VIEW, seen = 0, next = 0;
+        for (int i = 0; i < m->count && next < spread; i++) /* evenly over the frames of the view */
+            if (usable(m, i) && view_of(m, i) == v) {
+                if (seen >= (int)((long long)next * (in_view[v] - 1) / (spread - 1))) {
+                    insert(indices, &count, max, i);
+                    while (next < spread && (long long)next * (in_view[v] - 1) / (spread - 1) <= seen)
+                        next++;
+                }
+                seen++;
             }
     }
     return count;
@@ -101,6 +127,9 @@ static mdm_status measure(reading *out, mdm_face_mesh *mesher, const mdm_image *
     mdm_eye_opening(eyes, (const float(*)[3])shape);
     out->eyes = (eyes[0] + eyes[1]) / 2;
     out->lips = mdm_lip_gap((const float(*)[3])shape);
+    out->view = view_of(m, index);
+    out->frontal = frontal(m, index);
+    mdm_eyes_seen(out->seen, (const float(*)[3])points);
     for (int e = 0; e < 2; e++)
         mdm_gaze_of(out->gaze[e], (const float(*)[3])mesh.point, e);
     return MDM_OK;
@@ -143,48 +172,40 @@ static void turn_between(float out[3], const mdm_pose *source, const mdm_pose *r
     out[0] = (float)((d[7] - d[5]) / 2), out[1] = (float)((d[2] - d[6]) / 2), out[2] = (float)((d[3] - d[1]) / 2);
 }
 
-/* One number for how far the rendered readings are from the recording's. */
-static float mismatch(const reading *source, const reading *result, int count)
+/* How far the rendered readings are from the recording's: openings, and of each view gaze and turn. */
+typedef struct mismatch {
+    float openings, gaze[MDM_YAW_NODES], turn[MDM_YAW_NODES];
+} mismatch;
+
+static void compare(mismatch *out, const reading *source, const reading *result, int count)
 {
-    float sum = 0, n = 0;
+    float n = 0, of_view[MDM_YAW_NODES] = {0};
+    memset(out, 0, sizeof *out);
     for (int i = 0; i < count; i++) {
+        const reading *a = &source[i], *b = &result[i];
         float turn[3];
-        if (!source[i].ok || !result[i].ok)
+        if (!a->ok || !b->ok)
             continue;
-        turn_between(turn, &source[i].pose, &result[i].pose);
-        sum += 2 * fabsf(source[i].eyes - result[i].eyes) + fabsf(source[i].lips - result[i].lips);
+        turn_between(turn, &a->pose, &b->pose);
+        out->openings += 2 * fabsf(a->eyes - b->eyes) + fabsf(a->lips - b->lips);
         for (int e = 0; e < 2; e++)
-            sum +=
-                fabsf(source[i].gaze[e][0] - result[i].gaze[e][0]) + fabsf(source[i].gaze[e][1] - result[i].gaze[e][1]);
-        sum += fabsf(turn[0]) + fabsf(turn[1]) + fabsf(turn[2]);
-        n += 1;
+            out->gaze[a->view] += a->seen[e] * hypotf(a->gaze[e][0] - b->gaze[e][0], a->gaze[e][1] - b->gaze[e][1]);
+        out->turn[a->view] += fabsf(turn[0]) + fabsf(turn[1]) + fabsf(turn[2]);
+        n += 1, of_view[a->view] += 1;
     }
-    return n > 0 ? sum / n : INFINITY;
+    out->openings /= fmaxf(n, 1);
+    for (int v = 0; v < MDM_YAW_NODES; v++)
+        out->gaze[v] /= fmaxf(of_view[v], 1), out->turn[v] /= fmaxf(of_view[v], 1);
 }
 
-static void correct(mdm_motion_correction *c, const reading *source, const reading *result, int count)
+static void correct_gains(mdm_motion_correction *c, const reading *source, const reading *result, const int *ok, int n)
 {
-    float a[MAX_PROBES], b[MAX_PROBES], x[MAX_PROBES], y[MAX_PROBES], range;
-    int ok[MAX_PROBES], n = 0;
-    for (int i = 0; i < count; i++)
-        if (source[i].ok && result[i].ok)
-            ok[n++] = i;
+    float a[MDM_PROBES], b[MDM_PROBES], x[MDM_PROBES], y[MDM_PROBES], range;
     if (n < FEWEST)
         return;
     for (int i = 0; i < n; i++)
-        a[i] = source[ok[i]].eyes, b[i] = result[ok[i]].eyes;
-    memcpy(x, a, sizeof x);
-    memcpy(y, b, sizeof y);
+        a[i] = x[i] = source[ok[i]].eyes, b[i] = y[i] = result[ok[i]].eyes;
     float middle_a = fmaxf(median(x, n), 1e-4f), middle_b = fmaxf(median(y, n), 1e-4f);
-    for (int e = 0; e < 2; e++)
-        for (int k = 0; k < 2; k++) {
-            int open = 0;
-            for (int i = 0; i < n; i++)
-                if (a[i] > 0.8f * middle_a)
-                    x[open++] = source[ok[i]].gaze[e][k] - result[ok[i]].gaze[e][k];
-            if (open > 3)
-                c->gaze[e][k] = clampf(c->gaze[e][k] + 0.8f * median(x, open), -0.2f, 0.2f);
-        }
     for (int i = 0; i < n; i++)
         x[i] = a[i] / middle_a, y[i] = b[i] / middle_b;
     float slope = slope_of(x, y, n, &range);
@@ -195,6 +216,22 @@ static void correct(mdm_motion_correction *c, const reading *source, const readi
     slope = slope_of(x, y, n, &range);
     if (range > 0.08f)
         c->lip_gain = clampf(c->lip_gain / clampf(slope, 0.5f, 1.5f), 0.8f, 1.5f);
+}
+
+/* The probes `ok` are of one view. `open`: eyes wider than this tell gaze. */
+static void correct_view(mdm_view_correction *c, const reading *source, const reading *result, const int *ok, int n,
+                         float open)
+{
+    float x[MDM_PROBES];
+    for (int e = 0; e < 2; e++)
+        for (int k = 0; k < 2; k++) {
+            int told = 0;
+            for (int i = 0; i < n; i++)
+                if (source[ok[i]].eyes > open && source[ok[i]].seen[e] > 0.5f)
+                    x[told++] = source[ok[i]].gaze[e][k] - result[ok[i]].gaze[e][k];
+            if (told >= TAUGHT)
+                c->gaze[e][k] = clampf(c->gaze[e][k] + 0.8f * median(x, told), -0.2f, 0.2f);
+        }
     for (int k = 0; k < 3; k++) {
         for (int i = 0; i < n; i++) {
             float turn[3];
@@ -203,6 +240,50 @@ static void correct(mdm_motion_correction *c, const reading *source, const readi
         }
         c->turn[k] = clampf(c->turn[k] - 0.8f * median(x, n), -0.12f, 0.12f);
     }
+}
+
+/* Views without enough probes take the correction of the nearest that has, first towards the front. */
+static void share_views(mdm_motion_correction *c, const bool *taught)
+{
+    const int middle = (MDM_YAW_NODES - 1) / 2;
+    for (int v = 0; v < MDM_YAW_NODES; v++)
+        for (int far = 1; far < MDM_YAW_NODES && !taught[v]; far++) {
+            int in = v < middle ? v + far : v - far, out = v < middle ? v - far : v + far;
+            int from = in >= 0 && in < MDM_YAW_NODES && taught[in]      ? in
+                       : out >= 0 && out < MDM_YAW_NODES && taught[out] ? out
+                                                                        : -1;
+            if (from < 0)
+                continue;
+            c->view[v] = c->view[from];
+            break;
+        }
+}
+
+static void correct(mdm_motion_correction *c, bool *taught, const reading *source, const reading *result, int count)
+{
+    int ok[MDM_PROBES], n = 0, front[MDM_PROBES], fronts = 0;
+    float eyes[MDM_PROBES];
+    for (int i = 0; i < count; i++)
+        if (source[i].ok && result[i].ok) {
+            eyes[n] = source[i].eyes;
+            ok[n++] = i;
+            if (source[i].frontal)
+                front[fronts++] = i;
+        }
+    if (n < FEWEST)
+        return;
+    float open = 0.8f * median(eyes, n);
+    for (int v = 0; v < MDM_YAW_NODES; v++) {
+        int of[MDM_PROBES], k = 0;
+        for (int i = 0; i < n; i++)
+            if (source[ok[i]].view == v)
+                of[k++] = ok[i];
+        taught[v] = k >= TAUGHT;
+        if (taught[v])
+            correct_view(&c->view[v], source, result, of, k, open);
+    }
+    share_views(c, taught);
+    correct_gains(c, source, result, front, fronts);
 }
 
 static mdm_status render_all(reading *out, mdm_renderer *renderer, mdm_face_mesh *mesher, const mdm_motion *m,
@@ -223,10 +304,10 @@ static mdm_status render_all(reading *out, mdm_renderer *renderer, mdm_face_mesh
 mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_canonical *canonical,
                           mdm_face_mesh *mesher, const mdm_probe *probes, int count)
 {
-    reading source[MAX_PROBES], result[MAX_PROBES];
+    reading source[MDM_PROBES], result[MDM_PROBES];
     mdm_renderer *renderer;
-    if (count > MAX_PROBES)
-        count = MAX_PROBES;
+    if (count > MDM_PROBES)
+        count = MDM_PROBES;
     if (count < FEWEST)
         return MDM_OK;
     MDM_TRY(mdm_renderer_new(&renderer, canonical, m, standin));
@@ -234,18 +315,34 @@ mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_c
     for (int i = 0; i < count && !status; i++)
         status = measure(&source[i], mesher, &probes[i].image, m, probes[i].index, canonical);
     mdm_motion_correction best = m->correction;
-    float least = INFINITY;
+    mismatch least = {0};
+    bool taught[MDM_YAW_NODES] = {0};
     for (int round = 0; round <= ROUNDS && !status; round++) {
         status = render_all(result, renderer, mesher, m, probes, count, canonical);
         if (status)
             break;
-        float now = mismatch(source, result, count);
-        mdm_log(MDM_LOG_DEBUG, "track %d: round %d: mismatch %.4f", m->track, round, (double)now);
-        if (now < least)
-            least = now, best = m->correction;
+        mismatch now;
+        compare(&now, source, result, count);
+        mdm_log(MDM_LOG_DEBUG, "track %d: round %d: openings off by %.4f, gaze ahead by %.4f", m->track, round,
+                (double)now.openings, (double)now.gaze[(MDM_YAW_NODES - 1) / 2]);
+        if (!round || now.openings < least.openings) {
+            least.openings = now.openings;
+            best.eye_gain = m->correction.eye_gain, best.lip_gain = m->correction.lip_gain;
+        }
+        for (int v = 0; v < MDM_YAW_NODES; v++) {
+            if (!round || now.gaze[v] < least.gaze[v]) {
+                least.gaze[v] = now.gaze[v];
+                memcpy(best.view[v].gaze, m->correction.view[v].gaze, sizeof best.view[v].gaze);
+            }
+            if (!round || now.turn[v] < least.turn[v]) {
+                least.turn[v] = now.turn[v];
+                memcpy(best.view[v].turn, m->correction.view[v].turn, sizeof best.view[v].turn);
+            }
+        }
         if (round < ROUNDS)
-            correct(&m->correction, source, result, count);
+            correct(&m->correction, taught, source, result, count);
     }
+    share_views(&best, taught);
     m->correction = best;
     mdm_renderer_free(&renderer);
     return status;

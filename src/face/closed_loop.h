@@ -5,17 +5,19 @@
 
 #include "face/standin_render.h"
 
+#define MDM_PROBES 48 /* at most, of a person; a head that does not turn needs 26 */
+
 /* A frame kept for trials: the recording's picture and the motion's frame. */
 typedef struct mdm_probe {
     int index;
     mdm_image image;
 } mdm_probe;
 
-/* Indices of at most `max` frames worth probing (rising): spread over the frontal frames, the most closed eyes, the widest
- * lips. */
+/* Indices of at most `max` frames worth probing (rising): spread over the frames of each view, the most closed eyes, the
+ * widest lips. */
 int mdm_probe_choose(int *indices, int max, const mdm_motion *motion);
 
-/* Sets motion->correction after two rounds, and leaves it at the identity when that measures no better. */
+/* Sets motion->correction after two rounds; of each view and kind only what measures better than before is kept. */
 mdm_status mdm_close_loop(mdm_motion *motion, const mdm_standin *standin, const mdm_canonical *canonical,
                           mdm_face_mesh *mesher, const mdm_probe *probes, int count);
 

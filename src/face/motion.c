@@ -54,6 +54,33 @@ void mdm_gaze_of(float out[2], const float (*p)[3], int e)
     out[1] = (d[0] * down[0] + d[1] * down[1]) / width;
 }
 
+void mdm_eyes_seen(float out[2], const float (*p)[3])
+{
+    float width[2];
+    for (int e = 0; e < 2; e++)
+        width[e] = between(p[mdm_eyes[e].outer], p[mdm_eyes[e].inner], 2);
+    for (int e = 0; e < 2; e++)
+        out[e] = fminf(1, fmaxf(0, (width[e] / fmaxf(width[!e], 1e-6f) - 0.45f) / 0.2f));
+}
+
+mdm_view_correction mdm_motion_correct(const mdm_motion *m, int index)
+{
+    double angles[3];
+    mdm_view_correction out;
+    mdm_pose_angles(angles, &m->pose[index]);
+    float at = (float)angles[0] / MDM_YAW_STEP + (MDM_YAW_NODES - 1) / 2.0f;
+    at = fminf(MDM_YAW_NODES - 1, fmaxf(0, at));
+    int i = at < MDM_YAW_NODES - 1 ? (int)at : MDM_YAW_NODES - 2;
+    const mdm_view_correction *a = &m->correction.view[i], *b = a + 1;
+    float t = at - (float)i;
+    for (int e = 0; e < 2; e++)
+        for (int k = 0; k < 2; k++)
+            out.gaze[e][k] = a->gaze[e][k] + t * (b->gaze[e][k] - a->gaze[e][k]);
+    for (int k = 0; k < 3; k++)
+        out.turn[k] = a->turn[k] + t * (b->turn[k] - a->turn[k]);
+    return out;
+}
+
 mdm_status mdm_motion_alloc(mdm_motion *m, int count)
 {
     size_t n = (size_t)count;
@@ -257,15 +284,41 @@ static mdm_status find_neutral(mdm_motion *m)
     return status;
 }
 
+/* Eyes move together: where one is hardly seen it follows the other, at the distance they usually keep. seen[count]. */
+static mdm_status couple_eyes(mdm_motion *m, const float (*seen)[2])
+{
+    float *buffer = NULL, apart[2] = {0};
+    MDM_TRY(mdm_alloc(&buffer, (size_t)m->count, sizeof *buffer, "gaze"));
+    for (int k = 0; k < 2; k++) {
+        int n = 0; /* their outer-to-inner axes point at each other */
+        for (int i = 0; i < m->count; i++)
+            if (seen[i][0] >= 1 && seen[i][1] >= 1)
+                buffer[n++] = m->gaze[i][1][k] + (k ? -1.0f : 1.0f) * m->gaze[i][0][k];
+        apart[k] = n ? quantile(buffer, n, 0.5f) : 0;
+    }
+    for (int i = 0; i < m->count; i++)
+        for (int k = 0; k < 2; k++) {
+            const float both[2] = {m->gaze[i][0][k], m->gaze[i][1][k]};
+            for (int e = 0; e < 2; e++) {
+                float follows = k ? both[!e] + (e ? 1.0f : -1.0f) * apart[k] : apart[k] - both[!e];
+                m->gaze[i][e][k] = follows + seen[i][e] * (both[e] - follows);
+            }
+        }
+    mdm_free(&buffer);
+    return MDM_OK;
+}
+
 /* Gaze from corners and irises that are smoothed as the shape is, in the head's own frame: raw irises tremble visibly, and a
  * look from side to side (a few tenths of a cm) stays as quick as it was. Reads the poses before they are smoothed. */
 static mdm_status smooth_gaze(mdm_motion *m, const mdm_track *track)
 {
     enum { OUTER, INNER, IRIS, EYE, POINTS = 2 * EYE };
-    float(*place)[POINTS][3] = NULL, points[MDM_MESH_POINTS][3];
+    float(*place)[POINTS][3] = NULL, points[MDM_MESH_POINTS][3], (*seen)[2] = NULL;
     int distance;
-    MDM_TRY(mdm_alloc(&place, (size_t)m->count, sizeof *place, "gaze"));
-    for (int i = 0; i < m->count; i++) {
+    mdm_status status = mdm_alloc(&place, (size_t)m->count, sizeof *place, "gaze");
+    if (!status)
+        status = mdm_alloc(&seen, (size_t)m->count, sizeof *seen, "gaze");
+    for (int i = 0; i < m->count && !status; i++) {
         mesh_at(points, track, i, &distance);
         for (int e = 0; e < 2; e++) {
             const int which[EYE] = {mdm_eyes[e].outer, mdm_eyes[e].inner, mdm_eyes[e].iris};
@@ -274,7 +327,8 @@ static mdm_status smooth_gaze(mdm_motion *m, const mdm_track *track)
         }
         mdm_to_head(place[i], (const float(*)[3])place[i], POINTS, &m->pose[i]);
     }
-    mdm_status status = mdm_bilateral(&place[0][0][0], m->count, POINTS, JITTER);
+    if (!status)
+        status = mdm_bilateral(&place[0][0][0], m->count, POINTS, JITTER);
     for (int i = 0; i < m->count && !status; i++) {
         mdm_to_image(place[i], (const float(*)[3])place[i], POINTS, &m->pose[i]);
         for (int e = 0; e < 2; e++) {
@@ -283,7 +337,11 @@ static mdm_status smooth_gaze(mdm_motion *m, const mdm_track *track)
             memcpy(points[mdm_eyes[e].iris], place[i][e * EYE + IRIS], sizeof points[0]);
             mdm_gaze_of(m->gaze[i][e], (const float(*)[3])points, e);
         }
+        mdm_eyes_seen(seen[i], (const float(*)[3])points);
     }
+    if (!status)
+        status = couple_eyes(m, (const float(*)[2])seen);
+    mdm_free(&seen);
     mdm_free(&place);
     return status;
 }

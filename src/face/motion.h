@@ -9,11 +9,18 @@
 #include "face/canonical.h"
 #include "face/track.h"
 
+#define MDM_YAW_NODES 5     /* yaws -40, -20, 0, 20, 40: what the network reads differently changes with the view */
+#define MDM_YAW_STEP  20.0f /* degrees between them */
+
+typedef struct mdm_view_correction {
+    float gaze[2][2]; /* added to the gaze of each eye */
+    float turn[3];    /* rotation vector on the head, radians, at most 0.12 a component */
+} mdm_view_correction;
+
 /* What the closed loop found out by rendering and measuring again; identity when it did not run. */
 typedef struct mdm_motion_correction {
     float eye_gain, lip_gain; /* 0.8..1.6, 0.8..1.5 */
-    float gaze[2][2];         /* added to the gaze of each eye */
-    float turn[3];            /* rotation vector on the head, radians, at most 0.12 a component */
+    mdm_view_correction view[MDM_YAW_NODES];
 } mdm_motion_correction;
 
 /* How the stand-in is brought to the recording's look; found by trial on rendered frames. */
@@ -47,9 +54,14 @@ mdm_status mdm_motion_alloc(mdm_motion *out, int count);
 /* Mesh of frame `index` in IMAGE px. */
 void mdm_motion_image(float (*out)[3], const mdm_motion *motion, int index);
 
+/* The correction at frame `index`: in a straight line between the yaws beside its own. */
+mdm_view_correction mdm_motion_correct(const mdm_motion *motion, int index);
+
 /* Measures of one shape or mesh. */
 void mdm_eye_opening(float out[2], const float (*points)[3]);
 float mdm_lip_gap(const float (*points)[3]);
 void mdm_gaze_of(float out[2], const float (*points)[3], int eye); /* needs the iris points, IMAGE px */
+void mdm_eyes_seen(float out[2],
+                   const float (*points)[3]); /* IMAGE px; 0..1: the far eye of a turned head is guessed */
 
 #endif

@@ -67,12 +67,19 @@ static json_t *about(const mdm_motion *m)
 {
     const mdm_motion_correction *c = &m->correction;
     const mdm_motion_look *l = &m->look;
-    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:[[f,f],[f,f]], s:[f,f,f]}, s:{s:f, s:f, s:f, s:f}}",
-                     "track", m->track, "first", m->first, "frames", m->count, "fps", m->fps, "eye_neutral",
-                     (double)m->eye_neutral[0], (double)m->eye_neutral[1], "correction", "eye_gain",
-                     (double)c->eye_gain, "lip_gain", (double)c->lip_gain, "gaze", (double)c->gaze[0][0],
-                     (double)c->gaze[0][1], (double)c->gaze[1][0], (double)c->gaze[1][1], "turn", (double)c->turn[0],
-                     (double)c->turn[1], (double)c->turn[2], "look", "contrast", (double)l->contrast, "blur",
+    json_t *views = json_array();
+    for (int i = 0; i < MDM_YAW_NODES; i++) {
+        const mdm_view_correction *v = &c->view[i];
+        json_array_append_new(views, json_pack("{s:f, s:[[f,f],[f,f]], s:[f,f,f]}", "yaw",
+                                               (double)MDM_YAW_STEP * (i - (MDM_YAW_NODES - 1) / 2), "gaze",
+                                               (double)v->gaze[0][0], (double)v->gaze[0][1], (double)v->gaze[1][0],
+                                               (double)v->gaze[1][1], "turn", (double)v->turn[0], (double)v->turn[1],
+                                               (double)v->turn[2]));
+    }
+    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:o}, s:{s:f, s:f, s:f, s:f}}", "track", m->track,
+                     "first", m->first, "frames", m->count, "fps", m->fps, "eye_neutral", (double)m->eye_neutral[0],
+                     (double)m->eye_neutral[1], "correction", "eye_gain", (double)c->eye_gain, "lip_gain",
+                     (double)c->lip_gain, "views", views, "look", "contrast", (double)l->contrast, "blur",
                      (double)l->blur, "unsharp", (double)l->unsharp, "grain", (double)l->grain);
 }
 
@@ -176,15 +183,18 @@ static mdm_status read_about(mdm_motion *m, const json_t *json, const char *wher
 {
     const json_t *c = json_object_get(json, "correction"), *l = json_object_get(json, "look"),
                  *n = json_object_get(json, "eye_neutral");
-    const json_t *gaze = json_object_get(c, "gaze"), *turn = json_object_get(c, "turn");
     MDM_TRY(mdm_json_number(&m->fps, json, "fps", where));
-    for (size_t e = 0; e < 2; e++) {
+    for (size_t e = 0; e < 2; e++)
         MDM_TRY(number(&m->eye_neutral[e], n, e, 1e-4f, 10, "eye_neutral", where));
-        for (size_t k = 0; k < 2; k++)
-            MDM_TRY(number(&m->correction.gaze[e][k], json_array_get(gaze, e), k, -1, 1, "correction.gaze", where));
+    for (size_t i = 0; i < MDM_YAW_NODES; i++) {
+        const json_t *view = json_array_get(json_object_get(c, "views"), i), *gaze = json_object_get(view, "gaze"),
+                     *turn = json_object_get(view, "turn");
+        mdm_view_correction *v = &m->correction.view[i];
+        for (size_t k = 0; k < 4; k++)
+            MDM_TRY(number(&v->gaze[k / 2][k % 2], json_array_get(gaze, k / 2), k % 2, -1, 1, "a view's gaze", where));
+        for (size_t k = 0; k < 3; k++)
+            MDM_TRY(number(&v->turn[k], turn, k, -1, 1, "a view's turn", where));
     }
-    for (size_t k = 0; k < 3; k++)
-        MDM_TRY(number(&m->correction.turn[k], turn, k, -1, 1, "correction.turn", where));
     MDM_TRY(
         number(&m->correction.eye_gain, json_object_get(c, "eye_gain"), SIZE_MAX, 0, 4, "correction.eye_gain", where));
     MDM_TRY(

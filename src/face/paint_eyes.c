@@ -126,9 +126,10 @@ static void paint_ball(mdm_render_frame *f, const eye_place *eye, float on)
     for (int i = 0; i < MDM_LID_ROW; i++)
         memcpy(lid[i], f->local[eye->index->up[i]], sizeof lid[i]);
     mdm_sort_by_x(lid, MDM_LID_ROW);
+    const mdm_view_correction correction = mdm_motion_correct(m, f->index);
     float gaze[2], centre[2];
     for (int k = 0; k < 2; k++)
-        gaze[k] = m->gaze[f->index][eye->e][k] + m->correction.gaze[eye->e][k];
+        gaze[k] = m->gaze[f->index][eye->e][k] + correction.gaze[eye->e][k];
     for (int k = 0; k < 2; k++)
         centre[k] = (eye->a[k] + eye->b[k]) / 2 + eye->width * (gaze[0] * eye->along[k] + gaze[1] * eye->down[k]);
     const float *oc = s->shape[eye->index->outer], *ic = s->shape[eye->index->inner];

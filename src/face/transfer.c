@@ -110,7 +110,7 @@ void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (
     }
     move_lids(out, m, index, standin, scale);
     move_lips(out, m, index, mouth);
-    turn(out, m->correction.turn);
+    turn(out, mdm_motion_correct(m, index).turn);
     double angles[3];
     mdm_pose_angles(angles, &m->pose[index]);
     const float turned = clampf(((float)fabs(angles[0]) - 15) / 20, 0, 1);

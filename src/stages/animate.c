@@ -14,7 +14,6 @@
 #include "stages/animate.h"
 #include "stages/visit.h"
 
-#define PROBES       26
 #define SHARP_PROBES 8
 #define PROBE_BYTES  ((size_t)300 << 20) /* of kept frames, over all persons */
 
@@ -95,8 +94,8 @@ typedef struct actor {
     mdm_motion *motion;
     mdm_standin standin;
     mdm_scene_light light;
-    int index[PROBES], wanted, kept;
-    mdm_probe probe[PROBES];
+    int index[MDM_PROBES], wanted, kept;
+    mdm_probe probe[MDM_PROBES];
 } actor;
 
 typedef struct animator {
@@ -165,7 +164,7 @@ static mdm_status prepare(animator *a)
         actor->motion = m;
         MDM_TRY(mdm_portrait_load(&actor->standin, role->person, a->work, a->detector, a->mesher, &a->canonical));
         size_t room = PROBE_BYTES / (size_t)a->cast.count / frame_bytes;
-        actor->wanted = mdm_probe_choose(actor->index, room < PROBES ? (int)room : PROBES, m);
+        actor->wanted = mdm_probe_choose(actor->index, room < MDM_PROBES ? (int)room : MDM_PROBES, m);
     }
     return MDM_OK;
 }

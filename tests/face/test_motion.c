@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "face/closed_loop.h"
 #include "face/light.h"
 #include "face/motion_file.h"
 #include "face/pose.h"
@@ -157,7 +158,9 @@ static void transfer_agrees(void **state)
     for (int i = 0; i < LOOKED_AT; i++)
         mdm_transfer(out[i], m, looked_at[i], (const float(*)[3])standin, &world.canonical);
     agrees(&out[0][0][0], sizeof out / sizeof(float), "transfer", 1e-3);
-    m->correction = (mdm_motion_correction){.eye_gain = 1.3f, .lip_gain = 1.2f, .turn = {0.05f, -0.08f, 0.03f}};
+    m->correction.eye_gain = 1.3f, m->correction.lip_gain = 1.2f;
+    for (int i = 0; i < MDM_YAW_NODES; i++)
+        m->correction.view[i] = (mdm_view_correction){.turn = {0.05f, -0.08f, 0.03f}};
     for (int i = 0; i < LOOKED_AT; i++)
         mdm_transfer(out[i], m, looked_at[i], (const float(*)[3])standin, &world.canonical);
     m->correction = none;
@@ -225,6 +228,82 @@ static void neutral_faces_the_camera(void **state)
     mdm_motion_free(&m);
 }
 
+/* Between two yaws a correction lies in a straight line, beyond the last it stays. */
+static void corrections_follow_the_yaw(void **state)
+{
+    NEEDS_MODELS();
+    mdm_motion *m = &world.motion;
+    const mdm_motion_correction none = m->correction;
+    const mdm_pose before = m->pose[0];
+    double angles[3];
+    mdm_pose_angles(angles, &before);
+    m->correction.view[1].turn[1] = 0.04f, m->correction.view[0].gaze[1][0] = 0.1f;
+    m->pose[0] = turned_by(&before, -angles[0] - 10);
+    assert_float_equal(mdm_motion_correct(m, 0).turn[1], 0.02, 1e-3);
+    m->pose[0] = turned_by(&before, -angles[0] - 50);
+    assert_float_equal(mdm_motion_correct(m, 0).turn[1], 0, 1e-6);
+    assert_float_equal(mdm_motion_correct(m, 0).gaze[1][0], 0.1, 1e-6);
+    m->correction = none;
+    m->pose[0] = before;
+}
+
+/* What the network guesses of a hidden iris is not played: on half of these frames the far one jumps about. */
+static void hidden_eyes_follow(void **state)
+{
+    NEEDS_MODELS();
+    static float points[FRAMES][MDM_MESH_POINTS][3];
+    mdm_track_frame frame[FRAMES];
+    mdm_motion m;
+    memset(frame, 0, sizeof frame);
+    for (int i = 0; i < FRAMES; i++) {
+        mdm_pose pose, away;
+        frame[i].has_mesh = 1;
+        memcpy(points[i], world.points[0], sizeof points[i]);
+        if (i < FRAMES / 2)
+            continue;
+        mdm_pose_fit(&pose, (const float(*)[3])points[i], &world.canonical);
+        away = turned_by(&pose, -60);
+        mdm_to_head(points[i], (const float(*)[3])points[i], MDM_MESH_POINTS, &pose);
+        mdm_to_image(points[i], (const float(*)[3])points[i], MDM_MESH_POINTS, &away);
+        points[i][mdm_eyes[0].iris][1] += i % 2 ? 5 : -5;
+    }
+    float seen[2];
+    mdm_eyes_seen(seen, (const float(*)[3])points[FRAMES - 1]);
+    assert_float_equal(seen[0], 0, 1e-6);
+    assert_float_equal(seen[1], 1, 1e-6);
+    mdm_track track = {.count = FRAMES, .frame = frame, .point = points};
+    ok(mdm_motion_from_track(&m, &track, &world.canonical, 25));
+    for (int i = FRAMES / 2 + 5; i < FRAMES; i++)
+        assert_true(fabsf(m.gaze[i][0][1] - m.gaze[i - 1][0][1]) < 0.01f);
+    mdm_motion_free(&m);
+}
+
+/* A head that turns is looked at from each side, one that does not as much as before. */
+static void probes_cover_the_views(void **state)
+{
+    NEEDS_MODELS();
+    enum { LONG = 120 };
+    mdm_motion m;
+    int index[MDM_PROBES], away = 0;
+    ok(mdm_motion_alloc(&m, LONG));
+    for (int i = 0; i < LONG; i++) {
+        m.pose[i] = world.motion.pose[0];
+        m.valid[i] = 1;
+        m.eyes[i][0] = m.eyes[i][1] = 0.3f;
+    }
+    int still = mdm_probe_choose(index, MDM_PROBES, &m);
+    assert_in_range(still, 18, 26);
+    for (int i = 100; i < LONG; i++)
+        m.pose[i] = turned_by(&m.pose[i], -40);
+    int turning = mdm_probe_choose(index, MDM_PROBES, &m);
+    for (int i = 0; i < turning; i++) {
+        away += index[i] >= 100;
+        assert_true(i == 0 || index[i] > index[i - 1]);
+    }
+    assert_int_equal(away, 8);
+    mdm_motion_free(&m);
+}
+
 static void light_agrees(void **state)
 {
     NEEDS_MODELS();
@@ -265,7 +344,7 @@ static void files_read_back(void **state)
     mdm_motions in = {&world.motion, 1}, out = {0};
     assert_non_null(mkdtemp(folder));
     world.motion.look.grain = 2.5f;
-    world.motion.correction.turn[1] = 0.1f;
+    world.motion.correction.view[3].turn[1] = 0.1f;
     ok(mdm_motions_write(&in, folder));
     ok(mdm_motions_read(&out, folder));
     assert_int_equal(out.count, 1);
@@ -274,7 +353,7 @@ static void files_read_back(void **state)
     assert_memory_equal(out.motion->eyes, world.motion.eyes, FRAMES * sizeof *out.motion->eyes);
     assert_memory_equal(out.motion->gaze, world.motion.gaze, FRAMES * sizeof *out.motion->gaze);
     assert_float_equal(out.motion->look.grain, 2.5, 1e-6);
-    assert_float_equal(out.motion->correction.turn[1], 0.1, 1e-6);
+    assert_float_equal(out.motion->correction.view[3].turn[1], 0.1, 1e-6);
     for (int v = 0; v < MDM_MESH_VERTICES; v++)
         assert_float_equal(out.motion->shape[8][v][1], world.motion.shape[8][v][1], 1e-4);
     mdm_motions_free(&out);
@@ -304,6 +383,9 @@ int main(void)
         cmocka_unit_test(gaps_are_bridged),
         cmocka_unit_test(files_read_back),
         cmocka_unit_test(profile_is_the_persons),
+        cmocka_unit_test(corrections_follow_the_yaw),
+        cmocka_unit_test(hidden_eyes_follow),
+        cmocka_unit_test(probes_cover_the_views),
         cmocka_unit_test(neutral_faces_the_camera),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
