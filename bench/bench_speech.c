@@ -1,5 +1,6 @@
 /* Figures of docs/speech.md: recognition, personal data in recognised speech, and what masking does to voices.
  *   bench_speech SHARED MODELS [SPOKEN]     SPOKEN: what tools/make_spoken.py speak wrote */
+#define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -154,13 +154,16 @@ static mdm_status hash_one(mdm_input *item, mdm_journal *journal)
     if (stat(item->path, &info) != 0)
         return mdm_fail(MDM_ERR_INPUT, "%s: %s", item->path, strerror(errno));
     if (info.st_size == 0)
-        return mdm_fail(MDM_ERR_INPUT, "%s: the file is empty", item->path);
+        return mdm_fail(MDM_ERR_INPUT, "%s: the file is empty; copy it again or leave it out", item->path);
     int64_t changed = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
     const char *seen = mdm_journal_seen(journal, item->path, (uint64_t)info.st_size, changed);
     if (seen && strlen(seen) == 64) {
         memcpy(item->sha256, seen, 65);
         return MDM_OK;
     }
+    if (access(item->path, R_OK) != 0)
+        return mdm_fail(MDM_ERR_INPUT, "%s: cannot be read: %s; change its permissions (chmod +r) or leave it out",
+                        item->path, strerror(errno));
     MDM_TRY(mdm_sha256_file(item->sha256, item->path));
     return mdm_journal_add_seen(journal, item->path, (uint64_t)info.st_size, changed, item->sha256);
 }
