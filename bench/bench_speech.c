@@ -15,9 +15,6 @@
 #include "models/personal_text.h"
 #include "models/speech.h"
 
-#define EARLY 0.16 /* stages/transcribe.c's and compose's margins together */
-#define LATE  0.12
-
 static mdm_speech *speech;
 static mdm_name_lists *lists;
 
@@ -127,26 +124,29 @@ static void recognition_and_voice(const char *shared)
 }
 
 /* Seconds of [start, end] that lie in the cut spans. */
-static double covered(double start, double end, const mdm_personal_span *spans, size_t count)
+static double covered(double start, double end, const mdm_personal_span *spans, size_t count, const mdm_word *words)
 {
     double inside = 0;
     for (double t = start; t < end; t += 0.005)
-        for (size_t i = 0; i < count; i++)
-            if (t >= spans[i].start - EARLY && t < spans[i].end + LATE) {
+        for (size_t i = 0; i < count; i++) {
+            double early, late;
+            mdm_personal_margins(&early, &late, &spans[i], words);
+            if (t >= spans[i].start - early && t < spans[i].end + late) {
                 inside += 0.005;
                 break;
             }
+        }
     return inside;
 }
 
-static void score_words(const json_t *truth, const mdm_personal_span *spans, size_t count, double sums[4])
+static void score_words(const json_t *truth, const mdm_personal_span *spans, size_t count, const mdm_word *words, double sums[4])
 {
     size_t i;
     json_t *word;
     json_array_foreach(truth, i, word) {
         double start = json_number_value(json_object_get(word, "start")), end = json_number_value(json_object_get(word, "end"));
         bool personal = json_is_string(json_object_get(word, "kind"));
-        double inside = covered(start, end, spans, count);
+        double inside = covered(start, end, spans, count, words);
         sums[personal ? 0 : 2] += inside;
         sums[personal ? 1 : 3] += end - start;
     }
@@ -174,7 +174,7 @@ static void espeak_lines(const char *shared, const char *source)
             mdm_personal_redact(&redacted, words, count, spans, span_count) != MDM_OK)
             die("find");
         double sums[4] = {0};
-        score_words(truth, spans, span_count, sums);
+        score_words(truth, spans, span_count, words, sums);
         for (int k = 0; k < 4; k++)
             all[k] += sums[k];
         printf("| %s | %.1f %% | %.2f of %.2f s | %s |\n", name, sums[1] > 0 ? 100 * sums[0] / sums[1] : 100, sums[2], sums[3], redacted);
@@ -245,7 +245,7 @@ static void spoken_set(const char *folder)
         bool timed = json_object_get(json_array_get(truth, 0), "start") != NULL, miss = false, understood = wer <= 0.25;
         size_t marked = 0, cut_here = 0;
         if (timed)
-            score_words(truth, spans, span_count, all);
+            score_words(truth, spans, span_count, words, all);
         for (w = 0; w < json_array_size(truth);) {
             word = json_array_get(truth, w);
             const char *kind = json_string_value(json_object_get(word, "kind"));
@@ -263,7 +263,7 @@ static void spoken_set(const char *folder)
                 if (!next_kind || strcmp(next_kind, kind) != 0)
                     break;
                 double s = json_number_value(json_object_get(next, "start")), e = json_number_value(json_object_get(next, "end"));
-                inside += covered(s, e, spans, span_count);
+                inside += covered(s, e, spans, span_count, words);
                 length += e - s;
                 left = left || word_left(redacted, json_string_value(json_object_get(next, "text")));
             }

@@ -55,6 +55,12 @@ mdm_status mdm_personal_find(mdm_personal_span **spans, size_t *span_count, cons
     return MDM_OK;
 }
 
+void mdm_personal_margins(double *early, double *late, const mdm_personal_span *span, const mdm_word *words)
+{
+    *early = strpbrk(words[span->first].text, "0123456789") ? 0.18 : 0.10;
+    *late = 0.08;
+}
+
 mdm_status mdm_personal_redact(char **out, const mdm_word *words, size_t word_count, const mdm_personal_span *spans,
                                size_t span_count)
 {

@@ -45,6 +45,10 @@ typedef struct mdm_personal_span {
 mdm_status mdm_personal_find(mdm_personal_span **spans, size_t *span_count, const mdm_word *words, size_t word_count,
                              const mdm_name_lists *lists);
 
+/* Seconds to cut before a span's start and after its end: a recogniser's word times are good to about 0.1 s, and where a
+ * number begins, which it writes as one word, they are late (docs/speech.md). */
+void mdm_personal_margins(double *early, double *late, const mdm_personal_span *span, const mdm_word *words);
+
 /* The words joined by spaces, each span replaced by its placeholder ("my number is [PHONE]."). Caller frees *out. */
 mdm_status mdm_personal_redact(char **out, const mdm_word *words, size_t word_count, const mdm_personal_span *spans,
                                size_t span_count);

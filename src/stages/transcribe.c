@@ -12,10 +12,6 @@
 #include "models/whisper_convert.h"
 #include "stages/stage.h"
 
-/* A recogniser's word times are good to about 0.1 s: personal words are cut a little early and a little late. */
-#define EARLY 0.08
-#define LATE  0.04
-
 /* The model in whisper.cpp's form; made from the CTranslate2 folder at first use (one second, once). */
 static mdm_status find_model(char **path, const char *models)
 {
@@ -89,11 +85,13 @@ static mdm_status write_transcript(const char *path, const mdm_word *words, size
     }
     for (size_t i = 0; status == MDM_OK && i < span_count; i++) {
         json_t *said = NULL;
+        double early, late;
+        mdm_personal_margins(&early, &late, &spans[i], words);
         status = span_text(&said, words, &spans[i]);
         json_array_append_new(
             personal, json_pack("{s:s, s:o, s:f, s:f, s:I, s:I}", "kind", mdm_personal_kind_name(spans[i].kind), "text",
-                                said ? said : json_string("?"), "start", milliseconds(spans[i].start + shift - EARLY),
-                                "end", milliseconds(spans[i].end + shift + LATE), "first_word",
+                                said ? said : json_string("?"), "start", milliseconds(spans[i].start + shift - early),
+                                "end", milliseconds(spans[i].end + shift + late), "first_word",
                                 (json_int_t)spans[i].first, "last_word", (json_int_t)spans[i].last));
     }
     json_t *said = json_string(text ? text : "");
