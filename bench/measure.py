@@ -68,8 +68,15 @@ def read_by_tesseract(video, truth, frames, work):
     return found, total
 
 
+def matched(truth, folder):
+    """Of the true strings, how many PP-OCR read, how many there are, and all it read: of a work folder that `mmdm find` has been through."""
+    readings = [r for region in json.load(open(Path(folder) / 'tracks.json'))['regions'] for r in region['readings']]
+    texts = {t['text'] for t in truth}
+    return sum(any(readable(t, r) for r in readings) for t in texts), len(texts), readings
+
+
 def read_by_ppocr(mmdm, video, truth, work):
-    """The same by PP-OCR: what `mmdm find` reads in the file, as if it were a recording. -> strings read, strings, all readings"""
+    """The same of any video, as if it were a recording."""
     folder = str(work)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
@@ -77,10 +84,7 @@ def read_by_ppocr(mmdm, video, truth, work):
         done = subprocess.run([mmdm, *arguments, '--plates', 'blur', '--text', 'blur'], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
             raise RuntimeError(f'mmdm {arguments[0]}: ' + done.stderr.strip())
-    regions = json.load(open(Path(folder) / 'tracks.json'))['regions']
-    readings = [r for region in regions for r in region['readings']]
-    texts = {t['text'] for t in truth}
-    return sum(any(readable(t, r) for r in readings) for t in texts), len(texts), readings
+    return matched(truth, folder)
 
 
 def levels(recording, rate=16000, step=0.01):
@@ -114,3 +118,14 @@ def tags(recording, secrets):
         said += subprocess.run(['exiftool', '-a', '-u', '-G1', '-ee', '-api', 'largefilesupport=1', recording], capture_output=True, text=True, errors='replace').stdout
     raw = Path(recording).read_bytes()
     return [s for s in secrets if s in said or s.encode() in raw]
+
+
+def source_tags(recording):
+    """Values of the recording's metadata that could tell where it comes from: not the brands, handlers and encoders that all files have."""
+    common = {'major_brand', 'minor_version', 'compatible_brands', 'language', 'handler_name', 'vendor_id', 'encoder', 'encoded_by'}
+    done = subprocess.run(['ffprobe', '-v', 'error', '-of', 'json', '-show_format', '-show_streams', '-show_chapters', recording], capture_output=True, text=True, errors='replace')
+    found = json.loads(done.stdout or '{}')
+    values = set()
+    for part in [found.get('format', {}), *found.get('streams', []), *found.get('chapters', [])]:
+        values |= {str(v) for k, v in part.get('tags', {}).items() if k.lower() not in common and len(str(v)) > 3}
+    return sorted(values)
