@@ -6,7 +6,8 @@ end, kind; kind is null where nothing is personal).
 import array, json, os, re, shutil, subprocess
 from pathlib import Path
 
-SILENT = 1e-3  # of full scale: 60 dB down; what is cut is digital silence before the encoder
+SILENT = 1e-3   # of full scale: 60 dB down; what is cut is digital silence before the encoder
+AUDIBLE = 3e-3  # 50 dB down: quieter moments of the recording (closures of stops) count as no speech
 FOLD = str.maketrans('OQDILSZBG', '000115286')  # signs that readers take for each other
 
 
@@ -104,7 +105,7 @@ def silenced(source, result, words, step=0.01):
     for word in words:
         personal = word['kind'] is not None
         for k in range(round(word['start'] / step), round(word['end'] / step)):
-            if k >= len(before) or before[k] < SILENT:
+            if k >= len(before) or before[k] < AUDIBLE:
                 continue
             sums[1 if personal else 3] += step
             sums[0 if personal else 2] += step if k >= len(after) or after[k] < SILENT else 0

@@ -57,7 +57,7 @@ mdm_status mdm_personal_find(mdm_personal_span **spans, size_t *span_count, cons
 
 void mdm_personal_margins(double *early, double *late, const mdm_personal_span *span, const mdm_word *words)
 {
-    *early = strpbrk(words[span->first].text, "0123456789") ? 0.18 : 0.10;
+    *early = strpbrk(words[span->first].text, "0123456789") ? 0.16 : 0.10;
     *late = 0.08;
 }
 
