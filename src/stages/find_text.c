@@ -15,8 +15,10 @@
 #include "models/text_reader.h"
 
 #define LONGEST_SIDE 1024 /* px the detector sees at most: burnt-in text of 1080p is still 10 px high */
-#define MISSED       6    /* samples in a row that may not see a text that is still there: shake, glare, a bad crop */
-#define MAX_QUADS    128
+#define TILE         1088 /* px: a larger picture is looked at a second time in tiles of its own size, for plates far away */
+#define OVERLAP      128
+#define MISSED       6 /* samples in a row that may not see a text that is still there: shake, glare, a bad crop */
+#define MAX_QUADS    256
 #define MAX_REGIONS  2048
 #define MIN_READING  0.50f /* confidence of a reading that counts as text */
 #define GROW         0.22f /* of the text's height, on every side: ascenders, outlines, compression halos */
@@ -30,7 +32,7 @@ typedef struct open_region {
 } open_region;
 
 struct mdm_text_finder {
-    mdm_text_detector *detector;
+    mdm_text_detector *detector, *tile_detector; /* a detector is made anew when the size of its pictures changes */
     mdm_text_reader *reader;
     open_region *open;
     int count, capacity;
@@ -52,6 +54,8 @@ mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double
     MDM_TRY(mdm_alloc(&finder, 1, sizeof *finder, "text finder"));
     finder->every = (int)fmin(30, fmax(1, floor((fps > 0.5 ? fps : 25) * 0.48)));
     mdm_status status = mdm_text_detector_new(&finder->detector, models, threads);
+    if (!status)
+        status = mdm_text_detector_new(&finder->tile_detector, models, threads);
     if (!status)
         status = mdm_text_reader_new(&finder->reader, models, threads);
     if (status)
@@ -80,6 +84,7 @@ void mdm_text_finder_free(mdm_text_finder **finder)
         mdm_free(&f->open[i].region.quad);
     mdm_free(&f->open);
     mdm_text_detector_free(&f->detector);
+    mdm_text_detector_free(&f->tile_detector);
     mdm_text_reader_free(&f->reader);
     mdm_free(finder);
 }
@@ -180,6 +185,46 @@ static mdm_status open_new(open_region **out, mdm_text_finder *f)
     return MDM_OK;
 }
 
+static bool holds(const mdm_text_quad *quads, int count, const mdm_text_quad *quad)
+{
+    float inner[4], outer[4];
+    quad_box(inner, quad->corner);
+    float x = inner[0] + inner[2] / 2, y = inner[1] + inner[3] / 2;
+    for (int i = 0; i < count; i++) {
+        quad_box(outer, quads[i].corner);
+        if (x > outer[0] && x < outer[0] + outer[2] && y > outer[1] && y < outer[1] + outer[3])
+            return true;
+    }
+    return false;
+}
+
+/* Adds what is seen in tiles at the picture's own scale and was too small in the whole of it. */
+static mdm_status look_in_tiles(mdm_text_quad *quads, int *count, mdm_text_finder *f)
+{
+    const mdm_image *image = &f->image;
+    if (image->width <= LONGEST_SIDE * 5 / 4 && image->height <= LONGEST_SIDE * 5 / 4)
+        return MDM_OK;
+    const int width = image->width < TILE ? image->width : TILE, height = image->height < TILE ? image->height : TILE;
+    const int columns = width < TILE ? 1 : (image->width - OVERLAP + TILE - OVERLAP - 1) / (TILE - OVERLAP);
+    const int rows = height < TILE ? 1 : (image->height - OVERLAP + TILE - OVERLAP - 1) / (TILE - OVERLAP);
+    for (int t = 0; t < columns * rows; t++) {
+        int x = columns > 1 ? (t % columns) * (image->width - width) / (columns - 1) : 0;
+        int y = rows > 1 ? (t / columns) * (image->height - height) / (rows - 1) : 0;
+        mdm_image tile = {width, height, image->channels, image->stride,
+                          image->data + (size_t)y * image->stride + (size_t)x * (size_t)image->channels};
+        mdm_text_quad seen[MAX_QUADS];
+        int found = 0;
+        MDM_TRY(mdm_text_detector_run(seen, MAX_QUADS, &found, f->tile_detector, &tile, TILE));
+        for (int i = 0; i < found && *count < MAX_QUADS; i++) {
+            for (int k = 0; k < 4; k++)
+                seen[i].corner[k][0] += (float)x, seen[i].corner[k][1] += (float)y;
+            if (!holds(quads, *count, &seen[i]))
+                quads[(*count)++] = seen[i];
+        }
+    }
+    return MDM_OK;
+}
+
 /* One sample: f->image is frame f->last_number. */
 static mdm_status read_sample(mdm_text_finder *f)
 {
@@ -188,6 +233,7 @@ static mdm_status read_sample(mdm_text_finder *f)
     mdm_text_quad quads[MAX_QUADS];
     int count = 0;
     MDM_TRY(mdm_text_detector_run(quads, MAX_QUADS, &count, f->detector, image, LONGEST_SIDE));
+    MDM_TRY(look_in_tiles(quads, &count, f));
     for (int i = 0; i < count; i++) {
         char reading[128] = "";
         float confidence = 0;
