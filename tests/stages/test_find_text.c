@@ -20,7 +20,8 @@ static void small_text_in_a_large_picture(void **state)
     (void)state;
     const char *models = getenv("MMDM_MODELS"), *shared = getenv("MMDM_SHARED");
     char path[700], detector[700];
-    snprintf(path, sizeof path, "%s/data/clips/dashcam_cc0_asian_man55.mp4", shared ? shared : MMDM_SOURCE_DIR "/../shared");
+    snprintf(path, sizeof path, "%s/data/clips/dashcam_cc0_asian_man55.mp4",
+             shared ? shared : MMDM_SOURCE_DIR "/../shared");
     models = models ? models : MMDM_SOURCE_DIR "/.deps/models";
     snprintf(detector, sizeof detector, "%s/ch_PP-OCRv4_det_infer.onnx", models);
     if (!mdm_file_exists(path) || !mdm_file_exists(detector)) {
