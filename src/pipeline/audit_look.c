@@ -236,11 +236,12 @@ mdm_status mdm_audit_look(mdm_auditor *audit, const char *path, const json_t *ro
     if (!status && look->readable && (!treatment || strcmp(treatment, "keep") != 0))
         mdm_audit_say(audit, true, "%s: %d strings can be read in %d frames, such as \"%s\"", id, look->readable,
                       look->text_looks, look->example);
-    bool replaced =
-        json_array_size(persons) == 1 && strcmp(json_string_value(json_object_get(only, "action")), "replaced") == 0;
+    const char *action = json_string_value(json_object_get(only, "action")),
+               *standin = json_string_value(json_object_get(only, "standin"));
+    bool replaced = json_array_size(persons) == 1 && action && standin && strcmp(action, "replaced") == 0;
     if (!status && replaced && look->faces) {
         compare_looks(audit, look, row, only);
-        status = remember(audit->eyes, look, json_string_value(json_object_get(only, "standin")));
+        status = remember(audit->eyes, look, standin);
     }
     mdm_wipe(look, sizeof *look);
     mdm_free(&look);

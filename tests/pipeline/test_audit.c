@@ -144,9 +144,32 @@ static void rows_and_marks_are_told(void **state)
     assert_int_equal(looked, 0);
 }
 
+/* A dataset comes from anybody: its rows may say less of a person than ours do. */
+static void a_person_without_an_action_is_looked_at(void **state)
+{
+    (void)state;
+    char models[512], weights[] = MDM_SOURCE_DIR "/models", path[512];
+    const char *given = getenv("MMDM_MODELS");
+    snprintf(models, sizeof models, "%s", given ? given : MDM_SOURCE_DIR "/.deps/models");
+    snprintf(path, sizeof path, "%s/MobileFaceNet.tflite", models);
+    if (!mdm_file_exists(path)) {
+        print_message("%s is absent\n", path);
+        skip();
+    }
+    make();
+    snprintf(path, sizeof path, "%s/train/clip-0001.png", folder);
+    mdm_auditor audit = {.folder = folder, .models = models, .weights = weights, .tell = hear};
+    json_t *said_little = json_pack("{s:s, s:[{}]}", "clip_id", "clip-0001", "persons");
+    ok(mdm_audit_look(&audit, path, said_little));
+    assert_int_equal(audit.faults, 0);
+    mdm_audit_look_end(&audit);
+    json_decref(said_little);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_person_without_an_action_is_looked_at),
         cmocka_unit_test(a_dataset_as_it_was_made_has_no_fault),
         cmocka_unit_test(changed_files_are_told),
         cmocka_unit_test(rows_and_marks_are_told),
