@@ -67,7 +67,7 @@ def at(picture, points):
 
 
 def crops_of(picture, eyes, mouth):
-    """dlib's crop (dlib_net.crop) of a batch: picture [n, 3, h, w]; right eye, left eye [n, 2, 2] and mouth [n, 2]"""
+    """dlib's crop of a batch, as face-api makes it: picture [n, 3, h, w]; right eye, left eye [n, 2, 2] and mouth [n, 2]"""
     a, b = eyes[:, 0], eyes[:, 1]
     side = ((mouth - a).norm(dim=1) + (mouth - b).norm(dim=1)) / 2 / .45
     angle = torch.atan2(b[:, 1] - a[:, 1], b[:, 0] - a[:, 0])
@@ -166,7 +166,7 @@ def load(data, points, dlib, gate, size, device, workers=14, limit=0):
         crop = crops_of(x, torch.stack([pick(dlib_net.EYES[0], b), pick(dlib_net.EYES[1], b)], 1), pick(dlib_net.MOUTH, b))
         e = torch.from_numpy(net(crop.permute(0, 2, 3, 1).round().clamp(0, 255).byte().cpu().numpy()))
         bad = lost[i:i + step]
-        m, e = m.cpu(), e
+        m = m.cpu()
         m[bad], e[bad] = float("nan"), float("nan")
         more.append(m)
         identity.append(e)

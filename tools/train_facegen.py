@@ -4,8 +4,9 @@
   torchrun --nproc-per-node N train_facegen.py --oracles DIR --data DIR --points FILE --dlib DIR --gate FILE.c
            --start FOLDER --out DIR --seconds 900 [--batch 512] [--samples 2000]
 writes OUT/facegen-I-of-N.safetensors, OUT/facegen.json, OUT/log.txt, OUT/check.json (nearest training faces) and
-OUT/samples.tar (pictures of what it draws, samples.tsv says how). Identities are seen only with noise of their own, so that
-none leads back to one training face; what is kept of them is a mean for each class and one covariance.
+OUT/samples.tar (pictures of what it draws, samples.tsv says how). Identities are seen only with noise of their own, which is
+meant to keep them from leading back to one training face (OUT/check.json tells by pixels); what is kept of them is a mean for
+each class and one covariance.
 needs: torch numpy pillow
 """
 import argparse
@@ -26,8 +27,7 @@ import facegen_conditions
 import facegen_net
 
 parse = argparse.ArgumentParser()
-for name, default in (("oracles", None), ("data", None), ("points", None), ("dlib", None), ("gate", None), ("start", None),
-                      ("out", None)):
+for name in ("oracles", "data", "points", "dlib", "gate", "start", "out"):
     parse.add_argument("--" + name, required=True)
 parse.add_argument("--seconds", type=float, default=900)
 parse.add_argument("--batch", type=int, default=512, help="of each GPU")
@@ -76,7 +76,8 @@ for i in range(len(M.CONT)):
 for j in range(7):
     q = v[clean & (k[:, 2] == j)]
     if len(q):
-        stats[f"race{j}"] = [round(x, 5) for x in q.nanmedian(0).values.tolist()]
+        middle = q.nanmedian(0).values
+        stats[f"race{j}"] = [round(x, 5) for x in torch.where(middle.isnan(), torch.tensor(stats["mean"]), middle).tolist()]
 
 
 def distribution():
@@ -226,6 +227,8 @@ if rank == 0:
     parts = M.export({n: w for n, w in state.items() if not n.startswith("identity.")}, f"{a.out}/facegen", meta=dict(format="q8_0 block 32"))
     M.st_write(f"{a.out}/facegen-identity.safetensors",
                {n: w.cpu().numpy().astype(np.float16) for n, w in state.items() if n.startswith("identity.")}, {})
+    for old in ("train", "sampler"):                           # of the network this one started from
+        card.pop(old, None)
     json.dump(dict(card, cont=M.CONT, stats=stats, files=[os.path.basename(p) for p in parts], steps=n),
               open(f"{a.out}/facegen.json", "w"))
     log("written", len(parts), "parts")
