@@ -6,21 +6,12 @@ The one face is covered (--exclude-person), so that no stand-in has to be drawn.
 import hashlib, json, os, resource, shutil, signal, subprocess, sys, tempfile
 from pathlib import Path
 
+from checks import bad, check, ffmpeg
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 MMDM = os.environ['MMDM_BIN']
 FACE = ROOT / '.deps/clips/cap13_edit2.mp4'
 COVER = ('--exclude-person', 'person-01')
-bad = []
-
-
-def check(ok, words):
-    print(('ok    ' if ok else 'WRONG ') + words, flush=True)
-    if not ok:
-        bad.append(words)
-
-
-def ffmpeg(*arguments):
-    subprocess.run(['ffmpeg', '-v', 'error', '-y', *map(str, arguments)], check=True, stdin=subprocess.DEVNULL)
 
 
 def run(out, *inputs, before=(), options=(), setup=None):

@@ -9,22 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / 'bench'))
 import measure
+from checks import bad, check, ffmpeg
 
 MMDM = os.environ['MMDM_BIN']
 SHARED = Path(os.environ.get('MMDM_SHARED', ROOT / '../shared')) / 'data'
 TRUTH = ROOT / 'tests/stages/data'
 SECRETS = {'title': 'Holiday of the Okafors', 'artist': 'Margaret Hollis', 'comment': 'serial-QX77812', 'location': '+52.5200+013.4050/', 'make': 'Dashmaker', 'creation_time': '2021-03-04T21:37:10'}
-bad = []
-
-
-def check(ok, words):
-    print(('ok    ' if ok else 'WRONG ') + words, flush=True)
-    if not ok:
-        bad.append(words)
-
-
-def ffmpeg(*arguments):
-    subprocess.run(['ffmpeg', '-v', 'error', '-y', *map(str, arguments)], check=True, stdin=subprocess.DEVNULL)
 
 
 def mmdm(*arguments, codes=(0,)):

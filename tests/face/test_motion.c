@@ -179,6 +179,17 @@ static mdm_pose turned_by(const mdm_pose *pose, double yaw)
     return out;
 }
 
+/* A mesh in the image, its head turned by `yaw` degrees more and the tip of the nose `nose` cm further out. */
+static void turn_mesh(float (*points)[3], double yaw, float nose)
+{
+    mdm_pose pose, away;
+    mdm_pose_fit(&pose, (const float(*)[3])points, &world.canonical);
+    away = turned_by(&pose, yaw);
+    mdm_to_head(points, (const float(*)[3])points, MDM_MESH_POINTS, &pose);
+    points[1][2] -= nose;
+    mdm_to_image(points, (const float(*)[3])points, MDM_MESH_POINTS, &away);
+}
+
 /* Of a head turned by 45 degrees the far side of the nose is the person's outline; the near cheek stays the stand-in's. */
 static void profile_is_the_persons(void **state)
 {
@@ -215,12 +226,7 @@ static void neutral_faces_the_camera(void **state)
         memcpy(points[i], world.points[i], sizeof points[i]);
         if (i < FRAMES / 3)
             continue;
-        mdm_pose pose, away; /* turned, and with a nose that the network takes for longer */
-        mdm_pose_fit(&pose, (const float(*)[3])points[i], &world.canonical);
-        away = turned_by(&pose, 45);
-        mdm_to_head(points[i], (const float(*)[3])points[i], MDM_MESH_POINTS, &pose);
-        points[i][1][2] -= 3;
-        mdm_to_image(points[i], (const float(*)[3])points[i], MDM_MESH_POINTS, &away);
+        turn_mesh(points[i], 45, 3); /* and with a nose that the network takes for longer */
     }
     mdm_track track = {.count = FRAMES, .frame = frame, .point = points};
     ok(mdm_motion_from_track(&m, &track, &world.canonical, 25));
@@ -256,15 +262,11 @@ static void hidden_eyes_follow(void **state)
     mdm_motion m;
     memset(frame, 0, sizeof frame);
     for (int i = 0; i < FRAMES; i++) {
-        mdm_pose pose, away;
         frame[i].has_mesh = 1;
         memcpy(points[i], world.points[0], sizeof points[i]);
         if (i < FRAMES / 2)
             continue;
-        mdm_pose_fit(&pose, (const float(*)[3])points[i], &world.canonical);
-        away = turned_by(&pose, -60);
-        mdm_to_head(points[i], (const float(*)[3])points[i], MDM_MESH_POINTS, &pose);
-        mdm_to_image(points[i], (const float(*)[3])points[i], MDM_MESH_POINTS, &away);
+        turn_mesh(points[i], -60, 0);
         points[i][mdm_eyes[0].iris][1] += i % 2 ? 5 : -5;
     }
     float seen[2];
