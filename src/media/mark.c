@@ -1,4 +1,4 @@
-/* The synthetic mark (mark.h). https://cv.iptc.org/newscodes/digitalsourcetype/ lists the source types. */
+/* The synthetic mark (mark.h). */
 #include "media/mark.h"
 
 #include <stdint.h>
@@ -13,8 +13,7 @@ static mdm_status xmp_packet(mdm_buffer *out, const char *mark)
         "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">"
         "<rdf:Description rdf:about=\"\" xmlns:Iptc4xmpExt=\"http://iptc.org/std/Iptc4xmpExt/2008-02-29/\" "
         "xmlns:dc=\"http://purl.org/dc/elements/1.1/\">"
-        "<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/"
-        "compositeWithTrainedAlgorithmicMedia"
+        "<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/" MDM_SOURCE_TYPE
         "</Iptc4xmpExt:DigitalSourceType>"
         "<dc:description><rdf:Alt><rdf:li xml:lang=\"x-default\">%s</rdf:li></rdf:Alt></dc:description>"
         "</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end=\"r\"?>",

@@ -7,6 +7,12 @@
 #include "base/memory.h"
 #include "base/status.h"
 
+/* IPTC's source type (https://cv.iptc.org/newscodes/digitalsourcetype/) of media in which a trained model drew a part. */
+#define MDM_SOURCE_TYPE "digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+
+/* How a mark's text begins. */
+#define MDM_MARK_BEGINS "synthetic: "
+
 /* Appends a top-level `uuid` box with the packet (ISO 14496-12; the id is Adobe's for XMP). */
 mdm_status mdm_mark_mp4_box(mdm_buffer *out, const char *mark);
 

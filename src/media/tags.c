@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "media/mark.h"
 
 #define SAID 40 /* characters of a value that are repeated */
 
@@ -20,7 +21,8 @@ static bool is_ours(const AVDictionaryEntry *tag)
                    strcmp(tag->value, "SoundHandler") == 0;
     if (strcmp(tag->key, "language") == 0)
         return strcmp(tag->value, "und") == 0;
-    return strcasecmp(tag->key, "comment") == 0 && strncmp(tag->value, "synthetic: ", 11) == 0;
+    return strcasecmp(tag->key, "comment") == 0 &&
+           strncmp(tag->value, MDM_MARK_BEGINS, sizeof MDM_MARK_BEGINS - 1) == 0;
 }
 
 static mdm_status add_tags(mdm_buffer *out, const AVDictionary *tags)
@@ -52,7 +54,7 @@ mdm_status mdm_foreign_tags(mdm_buffer *out, const char *path)
 
 mdm_status mdm_has_synthetic_mark(bool *out, const char *path)
 {
-    static const char mark[] = "digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
+    static const char mark[] = MDM_SOURCE_TYPE;
     mdm_mapping file;
     *out = false;
     MDM_TRY(mdm_map_file(&file, path));

@@ -14,7 +14,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "media/frame_store.h"
-#include "media/mark.h"
 #include "media/source.h"
 
 enum { RECENT = 64 /* frames inside the encoder at a time are fewer */, DEFAULT_THREADS = 2 };

@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "media/frame.h"
+#include "media/mark.h"
 #include "media/reader.h"
 
 typedef struct mdm_writer_options {
@@ -27,7 +28,7 @@ typedef struct mdm_writer_options {
     const char *mark;   /* what the comment says; NULL: the mark for replaced faces */
 } mdm_writer_options;
 
-#define MDM_SYNTHETIC_MARK "synthetic: faces replaced by mmdm"
+#define MDM_SYNTHETIC_MARK MDM_MARK_BEGINS "faces replaced by mmdm"
 
 typedef struct mdm_writer mdm_writer;
 
