@@ -31,10 +31,7 @@ static float clampf(float x, float low, float high)
 
 static int view_of(const mdm_motion *m, int index)
 {
-    double angles[3];
-    mdm_pose_angles(angles, &m->pose[index]);
-    int view = (int)lround(angles[0] / (double)MDM_YAW_STEP) + (MDM_YAW_NODES - 1) / 2;
-    return view < 0 ? 0 : view >= MDM_YAW_NODES ? MDM_YAW_NODES - 1 : view;
+    return (int)lroundf(mdm_motion_view(m, index));
 }
 
 static bool usable(const mdm_motion *m, int index)

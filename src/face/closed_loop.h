@@ -17,7 +17,7 @@ typedef struct mdm_probe {
  * widest lips. */
 int mdm_probe_choose(int *indices, int max, const mdm_motion *motion);
 
-/* Sets motion->correction after two rounds; of each view and kind only what measures better than before is kept. */
+/* Sets motion->correction after a few rounds; of each view and kind only what measures better than before is kept. */
 mdm_status mdm_close_loop(mdm_motion *motion, const mdm_standin *standin, const mdm_canonical *canonical,
                           mdm_face_mesh *mesher, const mdm_probe *probes, int count);
 

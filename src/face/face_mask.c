@@ -95,7 +95,7 @@ mdm_status mdm_face_mask(mdm_render_frame *f)
     /* the far edge of a turned face is its profile, against the background: a wide feather would leave the person's own */
     double angles[3];
     mdm_pose_angles(angles, &r->motion->pose[f->index]);
-    float inset = 0.01f * f->width, turned = mdm_clampf(((float)fabs(angles[0]) - 15) / 20, 0, 1);
+    float inset = 0.01f * f->width, turned = mdm_pose_turned(&r->motion->pose[f->index]);
     for (int x = 0; x < width; x++) {
         float far = ((float)x - f->local[BRIDGE][0]) / f->width * (angles[0] > 0 ? 1.0f : -1.0f);
         r->scratch[x] = fmaxf(2, FEATHER * f->width * (1 - 0.75f * turned * mdm_smoothstep(far, -0.15f, 0.05f)));

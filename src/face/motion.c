@@ -63,13 +63,17 @@ void mdm_eyes_seen(float out[2], const float (*p)[3])
         out[e] = fminf(1, fmaxf(0, (width[e] / fmaxf(width[!e], 1e-6f) - 0.45f) / 0.2f));
 }
 
-mdm_view_correction mdm_motion_correct(const mdm_motion *m, int index)
+float mdm_motion_view(const mdm_motion *m, int index)
 {
     double angles[3];
-    mdm_view_correction out;
     mdm_pose_angles(angles, &m->pose[index]);
-    float at = (float)angles[0] / MDM_YAW_STEP + (MDM_YAW_NODES - 1) / 2.0f;
-    at = fminf(MDM_YAW_NODES - 1, fmaxf(0, at));
+    return fminf(MDM_YAW_NODES - 1, fmaxf(0, (float)angles[0] / MDM_YAW_STEP + (MDM_YAW_NODES - 1) / 2.0f));
+}
+
+mdm_view_correction mdm_motion_correct(const mdm_motion *m, int index)
+{
+    mdm_view_correction out;
+    const float at = mdm_motion_view(m, index);
     int i = at < MDM_YAW_NODES - 1 ? (int)at : MDM_YAW_NODES - 2;
     const mdm_view_correction *a = &m->correction.view[i], *b = a + 1;
     float t = at - (float)i;

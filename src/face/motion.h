@@ -54,6 +54,8 @@ mdm_status mdm_motion_alloc(mdm_motion *out, int count);
 /* Mesh of frame `index` in IMAGE px. */
 void mdm_motion_image(float (*out)[3], const mdm_motion *motion, int index);
 
+/* Where frame `index` lies among the corrections' yaws: 0..MDM_YAW_NODES - 1, between two of them as a rule. */
+float mdm_motion_view(const mdm_motion *motion, int index);
 /* The correction at frame `index`: in a straight line between the yaws beside its own. */
 mdm_view_correction mdm_motion_correct(const mdm_motion *motion, int index);
 
@@ -61,7 +63,7 @@ mdm_view_correction mdm_motion_correct(const mdm_motion *motion, int index);
 void mdm_eye_opening(float out[2], const float (*points)[3]);
 float mdm_lip_gap(const float (*points)[3]);
 void mdm_gaze_of(float out[2], const float (*points)[3], int eye); /* needs the iris points, IMAGE px */
-void mdm_eyes_seen(float out[2],
-                   const float (*points)[3]); /* IMAGE px; 0..1: the far eye of a turned head is guessed */
+/* 0..1, from IMAGE px: the far eye of a turned head is guessed by the network. */
+void mdm_eyes_seen(float out[2], const float (*points)[3]);
 
 #endif

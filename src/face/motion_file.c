@@ -11,7 +11,6 @@
 #include "nn/tensor_file.h"
 
 #define MAX_FRAMES (1 << 22)
-#define MAX_TRACKS 4096
 
 /* The arrays of a motion: name, numbers a frame (0: one set for the clip), where they lie, the largest they may be. */
 typedef struct field {
@@ -209,7 +208,7 @@ static mdm_status read_motion(mdm_motion *m, const json_t *json, const mdm_tenso
 {
     long long track, first, frames;
     float *buffer = NULL;
-    MDM_TRY(mdm_json_int(&track, json, "track", 0, MAX_TRACKS, where));
+    MDM_TRY(mdm_json_int(&track, json, "track", 0, MDM_MAX_TRACKS, where));
     MDM_TRY(mdm_json_int(&first, json, "first", 0, MAX_FRAMES, where));
     MDM_TRY(mdm_json_int(&frames, json, "frames", 1, MAX_FRAMES, where));
     MDM_TRY(mdm_motion_alloc(m, (int)frames));
@@ -264,8 +263,8 @@ mdm_status mdm_motions_read(mdm_motions *out, const char *folder)
     if (!status)
         status = mdm_json_array(&tracks, root, "tracks", path);
     size_t count = json_array_size(tracks);
-    if (!status && count > MAX_TRACKS)
-        status = mdm_fail(MDM_ERR_INPUT, "%s: %zu tracks, at most %d", path, count, MAX_TRACKS);
+    if (!status && count > MDM_MAX_TRACKS)
+        status = mdm_fail(MDM_ERR_INPUT, "%s: %zu tracks, at most %d", path, count, MDM_MAX_TRACKS);
     if (!status && count)
         status = mdm_tensor_file_open(&file, data_path);
     if (!status)

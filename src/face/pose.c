@@ -131,3 +131,10 @@ void mdm_pose_angles(double angles[3], const mdm_pose *pose)
     angles[1] = DEGREES * atan2(fy, hypot(fx, fz));
     angles[2] = DEGREES * atan2(r[3], r[0]);
 }
+
+float mdm_pose_turned(const mdm_pose *pose)
+{
+    double angles[3];
+    mdm_pose_angles(angles, pose);
+    return fminf(1, fmaxf(0, ((float)fabs(angles[0]) - 15) / 20));
+}

@@ -18,4 +18,7 @@ void mdm_to_image(float (*out)[3], const float (*points)[3], int count, const md
 /* Degrees: yaw (+ towards image right), pitch (+ down), roll (+ clockwise). */
 void mdm_pose_angles(double angles[3], const mdm_pose *pose);
 
+/* 0 for a head within 15 degrees of yaw, 1 from 35 on: how much its far edge is a profile. */
+float mdm_pose_turned(const mdm_pose *pose);
+
 #endif

@@ -6,13 +6,12 @@
 
 #include "base/memory.h"
 
-#define MAX_TRACKS 4096
 #define MAX_FRAMES (1 << 22)
 
 mdm_status mdm_tracks_add(mdm_track **out, mdm_tracks *tracks, int first)
 {
-    if (tracks->count >= MAX_TRACKS)
-        return mdm_fail(MDM_ERR_MEMORY, "more than %d face tracks in one clip; cut it with --segment", MAX_TRACKS);
+    if (tracks->count >= MDM_MAX_TRACKS)
+        return mdm_fail(MDM_ERR_MEMORY, "more than %d face tracks in one clip; cut it with --segment", MDM_MAX_TRACKS);
     if (tracks->count == tracks->capacity) {
         int capacity = tracks->capacity ? tracks->capacity * 2 : 8;
         MDM_TRY(mdm_realloc(&tracks->track, (size_t)capacity, sizeof *tracks->track, "tracks"));

@@ -7,6 +7,8 @@
 #include "base/status.h"
 #include "face/mesh.h"
 
+#define MDM_MAX_TRACKS 4096 /* of one clip */
+
 typedef enum mdm_track_state {
     MDM_TRACK_LOST,   /* no face known here; only inside gaps that could not be filled */
     MDM_TRACK_FILLED, /* box known by interpolation or extension: must be covered or driven by interpolated motion */

@@ -111,9 +111,7 @@ void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (
     move_lids(out, m, index, standin, scale);
     move_lips(out, m, index, mouth);
     turn(out, mdm_motion_correct(m, index).turn);
-    double angles[3];
-    mdm_pose_angles(angles, &m->pose[index]);
-    const float turned = clampf(((float)fabs(angles[0]) - 15) / 20, 0, 1);
+    const float turned = mdm_pose_turned(&m->pose[index]);
     for (int i = 0; i < MDM_MESH_VERTICES; i++) {
         float edge = turned * (1 - free[i]) * outline(&m->pose[index], canonical->normal[i]);
         float pinned = fmaxf(canonical->border[i], edge);
