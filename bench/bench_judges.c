@@ -117,10 +117,7 @@ int main(int argc, char **argv)
             mdm_face_roi_from_detection(&roi, &face);
         else /* the pictures are cut around one face */
             roi = (mdm_face_roi){(float)image.width / 2, (float)image.height / 2, (float)image.width, 0};
-        for (int pass = 0; pass < 3; pass++) {
-            must(mdm_face_mesh_run(&mesh, mesher, &image, &roi), path);
-            mdm_face_roi_from_mesh(&roi, &mesh);
-        }
+        must(mdm_face_mesh_settle(&mesh, mesher, &image, &roi, 3), path);
         if (mesh.presence > 0.5f) {
             for (int k = 0; k < MDM_RECOGNISER_COUNT; k++)
                 must(mdm_recogniser_embed(net[k], &image, &mesh,

@@ -1,6 +1,7 @@
 /* Small helpers over jansson: capped loading with file and line in errors, atomic saving, typed getters. */
 #include "base/json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,16 @@ mdm_status mdm_json_load(json_t **out, const char *path, size_t max)
     if (!*out)
         return mdm_fail(MDM_ERR_INPUT, "%s:%d:%d: not valid JSON: %s", path, error.line, error.column, error.text);
     return MDM_OK;
+}
+
+mdm_status mdm_json_load_from(json_t **out, const char *folder, const char *name, size_t max)
+{
+    char *path;
+    *out = NULL;
+    MDM_TRY(mdm_join_path(&path, folder, name));
+    mdm_status status = mdm_json_load(out, path, max);
+    mdm_free(&path);
+    return status;
 }
 
 mdm_status mdm_json_save(const json_t *value, const char *path)
@@ -91,4 +102,10 @@ mdm_status mdm_json_object(json_t **out, const json_t *object, const char *key, 
     json_t *value = json_object_get(object, key);
     *out = json_is_object(value) ? value : NULL;
     return *out ? MDM_OK : wrong(value, key, "an object", where);
+}
+
+json_t *mdm_json_rounded(double value, int digits)
+{
+    const double scale = pow(10, digits);
+    return isfinite(value) ? json_real(round(value * scale) / scale) : json_null();
 }

@@ -10,6 +10,8 @@
 
 /* Parses a file of at most `max` bytes (0: 64 MiB), depth-limited. Caller json_decref's *out. */
 mdm_status mdm_json_load(json_t **out, const char *path, size_t max);
+/* The same of FOLDER/NAME. */
+mdm_status mdm_json_load_from(json_t **out, const char *folder, const char *name, size_t max);
 /* Pretty, sorted keys, final newline, atomic. */
 mdm_status mdm_json_save(const json_t *value, const char *path);
 
@@ -24,5 +26,8 @@ mdm_status mdm_json_int(long long *out, const json_t *object, const char *key, l
                         const char *where);
 mdm_status mdm_json_array(json_t **out, const json_t *object, const char *key, const char *where);  /* borrowed */
 mdm_status mdm_json_object(json_t **out, const json_t *object, const char *key, const char *where); /* borrowed */
+
+/* A number rounded to `digits` after the point; null when it is not finite. */
+json_t *mdm_json_rounded(double value, int digits);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 
 #define MOST_LINKED 2000 /* appearances of persons in clips of which pairs are made */
@@ -60,18 +61,6 @@ static void add(face *out, const attack *a, size_t from, size_t to)
             out->v[n] += a->sample[i].values[n];
 }
 
-/* From sum to mean; cosine networks compare directions. */
-static void settle(face *out, const attack *a)
-{
-    const int size = mdm_recogniser_size(a->kind);
-    double length = 0;
-    for (int n = 0; n < size; n++)
-        length += (double)out->v[n] * (double)out->v[n];
-    double by = a->kind == MDM_RECOGNISER_DLIB ? out->n : sqrt(length);
-    for (int n = 0; n < size && by > 0; n++)
-        out->v[n] = (float)((double)out->v[n] / by);
-}
-
 /* All the recordings of a person, or the early and the late half of each. */
 static void recordings(face *all, face *early, face *late, const attack *a, int person)
 {
@@ -85,9 +74,9 @@ static void recordings(face *all, face *early, face *late, const attack *a, int 
             add(late, a, middle, to);
         }
     }
-    settle(all, a);
-    settle(early, a);
-    settle(late, a);
+    mdm_recogniser_mean(a->kind, all->v, all->n);
+    mdm_recogniser_mean(a->kind, early->v, early->n);
+    mdm_recogniser_mean(a->kind, late->v, late->n);
 }
 
 static double between(const attack *a, const face *x, const face *y)
@@ -95,18 +84,13 @@ static double between(const attack *a, const face *x, const face *y)
     return x->n && y->n ? (double)mdm_recogniser_distance(a->kind, x->v, y->v) : NAN;
 }
 
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(round(value * 1e4) / 1e4) : json_null();
-}
-
 /* {found, of, low, high} */
 static json_t *share(long long found, long long all)
 {
     double low, high;
     mdm_wilson(&low, &high, found, all);
-    return json_pack("{s:I, s:I, s:o, s:o}", "found", (json_int_t)found, "of", (json_int_t)all, "low", number(low),
-                     "high", number(high));
+    return json_pack("{s:I, s:I, s:o, s:o}", "found", (json_int_t)found, "of", (json_int_t)all, "low",
+                     mdm_json_rounded(low, 4), "high", mdm_json_rounded(high, 4));
 }
 
 /* What is known of one person: the nearest any of the person's results comes to the recording, and so on. */
@@ -168,7 +152,7 @@ static mdm_status aim(target *all, const attack *a)
         const size_t p = (size_t)a->of[i].person;
         memset(probe, 0, sizeof *probe);
         add(probe, a, a->of[i].side[1], a->of[i].side[2]);
-        settle(probe, a);
+        mdm_recogniser_mean(a->kind, probe->v, probe->n);
         all[p].result = fmin(all[p].result, between(a, probe, all[p].gallery)); /* NAN gives way */
         all[p].first |= ranks_first(a, all, persons, probe, all[p].gallery, p);
         count_pairs(&all[p], a, &a->of[i]);
@@ -205,7 +189,7 @@ static json_t *verification(const attack *a, const target *all, size_t persons)
             }
         }
         json_t *entry = share(found, of);
-        json_object_set_new(entry, "pairs", number(of ? pairs / (double)of : NAN));
+        json_object_set_new(entry, "pairs", mdm_json_rounded(of ? pairs / (double)of : NAN, 4));
         json_object_set_new(entry, "unmasked", share(own, own_of));
         json_object_set_new(out, names[level], entry);
     }
@@ -226,7 +210,7 @@ static json_t *search(const target *all, size_t persons)
         return json_null(); /* a search among one finds that one */
     json_t *out = share(found, of);
     json_object_set_new(out, "gallery", json_integer(gallery));
-    json_object_set_new(out, "chance", number(1.0 / (double)gallery));
+    json_object_set_new(out, "chance", mdm_json_rounded(1.0 / (double)gallery, 4));
     json_object_set_new(out, "unmasked", share(own, own_of));
     return out;
 }
@@ -242,7 +226,7 @@ static mdm_status linking(json_t **out, const attack *a)
     MDM_TRY(mdm_alloc(&faces, a->count / step + 1, sizeof *faces, "attack"));
     for (size_t i = 0; i < a->count; i += step, n++) {
         add(&faces[n], a, a->of[i].side[1], a->of[i].side[2]);
-        settle(&faces[n], a);
+        mdm_recogniser_mean(a->kind, faces[n].v, faces[n].n);
     }
     for (size_t i = 0; i < n; i++)
         for (size_t k = i + 1; k < n; k++) {
@@ -268,11 +252,11 @@ static json_t *worst(const attack *a, const target *all, size_t persons)
             at = p;
     if (at == persons)
         return json_null();
-    bool euclid = a->kind == MDM_RECOGNISER_DLIB;
     return json_pack("{s:s, s:o, s:o, s:b, s:o}", "person", a->setting->person[at], "likeness",
-                     number(euclid ? all[at].result : 1 - all[at].result), "threshold",
-                     number(euclid ? (double)mdm_recogniser_match(a->kind) : 1 - (double)mdm_recogniser_match(a->kind)),
-                     "higher_is_closer", !euclid, "pairs", number(all[at].pairs[MDM_FARS]));
+                     mdm_json_rounded(mdm_recogniser_likeness(a->kind, all[at].result), 4), "threshold",
+                     mdm_json_rounded(mdm_recogniser_likeness(a->kind, (double)mdm_recogniser_match(a->kind)), 4),
+                     "higher_is_closer", mdm_recogniser_higher_is_closer(a->kind), "pairs",
+                     mdm_json_rounded(all[at].pairs[MDM_FARS], 4));
 }
 
 static mdm_status by_one(json_t **out, const attack *a)

@@ -163,3 +163,14 @@ mdm_status mdm_face_mesh_run(mdm_mesh *out, mdm_face_mesh *mesher, const mdm_ima
     }
     return MDM_OK;
 }
+
+mdm_status mdm_face_mesh_settle(mdm_mesh *out, mdm_face_mesh *mesher, const mdm_image *image, const mdm_face_roi *roi,
+                                int passes)
+{
+    mdm_face_roi crop = *roi;
+    for (int pass = 0; pass < passes; pass++) {
+        MDM_TRY(mdm_face_mesh_run(out, mesher, image, &crop));
+        mdm_face_roi_from_mesh(&crop, out);
+    }
+    return MDM_OK;
+}

@@ -39,4 +39,9 @@ void mdm_face_mesh_free(mdm_face_mesh **mesher);
  * Source: MediaPipe's graph face_landmark_with_attention and its refinement rules. */
 mdm_status mdm_face_mesh_run(mdm_mesh *out, mdm_face_mesh *mesher, const mdm_image *image, const mdm_face_roi *roi);
 
+/* The same, each of `passes` (1 or more) in the crop that the one before asks for: from a detection the crop settles after two
+ * or three. */
+mdm_status mdm_face_mesh_settle(mdm_mesh *out, mdm_face_mesh *mesher, const mdm_image *image, const mdm_face_roi *roi,
+                                int passes);
+
 #endif

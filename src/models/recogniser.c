@@ -154,3 +154,23 @@ float mdm_recogniser_distance(mdm_recogniser_kind kind, const float *a, const fl
     }
     return (float)(kind == MDM_RECOGNISER_DLIB ? sqrt(difference) : 1 - product);
 }
+
+void mdm_recogniser_mean(mdm_recogniser_kind kind, float *sum, int count)
+{
+    double length = 0;
+    for (int i = 0; i < kinds[kind].numbers; i++)
+        length += (double)sum[i] * (double)sum[i];
+    double by = mdm_recogniser_higher_is_closer(kind) ? sqrt(length) : count;
+    for (int i = 0; i < kinds[kind].numbers && by > 0; i++)
+        sum[i] = (float)((double)sum[i] / by);
+}
+
+double mdm_recogniser_likeness(mdm_recogniser_kind kind, double distance)
+{
+    return mdm_recogniser_higher_is_closer(kind) ? 1 - distance : distance;
+}
+
+bool mdm_recogniser_higher_is_closer(mdm_recogniser_kind kind)
+{
+    return kind != MDM_RECOGNISER_DLIB;
+}

@@ -3,6 +3,8 @@
 #ifndef MDM_MODELS_RECOGNISER_H
 #define MDM_MODELS_RECOGNISER_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 #include "media/image.h"
 #include "models/face_mesh.h"
@@ -34,6 +36,12 @@ mdm_status mdm_recogniser_embed(mdm_recogniser *recogniser, const mdm_image *ima
 float mdm_recogniser_distance(mdm_recogniser_kind kind, const float *a, const float *b);
 /* The distance below which two faces count as the same person by the network's own convention. */
 float mdm_recogniser_same(mdm_recogniser_kind kind);
+
+/* From the sum of `count` vectors to the one that stands for them all: the mean for dlib, the direction for the others. */
+void mdm_recogniser_mean(mdm_recogniser_kind kind, float *sum, int count);
+/* A distance as people read it: Euclid, where higher is further, or cosine, where higher is closer. */
+double mdm_recogniser_likeness(mdm_recogniser_kind kind, double distance);
+bool mdm_recogniser_higher_is_closer(mdm_recogniser_kind kind);
 
 /* False-accept rates on pairs of strangers at which the networks are calibrated. */
 typedef enum mdm_far { MDM_FAR_1E2, MDM_FAR_1E3, MDM_FAR_1E4, MDM_FARS } mdm_far;

@@ -91,10 +91,7 @@ static mdm_status look_at_face(clip_look *look, const eyes *e, const mdm_image *
     float vector[MDM_RECOGNISER_MAX];
     mdm_attributes_result result;
     mdm_face_roi_from_detection(&roi, face);
-    for (int pass = 0; pass < 2; pass++) {
-        MDM_TRY(mdm_face_mesh_run(&mesh, e->mesher, image, &roi));
-        mdm_face_roi_from_mesh(&roi, &mesh);
-    }
+    MDM_TRY(mdm_face_mesh_settle(&mesh, e->mesher, image, &roi, 2));
     if (mesh.presence < 0.5f)
         return MDM_OK;
     MDM_TRY(mdm_recogniser_embed(e->net, image, &mesh, vector));
@@ -206,15 +203,12 @@ static void compare_looks(mdm_auditor *audit, const clip_look *look, const json_
 
 static mdm_status remember(eyes *e, const clip_look *look, const char *standin)
 {
-    double length = 0;
     MDM_TRY(mdm_realloc(&e->clip, e->count + 1, sizeof *e->clip, "audit"));
     seen *s = &e->clip[e->count++];
     memset(s, 0, sizeof *s);
     snprintf(s->standin, sizeof s->standin, "%.39s", standin);
-    for (int i = 0; i < mdm_recogniser_size(KIND); i++)
-        length += (double)look->mean[i] * (double)look->mean[i];
-    for (int i = 0; i < mdm_recogniser_size(KIND) && length > 0; i++)
-        s->mean[i] = (float)((double)look->mean[i] / sqrt(length));
+    memcpy(s->mean, look->mean, sizeof s->mean);
+    mdm_recogniser_mean(KIND, s->mean, look->faces);
     return MDM_OK;
 }
 

@@ -126,12 +126,9 @@ static mdm_status tell(teller *t, const json_t *evidence)
 
 mdm_status mdm_evidence_tell(const char *folder, void (*say)(void *user, const char *line), void *user)
 {
-    char *path;
-    json_t *evidence = NULL;
+    json_t *evidence;
     teller t = {.say = say, .user = user};
-    MDM_TRY(mdm_join_path(&path, folder, "evidence.json"));
-    mdm_status status = mdm_json_load(&evidence, path, 0);
-    mdm_free(&path);
+    mdm_status status = mdm_json_load_from(&evidence, folder, "evidence.json", 0);
     if (!status)
         status = tell(&t, evidence);
     mdm_buffer_free(&t.line);

@@ -77,12 +77,9 @@ static int number_of(const gathered *g, const char *id)
 
 static mdm_status read_persons(clip_task *task, const gathered *g)
 {
-    char *path;
-    json_t *plan = NULL, *person;
+    json_t *plan, *person;
     size_t i;
-    MDM_TRY(mdm_join_path(&path, task->clip->folder, "plan.json"));
-    mdm_status status = mdm_json_load(&plan, path, 0);
-    mdm_free(&path);
+    mdm_status status = mdm_json_load_from(&plan, task->clip->folder, "plan.json", 0);
     const json_t *persons = json_object_get(plan, "persons");
     task->persons = json_array_size(persons);
     if (!status)

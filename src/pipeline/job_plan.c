@@ -15,12 +15,7 @@
 
 static mdm_status load_artefact(json_t **out, const mdm_job_clip *clip, const char *name)
 {
-    char *path;
-    *out = NULL;
-    MDM_TRY(mdm_join_path(&path, clip->folder, name));
-    mdm_status status = mdm_json_load(out, path, (size_t)512 << 20);
-    mdm_free(&path);
-    return status;
+    return mdm_json_load_from(out, clip->folder, name, (size_t)512 << 20);
 }
 
 static bool is_alive(const mdm_job_clip *clip)

@@ -68,8 +68,7 @@ static mdm_status evidence_of(mdm_buffer *out, const json_t *evidence)
 
 static mdm_status one_clip(mdm_buffer *out, const mdm_job_clip *clip)
 {
-    char *path = NULL;
-    json_t *evidence = NULL;
+    json_t *evidence;
     MDM_TRY(mdm_buffer_printf(out, "<h2>"));
     MDM_TRY(mdm_html_text(out, clip->input->clip_id));
     MDM_TRY(mdm_buffer_printf(out, "</h2>\n<p class=note>"));
@@ -85,12 +84,10 @@ static mdm_status one_clip(mdm_buffer *out, const mdm_job_clip *clip)
     MDM_TRY(mdm_buffer_printf(out, "<p>after<br>"));
     MDM_TRY(pictures(out, clip, "after"));
     MDM_TRY(mdm_buffer_printf(out, "</p>\n"));
-    MDM_TRY(mdm_join_path(&path, clip->folder, "evidence.json"));
-    mdm_status status = mdm_json_load(&evidence, path, (size_t)512 << 20);
+    mdm_status status = mdm_json_load_from(&evidence, clip->folder, "evidence.json", (size_t)512 << 20);
     if (status == MDM_OK)
         status = evidence_of(out, evidence);
     json_decref(evidence);
-    mdm_free(&path);
     return status;
 }
 

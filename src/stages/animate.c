@@ -76,10 +76,7 @@ mdm_status mdm_portrait_load(mdm_standin *out, const char *person, const mdm_cli
                           "%s: no face in the portrait; draw another (mmdm portrait) or give one by hand", path);
     if (!status) {
         mdm_face_roi_from_detection(&roi, &found[0]);
-        for (int i = 0; i < 3 && !status; i++) { /* as on a still: the crop settles after a few looks */
-            status = mdm_face_mesh_run(&mesh, mesher, &image, &roi);
-            mdm_face_roi_from_mesh(&roi, &mesh);
-        }
+        status = mdm_face_mesh_settle(&mesh, mesher, &image, &roi, 3);
     }
     if (!status)
         status = mdm_standin_make(out, &image, &mesh, canonical);

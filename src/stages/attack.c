@@ -12,8 +12,12 @@
 #include "stages/verify_identity.h"
 
 #define FRAMES_PER_TRACK 8
-#define MOST_TRACKS      6     /* of a person, longest first come first served */
-#define SMALLEST         20.0f /* px a face is wide */
+#define MOST_TRACKS      6 /* of a person, the first ones */
+
+/* Of one track: whose it is in plan.json, or -1, and the frames that are looked at. */
+typedef struct looks {
+    int person, frame[FRAMES_PER_TRACK], count;
+} looks;
 
 typedef struct attacker {
     const mdm_clip_work *work;
@@ -22,8 +26,7 @@ typedef struct attacker {
     json_t *plan, *compose;
     mdm_face_mesh *mesher;
     mdm_recogniser *net[MDM_JUDGES];
-    int *person; /* of each track: its place in plan.json, or -1 */
-    int *tracks; /* of each person, taken so far */
+    looks *of; /* each track */
 } attacker;
 
 static bool is_replaced(const attacker *a, int track, int index)
@@ -38,17 +41,20 @@ static mdm_status read_plan(attacker *a)
 {
     size_t i, k;
     json_t *person, *track, *persons = json_object_get(a->plan, "persons");
-    MDM_TRY(mdm_alloc(&a->person, (size_t)a->found.tracks.count + 1, sizeof *a->person, "attack"));
-    MDM_TRY(mdm_alloc(&a->tracks, json_array_size(persons) + 1, sizeof *a->tracks, "attack"));
+    MDM_TRY(mdm_alloc(&a->of, (size_t)a->found.tracks.count + 1, sizeof *a->of, "attack"));
     for (int t = 0; t < a->found.tracks.count; t++)
-        a->person[t] = -1;
+        a->of[t].person = -1;
     json_array_foreach(persons, i, person)
     {
+        int taken = 0;
         json_array_foreach(json_object_get(person, "tracks"), k, track)
         {
             json_int_t t = json_integer_value(track);
-            if (t >= 0 && t < a->found.tracks.count && a->tracks[i]++ < MOST_TRACKS)
-                a->person[t] = (int)i;
+            if (t < 0 || t >= a->found.tracks.count || taken++ >= MOST_TRACKS)
+                continue;
+            a->of[t].person = (int)i;
+            a->of[t].count =
+                mdm_best_frames(a->of[t].frame, FRAMES_PER_TRACK, &a->found.tracks.track[t], MDM_JUDGE_SMALLEST);
         }
     }
     return MDM_OK;
@@ -83,18 +89,14 @@ static mdm_status look(const attacker *a, mdm_frame frame[2], int number)
 {
     for (int t = 0; t < a->found.tracks.count; t++) {
         const mdm_track *track = &a->found.tracks.track[t];
-        int frames[FRAMES_PER_TRACK], count = 0;
-        if (a->person[t] < 0 || number < track->first || number >= track->first + track->count)
-            continue;
-        count = mdm_best_frames(frames, FRAMES_PER_TRACK, track, SMALLEST);
-        for (int i = 0; i < count; i++) {
-            if (frames[i] != number || !is_replaced(a, t, number - track->first))
+        for (int i = 0; i < a->of[t].count; i++) {
+            if (a->of[t].frame[i] != number || !is_replaced(a, t, number - track->first))
                 continue;
             mdm_mesh mesh = {.presence = 1};
             memcpy(mesh.point, track->point[number - track->first], sizeof mesh.point);
             for (int side = 0; side < 2; side++)
                 MDM_TRY(mdm_frame_rgb(&frame[side], 0, 0, 0, 0));
-            MDM_TRY(give(a, a->person[t], (const mdm_image *[]){&frame[0].rgb, &frame[1].rgb}, &mesh, number));
+            MDM_TRY(give(a, a->of[t].person, (const mdm_image *[]){&frame[0].rgb, &frame[1].rgb}, &mesh, number));
         }
     }
     return MDM_OK;
@@ -128,15 +130,6 @@ static mdm_status watch(attacker *a)
     return status;
 }
 
-static mdm_status load(json_t **out, const char *folder, const char *name)
-{
-    char *path = NULL;
-    MDM_TRY(mdm_join_path(&path, folder, name));
-    mdm_status status = mdm_json_load(out, path, 0);
-    mdm_free(&path);
-    return status;
-}
-
 static mdm_status attack(attacker *a)
 {
     const mdm_clip_work *work = a->work;
@@ -144,8 +137,8 @@ static mdm_status attack(attacker *a)
     if (work->settings->mode != MDM_MODE_SCENE)
         return MDM_OK; /* the stand-in's own portrait: there is nothing of the recording in the picture */
     MDM_TRY(mdm_found_read(&a->found, work->folder));
-    MDM_TRY(load(&a->plan, work->folder, "plan.json"));
-    MDM_TRY(load(&a->compose, work->folder, "compose.json"));
+    MDM_TRY(mdm_json_load_from(&a->plan, work->folder, "plan.json", 0));
+    MDM_TRY(mdm_json_load_from(&a->compose, work->folder, "compose.json", 0));
     MDM_TRY(read_plan(a));
     MDM_TRY(mdm_face_mesh_new(&a->mesher, work->models, 1));
     for (int j = 0; j < MDM_JUDGES; j++)
@@ -160,8 +153,7 @@ mdm_status mdm_stage_attack(mdm_clip_work *work)
     for (int j = 0; j < MDM_JUDGES; j++)
         mdm_recogniser_free(&a.net[j]);
     mdm_face_mesh_free(&a.mesher);
-    mdm_free(&a.person);
-    mdm_free(&a.tracks);
+    mdm_free(&a.of);
     json_decref(a.plan);
     json_decref(a.compose);
     mdm_found_free(&a.found);

@@ -137,10 +137,7 @@ static mdm_status fit_mesh(bool *ok, mdm_mesh *mesh, casting_job *job, const mdm
     if (!*ok)
         return MDM_OK;
     mdm_face_roi_from_detection(&roi, &found[0]);
-    for (int i = 0; i < 2; i++) {
-        MDM_TRY(mdm_face_mesh_run(mesh, job->mesher, picture, &roi));
-        mdm_face_roi_from_mesh(&roi, mesh);
-    }
+    MDM_TRY(mdm_face_mesh_settle(mesh, job->mesher, picture, &roi, 2));
     *ok = mesh->presence > 0.5f;
     return MDM_OK;
 }

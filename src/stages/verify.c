@@ -16,16 +16,6 @@
 #define JUDGED_PER_SECOND 6   /* frames whose identity is compared */
 #define SCENE_EVERY       1.0 /* seconds between looks at the whole scene */
 
-static mdm_status load(json_t **out, const mdm_verifier *v, const char *name)
-{
-    char *path = NULL;
-    mdm_status status = mdm_join_path(&path, v->work->folder, name);
-    if (!status)
-        status = mdm_json_load(out, path, 0);
-    mdm_free(&path);
-    return status;
-}
-
 /* What compose did with each frame of each track. */
 static mdm_status read_states(mdm_verifier *v)
 {
@@ -165,9 +155,8 @@ static mdm_status add_recogniser(json_t *out, const mdm_verifier *v, mdm_judge j
     mdm_free(&all);
     bool known = isfinite(f.true_rate), blind = known && f.true_rate < MDM_JUDGE_TRUE_RATE;
     json_array_append_new(out, json_pack("{s:s, s:s, s:o, s:b, s:b, s:s}", "name", mdm_judge_name(judge), "measures",
-                                         "reidentification", "true_match_rate",
-                                         known ? json_real(round(f.true_rate * 1e4) / 1e4) : json_null(), "used",
-                                         !blind, "independent", mdm_judge_is_independent(judge), "note",
+                                         "reidentification", "true_match_rate", mdm_json_rounded(f.true_rate, 4),
+                                         "used", !blind, "independent", mdm_judge_is_independent(judge), "note",
                                          blind ? "knows too few of the recording's own frames to decide"
                                          : !mdm_judge_is_independent(judge)
                                              ? "chose the stand-in: decides only where MobileFaceNet is blind"
@@ -268,8 +257,8 @@ static mdm_status verify(mdm_verifier *v)
     double fps = v->clip.fps > 0 ? v->clip.fps : 25;
     v->judge_every = (int)fmax(1, round(fps / JUDGED_PER_SECOND));
     v->scene_every = (int)fmax(1, round(fps * SCENE_EVERY));
-    MDM_TRY(load(&v->plan, v, "plan.json"));
-    MDM_TRY(load(&v->compose, v, "compose.json"));
+    MDM_TRY(mdm_json_load_from(&v->plan, v->work->folder, "plan.json", 0));
+    MDM_TRY(mdm_json_load_from(&v->compose, v->work->folder, "compose.json", 0));
     MDM_TRY(read_states(v));
     MDM_TRY(open_networks(v));
     MDM_TRY(mdm_join_path(&media, v->work->folder, v->clip.still ? "masked.png" : "masked.mp4"));

@@ -8,8 +8,7 @@
 #include "face/pose.h"
 #include "stages/verify.h"
 
-#define LOOKS    10 /* frames of a track on which attributes are compared */
-#define SMALLEST 20 /* px a face is wide that a recogniser is shown */
+#define LOOKS 10 /* frames of a track on which attributes are compared */
 
 static void read_mesh(mdm_track_reading *r, int side, const mdm_mesh *mesh, const mdm_canonical *canonical)
 {
@@ -174,7 +173,7 @@ static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *sour
         r->motion[0] = change(source, source_before, at->box);
         r->motion[1] = change(result, result_before, at->box);
     }
-    if ((number % v->judge_every == 0 || !t->seen[MDM_JUDGE_HELD_OUT].count) && at->box[2] >= SMALLEST) {
+    if ((number % v->judge_every == 0 || !t->seen[MDM_JUDGE_HELD_OUT].count) && at->box[2] >= MDM_JUDGE_SMALLEST) {
         MDM_TRY(judge_identity(v, t, picture, mesh, number));
         MDM_TRY(judge_expression(v, t, picture, mesh));
         MDM_TRY(judge_head(v, r, picture, mesh));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 
 #define MOST_OF_A_TRACK 200 /* frames of a track that genuine pairs are made of */
@@ -79,21 +80,6 @@ void mdm_judge_forget(mdm_judge_series *s, mdm_judge judge)
     s->count = s->capacity = 0;
 }
 
-/* Distance between the means of two sides; cosine networks compare directions. */
-static double between_means(mdm_recogniser_kind kind, float *sum[2], int frames)
-{
-    const int size = mdm_recogniser_size(kind);
-    for (int k = 0; k < 2; k++) {
-        double length = 0;
-        for (int i = 0; i < size; i++)
-            length += (double)sum[k][i] * (double)sum[k][i];
-        double by = kind == MDM_RECOGNISER_DLIB ? frames : sqrt(length);
-        for (int i = 0; i < size; i++)
-            sum[k][i] = (float)((double)sum[k][i] / by);
-    }
-    return (double)mdm_recogniser_distance(kind, sum[0], sum[1]);
-}
-
 /* Pairs of a track's own frames, at least `apart` frames between them. */
 static void count_genuine(long long *pairs, long long *same, mdm_recogniser_kind kind, const mdm_judge_series *s,
                           int apart)
@@ -142,7 +128,9 @@ mdm_status mdm_judge_measure(mdm_judge_figures *out, mdm_judge judge, const mdm_
     }
     if (out->frames) {
         out->mean = total / out->frames;
-        out->average = between_means(kind, (float *[2]){sum[0], sum[1]}, out->frames);
+        for (int k = 0; k < 2; k++)
+            mdm_recogniser_mean(kind, sum[k], out->frames);
+        out->average = (double)mdm_recogniser_distance(kind, sum[0], sum[1]);
     }
     if (out->pairs >= MDM_JUDGE_PAIRS)
         out->true_rate = (double)same / (double)out->pairs;
@@ -165,28 +153,19 @@ bool mdm_judge_recognises(const mdm_judge_figures *f, mdm_judge judge)
 
 /* ---- as JSON ------------------------------------------------------------------------------------------------------------ */
 
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(round(value * 1e4) / 1e4) : json_null();
-}
-
-/* Likeness as people read it: cosine, or dlib's distance. */
-static double likeness(mdm_recogniser_kind kind, double distance)
-{
-    return kind == MDM_RECOGNISER_DLIB ? distance : 1 - distance;
-}
-
 static json_t *judge_json(const mdm_judge_figures *f, mdm_judge judge, bool decides)
 {
     const mdm_recogniser_kind kind = judges[judge].kind;
     double jump = f->wobble[0] > 0 ? f->wobble[1] / f->wobble[0] : NAN;
     return json_pack("{s:i, s:i, s:{s:i, s:i, s:i}, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:b, s:b}", "frames", f->frames,
                      "match_frames", f->match_frames, "match_at", "1e-2", f->match_at[0], "1e-3", f->match_at[1],
-                     "1e-4", f->match_at[2], "mean", number(likeness(kind, f->mean)), "clip_average",
-                     number(likeness(kind, f->average)), "max", number(likeness(kind, f->nearest)), "threshold",
-                     number(likeness(kind, (double)mdm_recogniser_match(kind))), "higher_is_closer",
-                     kind != MDM_RECOGNISER_DLIB, "true_match_rate", number(f->true_rate), "wobble_ratio", number(jump),
-                     "independent", judges[judge].independent, "decides", decides);
+                     "1e-4", f->match_at[2], "mean", mdm_json_rounded(mdm_recogniser_likeness(kind, f->mean), 4),
+                     "clip_average", mdm_json_rounded(mdm_recogniser_likeness(kind, f->average), 4), "max",
+                     mdm_json_rounded(mdm_recogniser_likeness(kind, f->nearest), 4), "threshold",
+                     mdm_json_rounded(mdm_recogniser_likeness(kind, (double)mdm_recogniser_match(kind)), 4),
+                     "higher_is_closer", mdm_recogniser_higher_is_closer(kind), "true_match_rate",
+                     mdm_json_rounded(f->true_rate, 4), "wobble_ratio", mdm_json_rounded(jump, 4), "independent",
+                     judges[judge].independent, "decides", decides);
 }
 
 static void complain(json_t *reasons, const char *code, const char *person, const char *text)
@@ -214,8 +193,9 @@ json_t *mdm_judges_decide(json_t *reasons, const char *person, const mdm_judge_f
         snprintf(text, sizeof text,
                  "%s recognises the person in %d of %d frames (at most %.0f %% allowed), on average %.2f (%s %.2f "
                  "allowed)",
-                 judges[j].name, f->match_frames, f->frames, 100 * MDM_MATCH_SHARE, likeness(kind, f->average),
-                 kind == MDM_RECOGNISER_DLIB ? "over" : "under", likeness(kind, (double)mdm_recogniser_match(kind)));
+                 judges[j].name, f->match_frames, f->frames, 100 * MDM_MATCH_SHARE,
+                 mdm_recogniser_likeness(kind, f->average), mdm_recogniser_higher_is_closer(kind) ? "under" : "over",
+                 mdm_recogniser_likeness(kind, (double)mdm_recogniser_match(kind)));
         complain(reasons, "reidentified", person, text);
     }
     if (replaced > 0 && !judged)

@@ -12,6 +12,7 @@
 
 #define MDM_JUDGE_TRUE_RATE 0.90 /* a judge that knows fewer genuine pairs does not decide */
 #define MDM_JUDGE_PAIRS     10   /* fewer genuine pairs say nothing about a judge */
+#define MDM_JUDGE_SMALLEST  20   /* px a face is wide that a recogniser is shown */
 #define MDM_MATCH_SHARE     0.03 /* of a person's frames that may be recognised */
 
 typedef enum mdm_judge { MDM_JUDGE_HELD_OUT, MDM_JUDGE_DLIB, MDM_JUDGE_FACERES, MDM_JUDGES } mdm_judge;

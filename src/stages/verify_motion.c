@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "stages/verify.h"
 #include "stages/verify_pulse.h"
@@ -15,7 +16,6 @@
 #define SHUT_SHARE  0.3   /* of that: under it an eye counts as closed (PERCLOS, P70) */
 #define ZONE_YAW    12.0  /* degrees either side of the person's usual direction that still count as ahead */
 #define ZONE_PITCH  8.0
-#define MAX_TRACKS  4096
 
 typedef mdm_track_reading reading;
 
@@ -219,7 +219,7 @@ static void add_readings(sums *s, const mdm_track *track, const mdm_track_eviden
 
 static mdm_status gather(sums *s, const mdm_verifier *v, const json_t *person)
 {
-    int index[MAX_TRACKS], count = mdm_verify_tracks(index, MAX_TRACKS, v, person);
+    int index[MDM_MAX_TRACKS], count = mdm_verify_tracks(index, MDM_MAX_TRACKS, v, person);
     double fps = v->clip.fps > 0 ? v->clip.fps : 25;
     for (int i = 0; i < count; i++) {
         const mdm_track *track = &v->found.tracks.track[index[i]];
@@ -240,11 +240,6 @@ static mdm_status gather(sums *s, const mdm_verifier *v, const json_t *person)
 
 /* ---- as JSON ------------------------------------------------------------------------------------------------------------ */
 
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(round(value * 1e4) / 1e4) : json_null();
-}
-
 static double correlation(double n, double x, double y, double xx, double yy, double xy)
 {
     double vx = xx - x * x / n, vy = yy - y * y / n;
@@ -253,8 +248,8 @@ static double correlation(double n, double x, double y, double xx, double yy, do
 
 static json_t *degrees(const double sum[3], double n)
 {
-    return json_pack("{s:o, s:o, s:o}", "yaw", number(sum[0] / n), "pitch", number(sum[1] / n), "roll",
-                     number(sum[2] / n));
+    return json_pack("{s:o, s:o, s:o}", "yaw", mdm_json_rounded(sum[0] / n, 4), "pitch",
+                     mdm_json_rounded(sum[1] / n, 4), "roll", mdm_json_rounded(sum[2] / n, 4));
 }
 
 /* By the judge that does not know the mesh, where it is there; the mesh's own figure stands beside it. */
@@ -276,10 +271,11 @@ static json_t *eyes_json(const char *treatment, const sums *s)
     double before = s->lids ? (double)s->closed[0] / s->lids : NAN,
            after = s->lids ? (double)s->closed[1] / s->lids : NAN;
     return json_pack("{s:s, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:s, s:b}", "treatment", treatment, "correlation",
-                     number(correlation(s->n, s->ex, s->ey, s->exx, s->eyy, s->exy)), "blink_f1",
-                     all ? number(2.0 * s->blinks_matched / all) : json_null(), "blinks", s->blinks[0], "blinks_after",
-                     s->blinks[1], "perclos", number(before), "perclos_after", number(after), "perclos_difference",
-                     number(fabs(after - before)), "judge", "face mesh", "independent", 0);
+                     mdm_json_rounded(correlation(s->n, s->ex, s->ey, s->exx, s->eyy, s->exy), 4), "blink_f1",
+                     all ? mdm_json_rounded(2.0 * s->blinks_matched / all, 4) : json_null(), "blinks", s->blinks[0],
+                     "blinks_after", s->blinks[1], "perclos", mdm_json_rounded(before, 4), "perclos_after",
+                     mdm_json_rounded(after, 4), "perclos_difference", mdm_json_rounded(fabs(after - before), 4),
+                     "judge", "face mesh", "independent", 0);
 }
 
 mdm_status mdm_verify_motion(json_t *contexts, json_t *out, const mdm_verifier *v, const json_t *person)
@@ -296,18 +292,19 @@ mdm_status mdm_verify_motion(json_t *contexts, json_t *out, const mdm_verifier *
     if ((t = mdm_verify_treatment(person, "gaze")))
         json_object_set_new(contexts, "gaze",
                             json_pack("{s:s, s:o, s:o, s:s, s:i, s:s, s:b}", "treatment", t, "error",
-                                      number(s.gaze / n), "zone_agreement",
-                                      number(s.zones ? (double)s.same_zone / s.zones : NAN), "unit", "degrees",
-                                      "frames", s.ok, "judge", "face mesh", "independent", 0));
+                                      mdm_json_rounded(s.gaze / n, 4), "zone_agreement",
+                                      mdm_json_rounded(s.zones ? (double)s.same_zone / s.zones : NAN, 4), "unit",
+                                      "degrees", "frames", s.ok, "judge", "face mesh", "independent", 0));
     if ((t = mdm_verify_treatment(person, "eyes")))
         json_object_set_new(contexts, "eyes", eyes_json(t, &s));
     if ((t = mdm_verify_treatment(person, "mouth")))
         json_object_set_new(contexts, "mouth",
                             json_pack("{s:s, s:o, s:s, s:b}", "treatment", t, "correlation",
-                                      number(correlation(s.n, s.lx, s.ly, s.lxx, s.lyy, s.lxy)), "judge", "face mesh",
-                                      "independent", 0));
+                                      mdm_json_rounded(correlation(s.n, s.lx, s.ly, s.lxx, s.lyy, s.lxy), 4), "judge",
+                                      "face mesh", "independent", 0));
     if (s.ok && s.motion[0] > 0)
-        json_object_set_new(out, "flicker_ratio", number(s.motion[1] / s.motion[0]));
-    json_object_set_new(out, "pulse_correlation", number(s.pulse_weight > 0 ? s.pulse / s.pulse_weight : NAN));
+        json_object_set_new(out, "flicker_ratio", mdm_json_rounded(s.motion[1] / s.motion[0], 4));
+    json_object_set_new(out, "pulse_correlation",
+                        mdm_json_rounded(s.pulse_weight > 0 ? s.pulse / s.pulse_weight : NAN, 4));
     return MDM_OK;
 }

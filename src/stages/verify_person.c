@@ -6,8 +6,6 @@
 #include "models/facegen.h"
 #include "stages/verify.h"
 
-#define MAX_TRACKS 4096
-
 const char *mdm_verify_treatment(const json_t *person, const char *context)
 {
     static const char *const lists[] = {"keep", "coarsen", "redraw"};
@@ -88,7 +86,7 @@ static void gather(mdm_track_evidence *all, const mdm_verifier *v, const int *in
 
 static mdm_status recognise(mdm_judge_figures figures[MDM_JUDGES], const mdm_verifier *v, const int *index, int count)
 {
-    const mdm_judge_series *series[MAX_TRACKS];
+    const mdm_judge_series *series[MDM_MAX_TRACKS];
     for (int j = 0; j < MDM_JUDGES; j++) {
         for (int i = 0; i < count; i++)
             series[i] = &v->track[index[i]].seen[j];
@@ -121,7 +119,7 @@ static void add_looks(json_t *contexts, const json_t *person, const mdm_track_ev
 json_t *mdm_verify_person(mdm_verifier *v, const json_t *person, json_t *reasons)
 {
     const char *id = json_string_value(json_object_get(person, "id"));
-    int index[MAX_TRACKS], count = mdm_verify_tracks(index, MAX_TRACKS, v, person);
+    int index[MDM_MAX_TRACKS], count = mdm_verify_tracks(index, MDM_MAX_TRACKS, v, person);
     mdm_judge_figures figures[MDM_JUDGES];
     mdm_track_evidence all = {0};
     json_t *out = json_object(), *contexts = json_object();

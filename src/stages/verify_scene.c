@@ -8,13 +8,12 @@
 #include "base/memory.h"
 #include "stages/verify.h"
 
-#define FACE_SCORE     0.5f
-#define SMALLEST_KNOWN 20 /* px a face is wide that a recogniser is shown */
-#define READABLE       0.6f
-#define MAX_FACES      128
-#define MAX_QUADS      128
-#define LONGEST_SIDE   1280
-#define AROUND_FACE    0.9f /* of a face's box, on every side, that its treatment may reach */
+#define FACE_SCORE   0.5f
+#define READABLE     0.6f
+#define MAX_FACES    128
+#define MAX_QUADS    128
+#define LONGEST_SIDE 1280
+#define AROUND_FACE  0.9f /* of a face's box, on every side, that its treatment may reach */
 
 /* What was done where a box lies: the strongest state of a track that overlaps it, or -1 for none. */
 static int treated(mdm_verifier *v, const float box[4], int number)
@@ -39,15 +38,12 @@ static mdm_status still_the_same(bool *out, mdm_verifier *v, const mdm_image *so
     const mdm_recogniser_kind kind = mdm_judge_kind(MDM_JUDGE_HELD_OUT);
     float vector[2][MDM_RECOGNISER_MAX];
     mdm_status status = MDM_OK;
-    *out = face->width >= SMALLEST_KNOWN;
+    *out = face->width >= MDM_JUDGE_SMALLEST;
     for (int side = 0; side < 2 && !status && *out; side++) {
         mdm_face_roi roi;
         mdm_mesh mesh;
         mdm_face_roi_from_detection(&roi, face);
-        for (int pass = 0; pass < 2 && !status; pass++) {
-            status = mdm_face_mesh_run(&mesh, v->mesher, picture[side], &roi);
-            mdm_face_roi_from_mesh(&roi, &mesh);
-        }
+        status = mdm_face_mesh_settle(&mesh, v->mesher, picture[side], &roi, 2);
         *out = !status && mesh.presence > 0.5f;
         if (*out)
             status = mdm_recogniser_embed(v->judge[MDM_JUDGE_HELD_OUT], picture[side], &mesh, vector[side]);

@@ -88,11 +88,6 @@ static mdm_status word_error(double *out, const recording *result, const json_t 
     return status;
 }
 
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(round(value * 1000) / 1000) : json_null();
-}
-
 static json_t *voice_json(const char *treatment, const mdm_voice_figures *before, const mdm_voice_figures *after,
                           double error)
 {
@@ -101,9 +96,9 @@ static json_t *voice_json(const char *treatment, const mdm_voice_figures *before
     for (int i = 0; i < 3; i++)
         if (before->formant[i] > 0 && after->formant[i] > 0)
             formants += 100 * fabs(after->formant[i] / before->formant[i] - 1), n++;
-    return json_pack("{s:s, s:o, s:o, s:n, s:o, s:s}", "treatment", treatment, "pitch_shift_semitones", number(pitch),
-                     "formant_shift_percent", number(n ? formants / n : NAN), "word_error_before", "word_error_after",
-                     number(error), "note",
+    return json_pack("{s:s, s:o, s:o, s:n, s:o, s:s}", "treatment", treatment, "pitch_shift_semitones",
+                     mdm_json_rounded(pitch, 3), "formant_shift_percent", mdm_json_rounded(n ? formants / n : NAN, 3),
+                     "word_error_before", "word_error_after", mdm_json_rounded(error, 3), "note",
                      "word errors against what the same recogniser (Whisper tiny.en) hears in the recording");
 }
 
@@ -133,7 +128,7 @@ static json_t *words_json(const json_t *transcript, const json_t *sound, const r
         }
     }
     return json_pack("{s:i, s:o}", "personal", (int)json_array_size(json_object_get(transcript, "personal")),
-                     "covered_share", all > 0 ? number(gone / all) : json_null());
+                     "covered_share", all > 0 ? mdm_json_rounded(gone / all, 3) : json_null());
 }
 
 static mdm_status measure(mdm_sound_evidence *out, const mdm_clip_work *work, const json_t *sound,

@@ -111,10 +111,7 @@ static void detector_finds_the_face_and_its_roi_settles(void **state)
         assert_true(hypotf(roi.cx - expected.cx, roi.cy - expected.cy) < 0.15f * expected.size);
         assert_true(roi.size > 0.6f * expected.size && roi.size < 1.4f * expected.size);
         assert_true(fabsf(roi.angle - expected.angle) < 0.12f);
-        for (int i = 0; i < 2; i++) {
-            ok(mdm_face_mesh_run(&got, mesher, &image, &roi));
-            mdm_face_roi_from_mesh(&roi, &got);
-        }
+        ok(mdm_face_mesh_settle(&got, mesher, &image, &roi, 2));
         double sum = 0;
         for (int i = 0; i < MDM_MESH_POINTS; i++)
             sum +=
