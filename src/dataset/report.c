@@ -39,7 +39,7 @@ static void count_clip(json_t *totals, json_t *persons, const mdm_pack_clip *cli
     }
 }
 
-/* Judges by name and what they measure; the same network in two clips is one line with its lowest true-match rate. */
+/* Judges by name and what they measure; the same network in several clips is the line of the one in which it knew fewest. */
 static void merge_judges(json_t *judges, const json_t *more)
 {
     size_t i, k;
@@ -59,7 +59,7 @@ static void merge_judges(json_t *judges, const json_t *more)
         }
         json_t *old = json_object_get(same, "true_match_rate"), *rate = json_object_get(judge, "true_match_rate");
         if (json_is_number(rate) && (!json_is_number(old) || json_number_value(rate) < json_number_value(old)))
-            json_object_set(same, "true_match_rate", rate);
+            json_object_update(same, judge);
     }
 }
 

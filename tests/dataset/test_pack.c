@@ -151,6 +151,37 @@ static void secrets_stay_behind(void **state)
 }
 
 /* 12 clips; the shared person-99 ties the first three together. */
+/* Rate, use and note of a judge are of the same clip: one that is blind in the second clip is not "used". */
+static void a_judge_is_told_where_it_knew_fewest(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"{\"judges\": [{\"name\": \"J\", \"measures\": \"who\", \"true_match_rate\": "
+                                        "null, \"used\": true, \"note\": \"unknown\"}]}",
+                                        "{\"judges\": [{\"name\": \"J\", \"measures\": \"who\", \"true_match_rate\": "
+                                        "0.7, \"used\": false, \"note\": \"blind\"}]}",
+                                        "{\"judges\": [{\"name\": \"J\", \"measures\": \"who\", \"true_match_rate\": "
+                                        "0.97, \"used\": true, \"note\": \"\"}]}"};
+    mdm_pack_clip clips[3];
+    mdm_settings settings;
+    json_t *report;
+    mdm_settings_defaults(&settings);
+    for (int i = 0; i < 3; i++) {
+        clips[i] = clip_of("clip-0001", 1, 0, NULL);
+        json_decref((json_t *)clips[i].evidence);
+        clips[i].evidence = parsed(lines[i]);
+    }
+    assert_int_equal(mdm_report_json(&report, &(mdm_pack_info){.settings = &settings, .version = "0"}, clips, 3),
+                     MDM_OK);
+    const json_t *judge = json_array_get(json_object_get(report, "judges"), 0);
+    assert_int_equal(json_array_size(json_object_get(report, "judges")), 1);
+    assert_true(json_number_value(json_object_get(judge, "true_match_rate")) == 0.7);
+    assert_true(json_is_false(json_object_get(judge, "used")));
+    assert_string_equal(json_string_value(json_object_get(judge, "note")), "blind");
+    json_decref(report);
+    for (int i = 0; i < 3; i++)
+        free_clip(&clips[i]);
+}
+
 static void persons_are_in_one_part_only(void **state)
 {
     (void)state;
@@ -209,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(secrets_stay_behind),
+        cmocka_unit_test(a_judge_is_told_where_it_knew_fewest),
         cmocka_unit_test(persons_are_in_one_part_only),
         cmocka_unit_test(stills_lie_beside_videos),
         cmocka_unit_test(text_is_escaped),
