@@ -51,8 +51,9 @@ static mdm_status open_networks(mdm_verifier *v)
         MDM_TRY(mdm_recogniser_new(&v->judge[j], mdm_judge_kind((mdm_judge)j), models, 1));
     mdm_status status = mdm_head_pose_new(&v->head_pose, models, 1);
     if (status == MDM_ERR_DEVICE) { /* its origin is undisclosed, so that not everybody has it */
-        mdm_log(MDM_LOG_INFO, "%s: head pose is compared by the driving mesh only: %s", v->work->clip_id,
-                mdm_error_message());
+        mdm_log(MDM_LOG_INFO,
+                "head pose is compared by the driving mesh only: fr_pose.onnx, whose origin is undisclosed, is "
+                "not installed; `./setup check` gets it");
         status = MDM_OK;
     }
     MDM_TRY(status);
