@@ -6,6 +6,11 @@
 #include "face/light.h"
 #include "face/render_internal.h"
 
+#define TOP_SHARE  0.85f /* of the way from the lid's edge to the row of skin above it: how high a closed lid reaches */
+#define LID_ALPHA  0.9f  /* of its skin over what the warp has drawn there */
+#define LASH_WIDTH 0.035f /* of the eye's width */
+#define LASH_DARK  0.6f
+
 typedef struct eye_place {
     const mdm_eye_index *index;
     int e;
@@ -39,12 +44,63 @@ static void shifted(float (*out)[2], const float (*point)[2], int count, const i
         out[i][0] = point[i][0] - (float)box[0], out[i][1] = point[i][1] - (float)box[1];
 }
 
-/* Skin over the stretched crease of a closing lid, `closing` 0..1, and a dark edge of lashes. */
+/* Colour of the drawn face around a point, from a square of `reach`. */
+static void colour_around(float out[3], const mdm_renderer *r, const float at[2], int reach)
+{
+    int x = (int)mdm_clampf(roundf(at[0]), (float)reach, (float)(r->canvas.width - 1 - reach)),
+        y = (int)mdm_clampf(roundf(at[1]), (float)reach, (float)(r->canvas.height - 1 - reach));
+    float n = 0;
+    out[0] = out[1] = out[2] = 0;
+    for (int v = y - reach; v <= y + reach; v++)
+        for (int u = x - reach; u <= x + reach; u++, n++)
+            for (int k = 0; k < 3; k++)
+                out[k] += r->face[3 * ((size_t)v * (size_t)r->canvas.width + (size_t)u) + (size_t)k];
+    for (int k = 0; k < 3; k++)
+        out[k] /= n;
+}
+
+static const int cheeks[2] = {101, 330};
+
+/* What a lid looks like at each of its points: the skin under the eye, and over it as far as that is no crease or brow. */
+static void lid_colours(float (*out)[3], const mdm_render_frame *f, const eye_place *eye)
+{
+    const mdm_renderer *r = f->r;
+    const int reach = (int)mdm_clampf(0.04f * eye->width, 0, 4);
+    float cheek[3];
+    colour_around(cheek, r, f->local[cheeks[eye->e]], 2 * reach);
+    for (int i = 0; i < MDM_LID_ROW; i++) {
+        float below[3], above[3];
+        int nearest = 0;
+        for (int c = 1; c < 3; c++)
+            if (distance(f->local[eye->index->cheek[c]], f->local[eye->index->lo[i]]) <
+                distance(f->local[eye->index->cheek[nearest]], f->local[eye->index->lo[i]]))
+                nearest = c;
+        colour_around(below, r, f->local[eye->index->cheek[nearest]], reach);
+        for (int k = 0; k < 3; k++) /* grey or swollen skin under an eye is not its lid's */
+            below[k] = (below[k] + cheek[k]) / 2;
+        colour_around(above, r, f->local[eye->index->skin[i]], reach);
+        float share = (above[0] + above[1] + above[2]) / fmaxf(below[0] + below[1] + below[2], 1);
+        float mix = 0.5f * mdm_smoothstep(share, 0.7f, 0.95f);
+        for (int k = 0; k < 3; k++)
+            out[i][k] = below[k] + mix * (above[k] - below[k]);
+    }
+    for (int pass = 0; pass < 2; pass++) /* spots of the cheek are not copied as spots */
+        for (int k = 0; k < 3; k++) {
+            float last = out[0][k];
+            for (int i = 1; i < MDM_LID_ROW - 1; i++) {
+                float now = out[i][k];
+                out[i][k] = (last + 2 * now + out[i + 1][k]) / 4;
+                last = now;
+            }
+        }
+}
+
+/* Skin over the stretched crease of a closing lid, `closing` 0..1, rounded by the ball under it, and the line of its lashes. */
 static mdm_status paint_lid(mdm_render_frame *f, const eye_place *eye, float closing)
 {
     mdm_renderer *r = f->r;
     float edge[MDM_LID_ROW][2], top[MDM_LID_ROW][2], corner[2 * MDM_LID_ROW + 2][2], local[2 * MDM_LID_ROW + 2][2],
-        colour[3] = {0};
+        colour[MDM_LID_ROW][3];
     int c = 0, box[4];
     for (int i = 0; i < MDM_LID_ROW; i++) {
         memcpy(edge[i], f->local[eye->index->up[i]], sizeof edge[i]);
@@ -56,34 +112,39 @@ static mdm_status paint_lid(mdm_render_frame *f, const eye_place *eye, float clo
     memcpy(corner[c++], eye->b, sizeof corner[0]);
     for (int i = MDM_LID_ROW - 1; i >= 0; i--, c++)
         for (int k = 0; k < 2; k++)
-            corner[c][k] = 0.75f * top[i][k] + 0.25f * edge[i][k];
-    if (!window_of(box, &r->canvas, (const float(*)[2])corner, c, 4))
+            corner[c][k] = TOP_SHARE * top[i][k] + (1 - TOP_SHARE) * edge[i][k];
+    if (!window_of(box, &r->canvas, (const float(*)[2])corner, c, 4 + 0.1f * eye->width))
         return MDM_OK;
     shifted(local, (const float(*)[2])corner, c, box);
     mdm_fill_polygon(r->plane, box[2], box[3], (const float(*)[2])local, c);
     MDM_TRY(mdm_blur_float(r->plane, box[2], box[3], 1, fmaxf(0.7f, 0.05f * eye->width)));
-    for (int i = 0; i < 3; i++) {
-        const float *p = f->local[eye->index->cheek[i]];
-        int x = (int)mdm_clampf(roundf(p[0]), 0, (float)r->canvas.width - 1),
-            y = (int)mdm_clampf(roundf(p[1]), 0, (float)r->canvas.height - 1);
-        for (int k = 0; k < 3; k++)
-            colour[k] += r->face[3 * ((size_t)y * (size_t)r->canvas.width + (size_t)x) + (size_t)k] / 3;
-    }
+    lid_colours(colour, f, eye);
+    if (edge[0][0] > edge[MDM_LID_ROW - 1][0])
+        for (int i = 0; i < MDM_LID_ROW / 2; i++)
+            for (int k = 0; k < 3; k++) {
+                float swap = colour[i][k];
+                colour[i][k] = colour[MDM_LID_ROW - 1 - i][k], colour[MDM_LID_ROW - 1 - i][k] = swap;
+            }
     mdm_sort_by_x(edge, MDM_LID_ROW);
     mdm_sort_by_x(top, MDM_LID_ROW);
     float from = fminf(eye->a[0], eye->b[0]), span = fmaxf(fabsf(eye->b[0] - eye->a[0]), 1);
     for (int x = 0; x < box[2]; x++) {
         float px = (float)(box[0] + x), lash_y = mdm_polyline((const float(*)[2])edge, MDM_LID_ROW, px);
-        float top_y = mdm_polyline((const float(*)[2])top, MDM_LID_ROW, px);
-        float across = powf(mdm_clampf(sinf(3.14159265f * mdm_clampf((px - from) / span, 0, 1)), 0, 1), 0.6f);
+        float top_y = mdm_polyline((const float(*)[2])top, MDM_LID_ROW, px), u = mdm_clampf((px - from) / span, 0, 1);
+        float across = powf(mdm_clampf(sinf(3.14159265f * u), 0, 1), 0.6f);
+        float at = u * (MDM_LID_ROW - 1), skin[3];
+        int i = at < MDM_LID_ROW - 2 ? (int)at : MDM_LID_ROW - 2;
+        for (int k = 0; k < 3; k++)
+            skin[k] = colour[i][k] + (at - (float)i) * (colour[i + 1][k] - colour[i][k]);
         for (int y = 0; y < box[3]; y++) {
             float py = (float)(box[1] + y), v = mdm_clampf((py - top_y) / fmaxf(lash_y - top_y, 1), 0, 1);
-            float alpha = r->plane[y * box[2] + x] * closing * 0.5f, shade = 0.86f + 0.16f * sinf(3.14159265f * v);
-            float d = (py - lash_y) / fmaxf(0.8f, 0.028f * eye->width),
-                  lash = 1 - 0.62f * expf(-d * d) * across * closing * 0.55f;
+            float alpha = r->plane[y * box[2] + x] * closing * LID_ALPHA;
+            float shade = 0.84f + 0.14f * sinf(3.14159265f * v) * (0.5f + 0.5f * across);
+            float d = (py - lash_y) / fmaxf(0.8f, LASH_WIDTH * eye->width),
+                  lash = 1 - LASH_DARK * expf(-d * d) * across * closing;
             float *out = r->face + 3 * ((size_t)(box[1] + y) * (size_t)r->canvas.width + (size_t)(box[0] + x));
             for (int k = 0; k < 3; k++)
-                out[k] = (out[k] + alpha * (colour[k] * shade - out[k])) * lash;
+                out[k] = (out[k] + alpha * (skin[k] * shade - out[k])) * lash;
         }
     }
     return MDM_OK;
@@ -163,6 +224,15 @@ static void paint_ball(mdm_render_frame *f, const eye_place *eye, float on)
         }
 }
 
+/* Between the lids of the portrait, cm. */
+static float open_gap(const mdm_standin *s, const mdm_eye_index *eye)
+{
+    float gap = 0;
+    for (int i = 2; i < 5; i++)
+        gap += distance(s->shape[eye->up[i]], s->shape[eye->lo[i]]) / 3;
+    return gap;
+}
+
 mdm_status mdm_paint_eyes(mdm_render_frame *f)
 {
     const mdm_motion *m = f->r->motion;
@@ -188,7 +258,9 @@ mdm_status mdm_paint_eyes(mdm_render_frame *f)
             memcpy(eye.corner[c++], f->local[eye.index->lo[i]], sizeof eye.a);
         for (int i = 2; i < 5; i++)
             gap += distance(f->local[eye.index->up[i]], f->local[eye.index->lo[i]]) / 3;
-        float closing = mdm_clampf(1 - m->eyes[f->index][e] / fmaxf(m->eye_neutral[e], 1e-3f), 0, 1);
+        /* as drawn: the closed loop may close the stand-in's lids further than the person's are */
+        const float closing =
+            1 - gap / fmaxf((float)m->pose[f->index].scale * open_gap(f->r->standin, eye.index), 1e-3f);
         if (closing > 0.25f)
             MDM_TRY(paint_lid(f, &eye, mdm_clampf((closing - 0.25f) / 0.5f, 0, 1)));
         float on = mdm_clampf((gap - 0.4f) / 0.9f, 0, 1);
