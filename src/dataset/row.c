@@ -27,6 +27,8 @@ static json_t *shared_context(const json_t *context)
                                        "error",
                                        "unit",
                                        "correlation",
+                                       "deviation",
+                                       "lips",
                                        "blink_f1",
                                        "self_agree_frames",
                                        "offset",

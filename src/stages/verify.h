@@ -27,6 +27,7 @@ typedef struct mdm_track_reading {
     unsigned char ok;    /* both meshes were accepted */
     unsigned char posed; /* head[] was read by the head-pose judge */
     float angles[2][3], gaze[2][2][2], eyes[2], lips[2];
+    float seen[2];      /* how well the recording shows each eye, 0..1 (mdm_eyes_seen) */
     float head[2][3];   /* degrees, the head-pose judge's */
     float motion[2];    /* mean absolute change from the frame before, inside the face */
     float colour[2][3]; /* mean of the face; < 0 where it was not read */

@@ -167,6 +167,7 @@ static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *sour
     r->ok = mesh[0].presence > 0.5f && mesh[1].presence > 0.5f;
     for (int side = 0; side < 2; side++)
         read_mesh(r, side, &mesh[side], &v->canonical);
+    mdm_eyes_seen(r->seen, (const float(*)[3])mesh[0].point);
     read_colour(r->colour[0], source, at->box);
     read_colour(r->colour[1], result, at->box);
     if (source_before && result_before) {

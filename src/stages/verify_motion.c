@@ -6,14 +6,12 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "stages/verify.h"
+#include "stages/verify_eyes.h"
 #include "stages/verify_pulse.h"
 
 #define EYE_DEGREES 57.3f /* degrees of a radian: offsets of an iris are sines on the eyeball */
 #define EYEBALL     0.47  /* its radius in eye widths */
-#define BLINK_SHUT  0.5f  /* of the track's median opening, for two frames or more */
-#define BLINK_NEAR  2     /* frames between a blink and its match */
-#define OPEN_RANK   0.9   /* share of frames in which the eyes are less open than "open" */
-#define SHUT_SHARE  0.3   /* of that: under it an eye counts as closed (PERCLOS, P70) */
+#define STILL_LIPS  0.02  /* deviation of the gap over the mouth's width: under it half is the mesh's own noise */
 #define ZONE_YAW    12.0  /* degrees either side of the person's usual direction that still count as ahead */
 #define ZONE_PITCH  8.0
 
@@ -22,11 +20,10 @@ typedef mdm_track_reading reading;
 /* Calls for each reading of a person's tracks. */
 typedef struct sums {
     int face, replaced, covered, none, ok, posed;
-    double error[3], gaze;
+    double error[3], gaze, gaze_weight;
     double head[3], head_offset[3];                         /* the head-pose judge's: |difference|, difference */
     double n, ex, ey, exx, eyy, exy, lx, ly, lxx, lyy, lxy; /* eyes, lips: for correlations */
-    int blinks[2], blinks_matched;
-    int closed[2], lids; /* frames of PERCLOS */
+    mdm_eye_closures lids;
     int zones, same_zone;
     double motion[2];
     double pulse, pulse_weight;
@@ -58,71 +55,16 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Frames in the middle of each blink of one side; at most `max`. */
-static int find_blinks(int *at, int max, const reading *r, int count, int side, float *buffer)
+static mdm_status add_closures(sums *s, const reading *r, int count)
 {
-    int n = 0, blinks = 0;
+    float(*opening)[2] = NULL;
+    MDM_TRY(mdm_alloc(&opening, (size_t)count, sizeof *opening, "blinks"));
     for (int i = 0; i < count; i++)
-        if (r[i].ok)
-            buffer[n++] = r[i].eyes[side];
-    if (n < 5)
-        return 0;
-    qsort(buffer, (size_t)n, sizeof *buffer, by_value);
-    float shut = BLINK_SHUT * buffer[n / 2];
-    for (int i = 0; i < count;) {
-        int from = i;
-        while (i < count && r[i].ok && r[i].eyes[side] < shut)
-            i++;
-        if (i - from >= 2 && blinks < max)
-            at[blinks++] = (from + i - 1) / 2;
-        i += i == from;
-    }
-    return blinks;
-}
-
-enum { MAX_BLINKS = 4096 };
-
-static mdm_status add_blinks(sums *s, const reading *r, int count, float *buffer)
-{
-    int *at[2] = {NULL, NULL}, n[2] = {0};
-    mdm_status status = MDM_OK;
-    for (int side = 0; side < 2 && !status; side++) {
-        status = mdm_alloc(&at[side], MAX_BLINKS, sizeof(int), "blinks");
-        if (!status)
-            s->blinks[side] += n[side] = find_blinks(at[side], MAX_BLINKS, r, count, side, buffer);
-    }
-    for (int i = 0; i < n[0]; i++)
-        for (int k = 0; k < n[1]; k++)
-            if (abs(at[0][i] - at[1][k]) <= BLINK_NEAR) {
-                s->blinks_matched++;
-                at[1][k] = -100000; /* each blink is matched once */
-                break;
-            }
-    mdm_free(&at[0]);
-    mdm_free(&at[1]);
+        for (int side = 0; side < 2; side++)
+            opening[i][side] = r[i].ok ? r[i].eyes[side] : -1;
+    mdm_status status = mdm_eye_closures_add(&s->lids, (const float(*)[2])opening, count);
+    mdm_free(&opening);
     return status;
-}
-
-/* Share of frames with closed eyes, each side against its own open eyes: the stand-in's are others. */
-static void add_closed(sums *s, const reading *r, int count, float *buffer)
-{
-    float shut[2];
-    for (int side = 0; side < 2; side++) {
-        int n = 0;
-        for (int i = 0; i < count; i++)
-            if (r[i].ok)
-                buffer[n++] = r[i].eyes[side];
-        if (n < 5)
-            return;
-        qsort(buffer, (size_t)n, sizeof *buffer, by_value);
-        shut[side] = (float)SHUT_SHARE * buffer[(int)(OPEN_RANK * (n - 1))];
-    }
-    for (int i = 0; i < count; i++)
-        if (r[i].ok) {
-            s->lids++;
-            for (int side = 0; side < 2; side++)
-                s->closed[side] += r[i].eyes[side] < shut[side];
-        }
 }
 
 /* Where the person looks, degrees, head and eyes together: + towards image right, + down. */
@@ -130,7 +72,10 @@ static void direction(double out[2], const reading *r, int side)
 {
     for (int k = 0; k < 2; k++) {
         double a = (double)r->gaze[side][0][k], b = (double)r->gaze[side][1][k];
-        double offset = k ? (a + b) / 2 : (a - b) / 2; /* along the eye, each runs towards the nose */
+        if (!k)
+            b = -b; /* along the eye, each runs towards the nose */
+        double seen[2] = {(double)r->seen[0], (double)r->seen[1]};
+        double offset = (seen[0] * a + seen[1] * b) / fmax(seen[0] + seen[1], 1e-6);
         out[k] = turn((double)r->angles[side][k]) + asin(fmax(-1, fmin(1, offset / EYEBALL))) * (double)EYE_DEGREES;
     }
 }
@@ -206,8 +151,10 @@ static void add_readings(sums *s, const mdm_track *track, const mdm_track_eviden
         s->ok++;
         for (int k = 0; k < 3; k++)
             s->error[k] += fabs(turn((double)r->angles[0][k] - (double)r->angles[1][k]));
-        for (int e = 0; e < 2; e++)
-            s->gaze += gaze_error(r->gaze[0][e], r->gaze[1][e]) / 2;
+        for (int e = 0; e < 2; e++) {
+            s->gaze += (double)r->seen[e] * gaze_error(r->gaze[0][e], r->gaze[1][e]);
+            s->gaze_weight += (double)r->seen[e];
+        }
         double a = (double)r->eyes[0], b = (double)r->eyes[1], c = (double)r->lips[0], d = (double)r->lips[1];
         s->n += 1;
         s->ex += a, s->ey += b, s->exx += a * a, s->eyy += b * b, s->exy += a * b;
@@ -227,8 +174,7 @@ static mdm_status gather(sums *s, const mdm_verifier *v, const json_t *person)
         float *buffer = NULL;
         add_readings(s, track, t);
         MDM_TRY(mdm_alloc(&buffer, (size_t)track->count, sizeof *buffer, "evidence"));
-        mdm_status status = add_blinks(s, t->reading, track->count, buffer);
-        add_closed(s, t->reading, track->count, buffer);
+        mdm_status status = add_closures(s, t->reading, track->count);
         add_zones(s, t->reading, track->count, buffer);
         mdm_free(&buffer);
         if (!status)
@@ -267,15 +213,27 @@ static json_t *head_json(const char *treatment, const sums *s)
 
 static json_t *eyes_json(const char *treatment, const sums *s)
 {
-    int all = s->blinks[0] + s->blinks[1];
-    double before = s->lids ? (double)s->closed[0] / s->lids : NAN,
-           after = s->lids ? (double)s->closed[1] / s->lids : NAN;
+    const mdm_eye_closures *lids = &s->lids;
+    int all = lids->blinks[0] + lids->blinks[1];
+    double before = lids->frames ? (double)lids->closed[0] / lids->frames : NAN,
+           after = lids->frames ? (double)lids->closed[1] / lids->frames : NAN;
     return json_pack("{s:s, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:s, s:b}", "treatment", treatment, "correlation",
                      mdm_json_rounded(correlation(s->n, s->ex, s->ey, s->exx, s->eyy, s->exy), 4), "blink_f1",
-                     all ? mdm_json_rounded(2.0 * s->blinks_matched / all, 4) : json_null(), "blinks", s->blinks[0],
-                     "blinks_after", s->blinks[1], "perclos", mdm_json_rounded(before, 4), "perclos_after",
+                     all ? mdm_json_rounded(2.0 * lids->matched / all, 4) : json_null(), "blinks", lids->blinks[0],
+                     "blinks_after", lids->blinks[1], "perclos", mdm_json_rounded(before, 4), "perclos_after",
                      mdm_json_rounded(after, 4), "perclos_difference", mdm_json_rounded(fabs(after - before), 4),
                      "judge", "face mesh", "independent", 0);
+}
+
+/* Over lips that keep still a correlation is that of two noises. */
+static json_t *mouth_json(const char *treatment, const sums *s)
+{
+    const double deviation = s->n > 2 ? sqrt(fmax(0, s->lxx / s->n - s->lx / s->n * (s->lx / s->n))) : NAN;
+    const bool still = deviation < STILL_LIPS;
+    const double r = still ? NAN : correlation(s->n, s->lx, s->ly, s->lxx, s->lyy, s->lxy);
+    return json_pack("{s:s, s:o, s:o, s:o*, s:s, s:b}", "treatment", treatment, "correlation", mdm_json_rounded(r, 4),
+                     "deviation", mdm_json_rounded(deviation, 4), "lips", still ? json_string("still") : NULL, "judge",
+                     "face mesh", "independent", 0);
 }
 
 mdm_status mdm_verify_motion(json_t *contexts, json_t *out, const mdm_verifier *v, const json_t *person)
@@ -283,7 +241,6 @@ mdm_status mdm_verify_motion(json_t *contexts, json_t *out, const mdm_verifier *
     sums s = {0};
     const char *t;
     MDM_TRY(gather(&s, v, person));
-    const double n = s.ok ? s.ok : NAN;
     json_object_set_new(out, "frames",
                         json_pack("{s:i, s:i, s:i, s:i}", "face", s.face, "replaced", s.replaced, "covered", s.covered,
                                   "none", s.none));
@@ -292,16 +249,14 @@ mdm_status mdm_verify_motion(json_t *contexts, json_t *out, const mdm_verifier *
     if ((t = mdm_verify_treatment(person, "gaze")))
         json_object_set_new(contexts, "gaze",
                             json_pack("{s:s, s:o, s:o, s:s, s:i, s:s, s:b}", "treatment", t, "error",
-                                      mdm_json_rounded(s.gaze / n, 4), "zone_agreement",
+                                      mdm_json_rounded(s.gaze_weight > 0 ? s.gaze / s.gaze_weight : NAN, 4),
+                                      "zone_agreement",
                                       mdm_json_rounded(s.zones ? (double)s.same_zone / s.zones : NAN, 4), "unit",
                                       "degrees", "frames", s.ok, "judge", "face mesh", "independent", 0));
     if ((t = mdm_verify_treatment(person, "eyes")))
         json_object_set_new(contexts, "eyes", eyes_json(t, &s));
     if ((t = mdm_verify_treatment(person, "mouth")))
-        json_object_set_new(contexts, "mouth",
-                            json_pack("{s:s, s:o, s:s, s:b}", "treatment", t, "correlation",
-                                      mdm_json_rounded(correlation(s.n, s.lx, s.ly, s.lxx, s.lyy, s.lxy), 4), "judge",
-                                      "face mesh", "independent", 0));
+        json_object_set_new(contexts, "mouth", mouth_json(t, &s));
     if (s.ok && s.motion[0] > 0)
         json_object_set_new(out, "flicker_ratio", mdm_json_rounded(s.motion[1] / s.motion[0], 4));
     json_object_set_new(out, "pulse_correlation",

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "stages/verify_eyes.h"
 #include "stages/verify_identity.h"
 #include "stages/verify_pulse.h"
 
@@ -167,12 +168,57 @@ static void the_pulse_is_told_from_light(void **state)
     assert_true(isnan(pulse_of(1, 1.2, true))); /* no 1.6 seconds in a row */
 }
 
+/* Openings of 200 frames, open at 0.3 but for `low`, from frame `at` on, in shares of that. */
+static void eyes_of(float (*opening)[2], int side, int at, const float *low, int count)
+{
+    for (int i = 0; i < 200; i++)
+        opening[i][side] = 0.3f;
+    for (int i = 0; i < count; i++)
+        opening[at + i][side] = 0.3f * low[i];
+}
+
+static void one_closing_is_one_blink(void **state)
+{
+    (void)state;
+    static float opening[200][2];
+    static const float rests[] = {0.3f, 0.1f, 0.1f, 0.45f, 0.51f, 0.48f, 0.51f, 0.55f},
+                       rests_lower[] = {0.3f, 0.1f, 0.1f, 0.45f, 0.49f, 0.48f, 0.49f, 0.55f},
+                       twice[] = {0.3f, 0.3f, 0.7f, 0.3f, 0.3f}, glance[] = {0.55f, 0.55f, 0.55f};
+    mdm_eye_closures e = {0};
+    eyes_of(opening, 0, 50, rests, 8);
+    eyes_of(opening, 1, 50, rests_lower, 8);
+    ok(mdm_eye_closures_add(&e, (const float(*)[2])opening, 200));
+    assert_int_equal(e.blinks[0], 1); /* passing one limit in between makes no second blink */
+    assert_int_equal(e.blinks[1], 1);
+    assert_int_equal(e.matched, 1);
+    assert_int_equal(e.frames, 200);
+    assert_int_equal(e.closed[0], 2);
+    assert_int_equal(e.closed[1], 2);
+    memset(&e, 0, sizeof e);
+    eyes_of(opening, 0, 50, twice, 5);
+    eyes_of(opening, 1, 60, glance, 3);
+    ok(mdm_eye_closures_add(&e, (const float(*)[2])opening, 200));
+    assert_int_equal(e.blinks[0], 2);
+    assert_int_equal(e.blinks[1], 0);
+    memset(&e, 0, sizeof e);
+    opening[51][0] = opening[54][0] = -1; /* what was not read ends a blink and is not counted */
+    eyes_of(opening, 1, 54, twice, 2);
+    ok(mdm_eye_closures_add(&e, (const float(*)[2])opening, 200));
+    assert_int_equal(e.blinks[0], 0);
+    assert_int_equal(e.blinks[1], 1);
+    assert_int_equal(e.frames, 198);
+    memset(&e, 0, sizeof e);
+    ok(mdm_eye_closures_add(&e, (const float(*)[2])opening, 4));
+    assert_int_equal(e.frames, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_held_out_judge_decides),       cmocka_unit_test(others_decide_where_it_is_blind),
         cmocka_unit_test(nobody_who_can_judge_is_no_proof), cmocka_unit_test(figures_are_what_they_say),
         cmocka_unit_test(thresholds_fall_with_the_rate),    cmocka_unit_test(the_pulse_is_told_from_light),
+        cmocka_unit_test(one_closing_is_one_blink),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
