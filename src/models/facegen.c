@@ -68,6 +68,10 @@ static mdm_status parse_card(mdm_facegen *facegen, char **weights, const json_t 
     for (int i = 0; i < MDM_FACEGEN_VALUES; i++)
         if (!(facegen->deviation[i] > 0))
             return mdm_fail(MDM_ERR_INPUT, "%s: deviation %d is not above 0", where, i);
+    double scale = json_number_value(json_object_get(stats, "identity_scale"));
+    if (!(scale > 0))
+        return mdm_fail(MDM_ERR_INPUT, "%s: \"identity_scale\" must be a number above 0", where);
+    facegen->identity_scale = (float)scale;
     for (int i = 0; i < MDM_FACEGEN_RACES; i++) {
         char key[16];
         snprintf(key, sizeof key, "race%d", i);
@@ -116,6 +120,10 @@ void mdm_facegen_free(mdm_facegen **facegen)
     mdm_nn_free(&(*facegen)->nn);
     for (int i = 0; i < MDM_FACEGEN_CLASSES; i++)
         mdm_free(&(*facegen)->class_table[i]);
+    mdm_free(&(*facegen)->identity_centre);
+    mdm_free(&(*facegen)->identity_cell);
+    mdm_free(&(*facegen)->identity_age);
+    mdm_free(&(*facegen)->identity_factor);
     mdm_free(facegen);
 }
 
@@ -136,7 +144,7 @@ static float near_zero(mdm_random *random, float deviation)
     return deviation * (value < -2 ? -2 : value > 2 ? 2 : value);
 }
 
-mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, int gender, int race,
+mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, int gender, int race, bool glasses,
                                            mdm_random *random)
 {
     mdm_facegen_conditions out = mdm_facegen_unknown();
@@ -153,6 +161,10 @@ mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, 
             out.known[i] = false;
     out.value[MDM_FACEGEN_YAW] = out.value[MDM_FACEGEN_PITCH] = out.value[MDM_FACEGEN_GAZE_X] = 0;
     out.value[MDM_FACEGEN_MOUTH_OPEN] = 0.008f;
+    out.value[MDM_FACEGEN_SMILE] = fmaxf(out.value[MDM_FACEGEN_SMILE], 0); /* corners below the lip line, if anything */
+    out.value[MDM_FACEGEN_SIDE_LIGHT] = out.value[MDM_FACEGEN_FRINGE] = 0;
+    out.value[MDM_FACEGEN_GLASSES] = glasses ? 2.5f : -4; /* well beyond where the portrait gate decides */
+    out.known[MDM_FACEGEN_TEETH] = out.known[MDM_FACEGEN_BEARD] = false;
     if (random) {
         out.value[MDM_FACEGEN_LOG_SHARP] += near_zero(random, 0.35f);
         float light = near_zero(random, 0.13f);
@@ -164,6 +176,42 @@ mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, 
         out.value[MDM_FACEGEN_PITCH] = near_zero(random, 2);
     }
     return out;
+}
+
+typedef struct rows {
+    int from, to;
+} rows;
+
+/* The row of a class; all of them when it is out of range. */
+static rows rows_of(int index, int count)
+{
+    return index >= 0 && index < count ? (rows){index, index + 1} : (rows){0, count};
+}
+
+static void add_row(float *out, const float *table, int row, float share)
+{
+    for (int i = 0; i < MDM_FACEGEN_IDENTITY; i++)
+        out[i] += share * table[row * MDM_FACEGEN_IDENTITY + i];
+}
+
+void mdm_facegen_draw_identity(const mdm_facegen *facegen, float identity[MDM_FACEGEN_IDENTITY], int age, int gender,
+                               int race, float spread, mdm_random *random)
+{
+    const rows ages = rows_of(age, MDM_FACEGEN_AGES), genders = rows_of(gender, MDM_FACEGEN_GENDERS),
+               races = rows_of(race, MDM_FACEGEN_RACES);
+    const int cells = (races.to - races.from) * (genders.to - genders.from);
+    float noise[MDM_FACEGEN_IDENTITY];
+    memset(identity, 0, sizeof noise);
+    for (int r = races.from; r < races.to; r++)
+        for (int g = genders.from; g < genders.to; g++)
+            add_row(identity, facegen->identity_cell, r * MDM_FACEGEN_GENDERS + g, 1 / (float)cells);
+    for (int a = ages.from; a < ages.to; a++)
+        add_row(identity, facegen->identity_age, a, 1 / (float)(ages.to - ages.from));
+    for (int i = 0; i < MDM_FACEGEN_IDENTITY; i++) {
+        noise[i] = spread * mdm_random_normal(random);
+        for (int k = 0; k <= i; k++)
+            identity[i] += facegen->identity_factor[i * MDM_FACEGEN_IDENTITY + k] * noise[k];
+    }
 }
 
 /* 128 cosines and 128 sines of the noise level on a log scale. */
@@ -201,7 +249,8 @@ mdm_status mdm_facegen_forward(mdm_facegen *facegen, float *f, const float *z, f
     const size_t e = (size_t)facegen->sizes.embedding, pixels = mdm_nn_count(facegen->nn, "f");
     const int classes[MDM_FACEGEN_CLASSES] = {conditions->age, conditions->gender, conditions->race,
                                               conditions->domain};
-    float time[MDM_FACEGEN_TIME], values[MDM_FACEGEN_VALUES * MDM_FACEGEN_FEATURES], *sum = NULL;
+    float time[MDM_FACEGEN_TIME], values[MDM_FACEGEN_VALUES * MDM_FACEGEN_FEATURES],
+        identity[MDM_FACEGEN_IDENTITY] = {0}, *sum = NULL;
     if (!(t > 0 && t < 1))
         return mdm_fail(MDM_ERR_INTERNAL, "face generator: time %g, expected 0..1", (double)t);
     MDM_TRY(mdm_alloc(&sum, e, sizeof *sum, "class embedding"));
@@ -212,11 +261,14 @@ mdm_status mdm_facegen_forward(mdm_facegen *facegen, float *f, const float *z, f
     }
     time_features(time, t);
     value_features(values, facegen, conditions);
+    for (int i = 0; i < MDM_FACEGEN_IDENTITY && conditions->identity_known; i++)
+        identity[i] = (conditions->identity[i] - facegen->identity_centre[i]) / facegen->identity_scale;
     mdm_status status = mdm_nn_set(facegen->nn, "classes", sum, e);
     mdm_free(&sum);
     MDM_TRY(status);
     MDM_TRY(mdm_nn_set(facegen->nn, "time", time, MDM_FACEGEN_TIME));
     MDM_TRY(mdm_nn_set(facegen->nn, "values", values, sizeof values / sizeof *values));
+    MDM_TRY(mdm_nn_set(facegen->nn, "identity", identity, MDM_FACEGEN_IDENTITY));
     MDM_TRY(mdm_nn_set(facegen->nn, "z", z, pixels));
     MDM_TRY(mdm_nn_run(facegen->nn));
     return mdm_nn_get(facegen->nn, "f", f, pixels);

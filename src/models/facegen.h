@@ -11,9 +11,10 @@
 #include "base/status.h"
 #include "media/image.h"
 
-#define MDM_FACEGEN_AGES    9
-#define MDM_FACEGEN_GENDERS 2
-#define MDM_FACEGEN_RACES   7
+#define MDM_FACEGEN_AGES     9
+#define MDM_FACEGEN_GENDERS  2
+#define MDM_FACEGEN_RACES    7
+#define MDM_FACEGEN_IDENTITY 128 /* numbers that say who it is: dlib's descriptor as models/dlib_face.h gives it */
 
 /* FairFace's classes, in the order of the weights: "0-2" .. "70+"; "F", "M"; "Black" .. "White". */
 extern const char *const mdm_facegen_age_names[MDM_FACEGEN_AGES];
@@ -26,7 +27,9 @@ enum {
 };
 
 /* The numbers a face can be asked for. Degrees; shares of the outer eye distance (mouth) or of the eye's width (eye, gaze);
- * log of the variance of the Laplacian; mean colour and contrast of the face oval, 0..255. */
+ * log of the variance of the Laplacian; mean colour and contrast of the face oval, 0..255. The last six are measured as
+ * face/portrait_gate.h measures smile (corner_lift), fringe and glasses; log luminances: teeth, of the open mouth less the
+ * cheeks'; side_light, of the picture's left cheek less the right; beard, of the lower face less the cheeks'. */
 typedef enum mdm_facegen_value {
     MDM_FACEGEN_YAW,
     MDM_FACEGEN_PITCH,
@@ -40,14 +43,22 @@ typedef enum mdm_facegen_value {
     MDM_FACEGEN_GREEN,
     MDM_FACEGEN_BLUE,
     MDM_FACEGEN_CONTRAST,
+    MDM_FACEGEN_SMILE,
+    MDM_FACEGEN_TEETH,
+    MDM_FACEGEN_SIDE_LIGHT,
+    MDM_FACEGEN_FRINGE,
+    MDM_FACEGEN_GLASSES,
+    MDM_FACEGEN_BEARD,
     MDM_FACEGEN_VALUES,
 } mdm_facegen_value;
 
-/* What the face should be like; a class of -1 and a value not known are left to chance. */
+/* What the face should be like; a class of -1 and what is not known are left to chance. */
 typedef struct mdm_facegen_conditions {
     int age, gender, race, domain;
     float value[MDM_FACEGEN_VALUES];
     bool known[MDM_FACEGEN_VALUES];
+    float identity[MDM_FACEGEN_IDENTITY];
+    bool identity_known;
 } mdm_facegen_conditions;
 
 typedef struct mdm_facegen mdm_facegen;
@@ -60,11 +71,16 @@ int mdm_facegen_size(const mdm_facegen *facegen); /* side of the picture, px */
 
 /* Everything unknown: the negative side of guidance. */
 mdm_facegen_conditions mdm_facegen_unknown(void);
-/* A frontal clean portrait with a shut mouth, colours of the race's median; with `random` each of sharpness, colour,
- * contrast, mouth width, eye opening and pitch is moved a little, so that siblings of one class differ more
- * (median descriptor distance within a class 0.50 -> 0.57). Classes out of range become unknown. */
-mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, int gender, int race,
+/* A frontal clean portrait that can be driven: mouth shut and not smiling, light from both sides, forehead free, glasses as
+ * asked, the rest the race's median; teeth, beard and identity are left to chance. With `random` each of sharpness, colour,
+ * contrast, mouth width, eye opening and pitch is moved a little. Classes out of range become unknown. */
+mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, int gender, int race, bool glasses,
                                            mdm_random *random);
+
+/* Somebody of these classes who does not exist: their mean in the training data and normal noise of its covariance, times
+ * `spread` (0: the mean itself). A class out of range stands for the mean over its rows. */
+void mdm_facegen_draw_identity(const mdm_facegen *facegen, float identity[MDM_FACEGEN_IDENTITY], int age, int gender,
+                               int race, float spread, mdm_random *random);
 
 /* The bare network: F [3][S][S] from z [3][S][S] (already scaled) at time t in (0,1), t = 1 clean. For tests. */
 mdm_status mdm_facegen_forward(mdm_facegen *facegen, float *f, const float *z, float t,
@@ -80,7 +96,7 @@ typedef struct mdm_facegen_sampler {
     float even_light, bare_forehead;
 } mdm_facegen_sampler;
 
-/* 20 steps, guidance 1.5 in [0.3, 12], light to 1, forehead to 1.5: 29 evaluations of the network. */
+/* What the product draws with. */
 mdm_facegen_sampler mdm_facegen_sampler_default(void);
 
 /* DPM-Solver++(2M) from `noise` [3][S][S], standard normal, to `picture` [3][S][S] in -1..1. `progress` is told of every

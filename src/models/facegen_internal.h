@@ -24,13 +24,18 @@ struct mdm_facegen {
     float mean[MDM_FACEGEN_VALUES], deviation[MDM_FACEGEN_VALUES];
     float race_median[MDM_FACEGEN_RACES][MDM_FACEGEN_VALUES];
     float *class_table[MDM_FACEGEN_CLASSES]; /* [count + 1][embedding]; the last row is "unknown" */
+    float identity_scale;                    /* the network takes (identity - centre) / scale */
+    float *identity_centre;                  /* [identity] */
+    float *identity_cell;                    /* [race * genders + gender][identity]: means */
+    float *identity_age;                     /* [ages][identity], added to them */
+    float *identity_factor;                  /* [identity][identity], lower triangle: of the covariance */
     mdm_nn *nn;
 };
 
 /* Fills sizes and statistics from FOLDER/NAME.json; *weights (mdm_free) is the path of its weight file. */
 mdm_status mdm_facegen_read_card(mdm_facegen *facegen, char **weights, const char *folder, const char *name);
-/* Builds facegen->nn and class_table from the weights. Inputs "z" [1,3,S,S], "time" [1,256], "classes" [1,E],
- * "values" [1,96]; output "f" [1,3,S,S]. */
+/* Builds facegen->nn, class_table and the identity tables from the weights. Inputs "z" [1,3,S,S], "time" [1,256],
+ * "classes" [1,E], "values" [1,144], "identity" [1,128]; output "f" [1,3,S,S]. */
 mdm_status mdm_facegen_build(mdm_facegen *facegen, const char *weights, int threads);
 
 #endif

@@ -233,12 +233,16 @@ static mdm_node *condition(const reader *r, const mdm_facegen_sizes *s)
     const int values = MDM_FACEGEN_VALUES * MDM_FACEGEN_FEATURES, e = s->embedding;
     mdm_node *time = mdm_nn_input(nn, "time", 2, (int64_t[]){1, MDM_FACEGEN_TIME});
     mdm_node *numbers = mdm_nn_input(nn, "values", 2, (int64_t[]){1, values});
+    mdm_node *who = mdm_nn_input(nn, "identity", 2, (int64_t[]){1, MDM_FACEGEN_IDENTITY});
     mdm_node *sum = mdm_nn_input(nn, "classes", 2, (int64_t[]){1, e}); /* rows of class_table, added up */
     time = linear(r, time, "", "t1", MDM_FACEGEN_TIME, e, true);
     time = linear(r, mdm_nn_activate(nn, time, MDM_SILU), "", "t2", e, e, true);
     numbers = linear(r, numbers, "", "k1", values, e, true);
     numbers = linear(r, mdm_nn_activate(nn, numbers, MDM_SILU), "", "k2", e, e, true);
-    sum = mdm_nn_add(nn, mdm_nn_add(nn, sum, time), numbers);
+    /* without a bias: an unknown identity is zero and adds nothing */
+    who = linear(r, who, "", "i1", MDM_FACEGEN_IDENTITY, e, false);
+    who = linear(r, mdm_nn_activate(nn, who, MDM_SILU), "", "i2", e, e, false);
+    sum = mdm_nn_add(nn, mdm_nn_add(nn, mdm_nn_add(nn, sum, time), numbers), who);
     return mdm_nn_activate(nn, sum, MDM_SILU);
 }
 
@@ -284,18 +288,30 @@ static void describe(const reader *r, const mdm_facegen_sizes *s)
     mdm_nn_output(nn, mdm_nn_pixel_shuffle(nn, x, s->patch), "f");
 }
 
+/* The tables that are not part of the graph. */
+static mdm_status read_tables(mdm_facegen *g, const reader *r)
+{
+    for (int i = 0; i < MDM_FACEGEN_CLASSES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "cls.%d.weight", i);
+        int64_t shape[2] = {g->class_count[i] + 1, g->sizes.embedding};
+        MDM_TRY(read_values(&g->class_table[i], r, name, 2, shape));
+    }
+    const int64_t n = MDM_FACEGEN_IDENTITY, cells = MDM_FACEGEN_RACES * MDM_FACEGEN_GENDERS;
+    MDM_TRY(read_values(&g->identity_centre, r, "identity.centre", 1, &n));
+    MDM_TRY(read_values(&g->identity_cell, r, "identity.cell", 2, (int64_t[]){cells, n}));
+    MDM_TRY(read_values(&g->identity_age, r, "identity.age", 2, (int64_t[]){MDM_FACEGEN_AGES, n}));
+    return read_values(&g->identity_factor, r, "identity.factor", 2, (int64_t[]){n, n});
+}
+
 mdm_status mdm_facegen_build(mdm_facegen *facegen, const char *weights, int threads)
 {
     mdm_tensor_file *file = NULL;
     MDM_TRY(mdm_tensor_file_open(&file, weights));
     mdm_status status = mdm_nn_new(&facegen->nn, "face generator", threads);
     reader r = {.nn = facegen->nn, .file = file, .path = weights};
-    for (int i = 0; i < MDM_FACEGEN_CLASSES && !status; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "cls.%d.weight", i);
-        int64_t shape[2] = {facegen->class_count[i] + 1, facegen->sizes.embedding};
-        status = read_values(&facegen->class_table[i], &r, name, 2, shape);
-    }
+    if (!status)
+        status = read_tables(facegen, &r);
     if (!status) {
         describe(&r, &facegen->sizes);
         status = mdm_nn_build(facegen->nn);

@@ -15,7 +15,13 @@
 mdm_facegen_sampler mdm_facegen_sampler_default(void)
 {
     return (mdm_facegen_sampler){
-        .steps = 20, .guidance = 1.5f, .low = 0.3f, .high = 12, .even_light = 1, .bare_forehead = 1.5f};
+        .steps = 20, /* and 9 of them guided: 29 evaluations of the network */
+        .guidance = 1.5f,
+        .low = 0.3f,
+        .high = 12,
+        .even_light = 1,
+        .bare_forehead = 1.5f,
+    };
 }
 
 static double noise_level(int i, int steps)

@@ -186,7 +186,7 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
     mdm_random_seed(&random, job->work->settings->seed, key);
     memset(c, 0, sizeof *c);
     c->draw = job->draw = draw;
-    const mdm_facegen_conditions conditions = mdm_facegen_neutral(job->facegen, age, gender, race, &random);
+    const mdm_facegen_conditions conditions = mdm_facegen_neutral(job->facegen, age, gender, race, glasses, &random);
     const mdm_facegen_sampler sampler = mdm_facegen_sampler_default();
     MDM_TRY(mdm_facegen_draw(job->facegen, &c->picture, &conditions, &sampler, &random, &progress));
     MDM_TRY(fit_mesh(usable, &c->mesh, job, &c->picture));

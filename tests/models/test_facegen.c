@@ -51,11 +51,16 @@ static float *noise(uint64_t seed, const char *key, size_t count)
     return values;
 }
 
-/* The conditions of the script's PAIR[0]. */
+/* The conditions of the script's ROWS[0]. */
 static mdm_facegen_conditions asked(void)
 {
-    mdm_facegen_conditions c = {.age = 4, .gender = 1, .race = 6, .domain = MDM_FACEGEN_CLEAN};
-    const float value[MDM_FACEGEN_VALUES] = {3, -2, .02f, .55f, .34f, .01f, -.07f, 5.5f, 150, 115, 99, 45};
+    mdm_facegen_conditions c = {.age = 4, .gender = 1, .race = 6, .domain = MDM_FACEGEN_CLEAN, .identity_known = true};
+    const float value[MDM_FACEGEN_VALUES] = {3,   -2, .02f, .55f,  .34f, .01f, -.07f, 5.5f, 150,
+                                             115, 99, 45,   -.05f, -.2f, .05f, .1f,   -3,   -.4f};
+    mdm_random random;
+    mdm_random_seed(&random, 9, "golden/identity");
+    for (int i = 0; i < MDM_FACEGEN_IDENTITY; i++)
+        c.identity[i] = 0.1f * mdm_random_normal(&random);
     for (int i = 0; i < MDM_FACEGEN_VALUES; i++) {
         c.value[i] = value[i];
         c.known[i] = true;
@@ -87,10 +92,11 @@ static void check_forward(mdm_facegen *g, const mdm_tensor_file *file, const cha
     size_t count = 0, pixels = 3 * (size_t)mdm_facegen_size(g) * (size_t)mdm_facegen_size(g);
     float *want = golden(file, name, &count), *f = NULL;
     ok(mdm_alloc(&f, pixels, sizeof *f, "output"));
-    mdm_facegen_conditions pair[2] = {asked(), mdm_facegen_unknown()};
-    for (int i = 0; i < 2; i++) {
-        ok(mdm_facegen_forward(g, f, z, 0.35f, &pair[i]));
-        double error = relative(f, step, want + (size_t)i * (count / 2), count / 2);
+    mdm_facegen_conditions rows[3] = {asked(), asked(), mdm_facegen_unknown()};
+    rows[1].identity_known = false; /* what is written there does not matter then */
+    for (int i = 0; i < 3; i++) {
+        ok(mdm_facegen_forward(g, f, z, 0.35f, &rows[i]));
+        double error = relative(f, step, want + (size_t)i * (count / 3), count / 3);
         print_message("%s %d: %.2g relative\n", name, i, error);
         assert_true(error < 1e-3);
     }
@@ -100,11 +106,7 @@ static void check_forward(mdm_facegen *g, const mdm_tensor_file *file, const cha
 
 static mdm_facegen_sampler plain(int steps)
 {
-    mdm_facegen_sampler s = mdm_facegen_sampler_default();
-    s.steps = steps;
-    s.guidance = 1.75f;
-    s.even_light = s.bare_forehead = 0; /* the reference does not steer */
-    return s;
+    return (mdm_facegen_sampler){.steps = steps, .guidance = 1.75f, .low = 0.3f, .high = 12}; /* it does not steer */
 }
 
 static void small_network_agrees(void **state)
@@ -154,7 +156,7 @@ static void drawing_can_be_cancelled(void **state)
     mdm_image image = {0};
     ok(mdm_facegen_new(&g, GOLDEN, "facegen-small", 1));
     mdm_random_seed(&random, 1, "cancel");
-    mdm_facegen_conditions c = mdm_facegen_neutral(g, 3, 0, 2, &random);
+    mdm_facegen_conditions c = mdm_facegen_neutral(g, 3, 0, 2, false, &random);
     mdm_facegen_sampler s = mdm_facegen_sampler_default();
     assert_int_equal(mdm_facegen_draw(g, &image, &c, &s, &random, &progress), MDM_ERR_CANCELLED);
     assert_int_equal(done, 3);
@@ -172,7 +174,7 @@ static void same_seed_same_picture(void **state)
     for (int i = 0; i < 2; i++) {
         mdm_random random;
         mdm_random_seed(&random, 9, "person-01/portrait/0");
-        mdm_facegen_conditions c = mdm_facegen_neutral(g, 3, 0, 2, &random);
+        mdm_facegen_conditions c = mdm_facegen_neutral(g, 3, 0, 2, false, &random);
         ok(mdm_facegen_draw(g, &image[i], &c, &s, &random, NULL));
     }
     assert_memory_equal(image[0].data, image[1].data, image[0].stride * 32);
@@ -186,16 +188,53 @@ static void neutral_is_what_was_asked(void **state)
     (void)state;
     mdm_facegen *g = NULL;
     ok(mdm_facegen_new(&g, GOLDEN, "facegen-small", 1));
-    mdm_facegen_conditions c = mdm_facegen_neutral(g, 8, 1, 0, NULL);
+    mdm_facegen_conditions c = mdm_facegen_neutral(g, 8, 1, 0, false, NULL);
     assert_int_equal(c.age, 8);
     assert_int_equal(c.gender, 1);
     assert_int_equal(c.race, 0);
     assert_int_equal(c.domain, MDM_FACEGEN_CLEAN);
     assert_true(c.known[MDM_FACEGEN_RED] && c.value[MDM_FACEGEN_YAW] == 0);
-    c = mdm_facegen_neutral(g, 9, -1, 7, NULL); /* out of range: unknown, and no colour is presumed */
+    assert_true(c.known[MDM_FACEGEN_SMILE] && c.value[MDM_FACEGEN_SMILE] == 0); /* this race's median smiles */
+    assert_true(c.value[MDM_FACEGEN_GLASSES] < -2 && c.value[MDM_FACEGEN_FRINGE] == 0);
+    assert_false(c.known[MDM_FACEGEN_TEETH] || c.known[MDM_FACEGEN_BEARD] || c.identity_known);
+    c = mdm_facegen_neutral(g, 8, 1, 6, true, NULL);
+    assert_true(c.value[MDM_FACEGEN_SMILE] > 0 && c.value[MDM_FACEGEN_GLASSES] > 0.5f);
+    c = mdm_facegen_neutral(g, 9, -1, 7, false, NULL); /* out of range: unknown, and no colour is presumed */
     assert_int_equal(c.age, -1);
     assert_int_equal(c.race, -1);
     assert_false(c.known[MDM_FACEGEN_RED]);
+    mdm_facegen_free(&g);
+}
+
+static void identities_are_drawn_as_by_the_reference(void **state)
+{
+    (void)state;
+    static const struct {
+        int age, gender, race;
+        float spread;
+    } people[] = {{4, 1, 6, 1.15f}, {-1, -1, -1, 1}, {2, MDM_FACEGEN_GENDERS, 3, 1}};
+    mdm_facegen *g = NULL;
+    mdm_tensor_file *file = NULL;
+    mdm_random random, again;
+    size_t count = 0;
+    ok(mdm_facegen_new(&g, GOLDEN, "facegen-small", 1));
+    ok(mdm_tensor_file_open(&file, GOLDEN "/facegen-golden.safetensors"));
+    float *want = golden(file, "small.identity", &count), identity[MDM_FACEGEN_IDENTITY], other[MDM_FACEGEN_IDENTITY];
+    assert_int_equal(count, 3 * MDM_FACEGEN_IDENTITY);
+    mdm_random_seed(&random, 10, "golden/identity");
+    mdm_random_seed(&again, 10, "golden/identity");
+    for (int i = 0; i < 3; i++) {
+        mdm_facegen_draw_identity(g, identity, people[i].age, people[i].gender, people[i].race, people[i].spread,
+                                  &random);
+        mdm_facegen_draw_identity(g, other, people[i].age, people[i].gender, people[i].race, people[i].spread, &again);
+        assert_memory_equal(identity, other, sizeof identity);
+        assert_true(relative(identity, 1, want + i * MDM_FACEGEN_IDENTITY, MDM_FACEGEN_IDENTITY) < 1e-5);
+    }
+    mdm_facegen_draw_identity(g, identity, 4, 1, 6, 0, &random); /* the mean, whatever the random numbers */
+    mdm_facegen_draw_identity(g, other, 4, 1, 6, 0, &random);
+    assert_memory_equal(identity, other, sizeof identity);
+    mdm_free(&want);
+    mdm_tensor_file_free(&file);
     mdm_facegen_free(&g);
 }
 
@@ -232,7 +271,7 @@ static void real_network_agrees(void **state)
         skip();
     }
     ok(mdm_facegen_new(&g, WEIGHTS, "facegen", 2));
-    ok(mdm_tensor_file_open(&file, GOLDEN "/facegen-golden.safetensors"));
+    ok(mdm_tensor_file_open(&file, GOLDEN "/facegen-full.safetensors"));
     const size_t count = 3 * 128 * 128;
     float *z = noise(7, "golden/full", count), *picture = NULL;
     check_forward(g, file, "full.forward", z, 97);
@@ -272,9 +311,13 @@ static void real_network_agrees(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_network_agrees),   cmocka_unit_test(drawing_can_be_cancelled),
-        cmocka_unit_test(same_seed_same_picture), cmocka_unit_test(neutral_is_what_was_asked),
-        cmocka_unit_test(bad_files_are_refused),  cmocka_unit_test(real_network_agrees),
+        cmocka_unit_test(small_network_agrees),
+        cmocka_unit_test(drawing_can_be_cancelled),
+        cmocka_unit_test(same_seed_same_picture),
+        cmocka_unit_test(neutral_is_what_was_asked),
+        cmocka_unit_test(identities_are_drawn_as_by_the_reference),
+        cmocka_unit_test(bad_files_are_refused),
+        cmocka_unit_test(real_network_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
