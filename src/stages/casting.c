@@ -7,7 +7,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-static const mdm_recogniser_kind kinds[MDM_CASTING_NETS] = {MDM_RECOGNISER_DLIB, MDM_RECOGNISER_FACERES};
+enum { DLIB, FACERES };
+
+static const mdm_recogniser_kind kinds[MDM_CASTING_NETS] = {
+    [DLIB] = MDM_RECOGNISER_DLIB,
+    [FACERES] = MDM_RECOGNISER_FACERES,
+};
 
 struct mdm_casting {
     mdm_recogniser *net[MDM_CASTING_NETS];
@@ -69,4 +74,12 @@ float mdm_casting_room(const mdm_casting *casting, const mdm_casting_face *face,
         if (casting->net[i])
             room = fminf(room, distance[i] / mdm_recogniser_same(kinds[i]));
     return room;
+}
+
+float mdm_casting_nearest(const float identity[MDM_DLIB_FACE_SIZE], const mdm_casting_face *others, int count)
+{
+    float nearest = INFINITY;
+    for (int i = 0; i < count; i++)
+        nearest = fminf(nearest, mdm_dlib_face_distance(identity, others[i].embedding[DLIB]));
+    return nearest;
 }

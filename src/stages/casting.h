@@ -3,6 +3,7 @@
 #ifndef MDM_STAGES_CASTING_H
 #define MDM_STAGES_CASTING_H
 
+#include "models/dlib_face.h"
 #include "models/recogniser.h"
 
 enum { MDM_CASTING_NETS = 2, MDM_CASTING_FACES = 64, MDM_CASTING_SIZE = 1024 };
@@ -23,6 +24,8 @@ mdm_status mdm_casting_embed(mdm_casting_face *out, mdm_casting *casting, const 
  * 1 is where they would take two pictures for one person. Infinite for none. */
 float mdm_casting_room(const mdm_casting *casting, const mdm_casting_face *face, const mdm_casting_face *others,
                        int count);
+/* Smallest dlib distance of an identity to any of `count` faces, before it is drawn; infinite for none. */
+float mdm_casting_nearest(const float identity[MDM_DLIB_FACE_SIZE], const mdm_casting_face *others, int count);
 /* The distances themselves, smallest over `others`; for the record. */
 void mdm_casting_distances(float out[MDM_CASTING_NETS], const mdm_casting *casting, const mdm_casting_face *face,
                            const mdm_casting_face *others, int count);

@@ -28,6 +28,11 @@
 #define SOURCE_FACES 6     /* frames of the person that are compared with */
 #define SMALLEST     24.0f /* px, of those */
 
+#define IDENTITIES 64    /* drawn for one draw; the one with most room becomes a face */
+#define SPREAD     1.15f /* of theirs: above 1, people differ more than those of the training data */
+
+_Static_assert(MDM_FACEGEN_IDENTITY == MDM_DLIB_FACE_SIZE, "an identity is a descriptor of dlib's");
+
 typedef struct casting_job {
     mdm_clip_work *work;
     mdm_clip clip;
@@ -44,6 +49,12 @@ typedef struct casting_job {
     const json_t *person; /* at hand */
     int draw;
 } casting_job;
+
+/* What the plan says of a stand-in, in the generator's classes; -1: left to chance. */
+typedef struct look {
+    int age, gender, race;
+    bool glasses;
+} look;
 
 /* One candidate that can be driven. */
 typedef struct candidate {
@@ -73,6 +84,16 @@ static const char *standin_text(const json_t *person, const char *key)
 static int gender_of(const char *value)
 {
     return !value ? -1 : value[0] == 'f' || value[0] == 'F' ? 0 : value[0] == 'm' || value[0] == 'M' ? 1 : -1;
+}
+
+static look planned_look(const json_t *person)
+{
+    return (look){
+        .age = class_of(standin_text(person, "age"), mdm_facegen_age_names, MDM_FACEGEN_AGES),
+        .gender = gender_of(standin_text(person, "gender")),
+        .race = class_of(standin_text(person, "race"), mdm_facegen_race_names, MDM_FACEGEN_RACES),
+        .glasses = json_is_true(json_object_get(json_object_get(person, "standin"), "glasses")),
+    };
 }
 
 /* ---- the person ---- */
@@ -126,6 +147,23 @@ static mdm_status know_source(casting_job *job)
 
 /* ---- candidates ---- */
 
+/* Somebody as planned who is as far as can be from the person and the other stand-ins; the first, where there are none. */
+static void choose_identity(mdm_facegen_conditions *conditions, const casting_job *job, const look *planned,
+                            mdm_random *random)
+{
+    float most = -1, identity[MDM_FACEGEN_IDENTITY];
+    for (int i = 0; i < IDENTITIES; i++) {
+        mdm_facegen_draw_identity(job->facegen, identity, planned->age, planned->gender, planned->race, SPREAD, random);
+        float room = fminf(mdm_casting_nearest(identity, job->source, job->source_count),
+                           mdm_casting_nearest(identity, job->others, job->other_count));
+        if (room > most) {
+            most = room;
+            memcpy(conditions->identity, identity, sizeof identity);
+        }
+    }
+    conditions->identity_known = true;
+}
+
 static mdm_status fit_mesh(bool *ok, mdm_mesh *mesh, casting_job *job, const mdm_image *picture)
 {
     mdm_face_detection found[4];
@@ -150,14 +188,16 @@ static int largest(const float *values, int count)
     return best;
 }
 
-static mdm_status judge(candidate *c, casting_job *job, int age, int gender, int race)
+static mdm_status judge(candidate *c, casting_job *job, const look *planned)
 {
+    const int age = planned->age, gender = planned->gender, race = planned->race;
     mdm_attributes_result seen;
     MDM_TRY(mdm_attributes_run(job->attributes, &c->picture, &c->mesh, &seen));
     int seen_age = largest(seen.age_prob, MDM_ATTRIBUTES_AGES);
-    c->as_planned = (age < 0 || (seen_age >= age - 1 && seen_age <= age + 1)) &&
-                    (gender < 0 || seen.gender_prob[gender] > 0.5f) &&
-                    (race < 0 || seen.race_prob[race] > 0.25f || largest(seen.race_prob, MDM_ATTRIBUTES_RACES) == race);
+    c->as_planned =
+        (age < 0 || (seen_age >= age - 1 && seen_age <= age + 1)) && (gender < 0 || seen.gender_prob[gender] > 0.5f) &&
+        (race < 0 || seen.race_prob[race] > 0.25f || largest(seen.race_prob, MDM_ATTRIBUTES_RACES) == race) &&
+        mdm_portrait_complaint(&c->measures, planned->glasses) == NULL;
     MDM_TRY(mdm_casting_embed(&c->face, job->casting, &c->picture, &c->mesh));
     float person = mdm_casting_room(job->casting, &c->face, job->source, job->source_count);
     float others = mdm_casting_room(job->casting, &c->face, job->others, job->other_count);
@@ -178,29 +218,28 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
     mdm_random random;
     const mdm_progress progress = {report, job};
     const char *seed_key = standin_text(job->person, "seed_key");
-    int age = class_of(standin_text(job->person, "age"), mdm_facegen_age_names, MDM_FACEGEN_AGES);
-    int gender = gender_of(standin_text(job->person, "gender"));
-    int race = class_of(standin_text(job->person, "race"), mdm_facegen_race_names, MDM_FACEGEN_RACES);
-    bool glasses = json_is_true(json_object_get(json_object_get(job->person, "standin"), "glasses"));
+    const look planned = planned_look(job->person);
     snprintf(key, sizeof key, "portrait/%.100s/%d", seed_key ? seed_key : "?", draw);
     mdm_random_seed(&random, job->work->settings->seed, key);
     memset(c, 0, sizeof *c);
     c->draw = job->draw = draw;
-    const mdm_facegen_conditions conditions = mdm_facegen_neutral(job->facegen, age, gender, race, glasses, &random);
+    mdm_facegen_conditions conditions =
+        mdm_facegen_neutral(job->facegen, planned.age, planned.gender, planned.race, planned.glasses, &random);
+    choose_identity(&conditions, job, &planned, &random);
     const mdm_facegen_sampler sampler = mdm_facegen_sampler_default();
     MDM_TRY(mdm_facegen_draw(job->facegen, &c->picture, &conditions, &sampler, &random, &progress));
     MDM_TRY(fit_mesh(usable, &c->mesh, job, &c->picture));
     const char *complaint = "no single face";
     if (*usable) {
         MDM_TRY(mdm_portrait_measure(&c->measures, &c->picture, (const float(*)[3])c->mesh.point));
-        complaint = mdm_portrait_complaint(&c->measures, glasses);
-        /* the generator cannot be asked for glasses: without them is better than no stand-in */
-        if (complaint && glasses)
+        complaint = mdm_portrait_complaint(&c->measures, planned.glasses);
+        /* not every draw wears the glasses it was asked for: without is not as planned, but better than no stand-in */
+        if (complaint && planned.glasses)
             complaint = mdm_portrait_complaint(&c->measures, false);
         *usable = complaint == NULL;
     }
     if (*usable)
-        MDM_TRY(judge(c, job, age, gender, race));
+        MDM_TRY(judge(c, job, &planned));
     mdm_log(MDM_LOG_DEBUG, "%s, draw %d: %s; as planned: %s; room %.2f", seed_key ? seed_key : "?", draw,
             complaint ? complaint : "passes", c->as_planned ? "yes" : "no", (double)c->room);
     return MDM_OK;

@@ -216,6 +216,10 @@ static void room_is_the_nearest_in_either_network(void **state)
     float both = mdm_casting_room(casting, &face[0], &face[1], 2);
     print_message("room between three faces: %.2f, %.2f\n", (double)one, (double)two);
     assert_true(both == fminf(one, two) && both > 1); /* a man, a woman, another woman: other people */
+    const float *identity = face[0].embedding[0];     /* as the generator is asked for one */
+    assert_true(isinf(mdm_casting_nearest(identity, face, 0)));
+    assert_true(mdm_casting_nearest(identity, face, 3) == 0);
+    assert_true(mdm_casting_nearest(identity, &face[1], 2) > 0.6f);
     mdm_tensor_file_free(&points);
     mdm_casting_free(&casting);
     assert_null(casting);
