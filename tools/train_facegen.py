@@ -2,7 +2,7 @@
 """Trains the face generator with an identity condition, from the first generator's weights, on one or more GPUs.
 
   torchrun --nproc-per-node N train_facegen.py --oracles DIR --data DIR --points FILE --dlib DIR --gate FILE.c
-           --start FOLDER --out DIR --seconds 900 [--batch 512] [--samples 2000]
+           --weights FOLDER --out DIR --seconds 900 [--batch 512] [--samples 2000]
 writes OUT/facegen-I-of-N.safetensors, OUT/facegen.json, OUT/log.txt, OUT/check.json (nearest training faces) and
 OUT/samples.tar (pictures of what it draws, samples.tsv says how). Identities are seen only with noise of their own, which is
 meant to keep them from leading back to one training face (OUT/check.json tells by pixels); what is kept of them is a mean for
@@ -27,7 +27,7 @@ import facegen_conditions
 import facegen_net
 
 parse = argparse.ArgumentParser()
-for name in ("oracles", "data", "points", "dlib", "gate", "start", "out"):
+for name in ("oracles", "data", "points", "dlib", "gate", "weights", "out"):
     parse.add_argument("--" + name, required=True)
 parse.add_argument("--seconds", type=float, default=900)
 parse.add_argument("--batch", type=int, default=512, help="of each GPU")
@@ -116,7 +116,7 @@ for share, floor in zip(a.clean, (1., .15)):
     weights.append(w.to(device))
 
 # ---- network
-card = json.load(open(f"{a.start}/facegen.json"))
+card = json.load(open(f"{a.weights}/facegen.json"))
 cfg = card["arch"]
 torch.manual_seed(1)
 net, ema = facegen_net.make_net(M, cfg), facegen_net.make_net(M, cfg)
@@ -124,7 +124,7 @@ first = M.CONT
 M.CONT = first[:12]
 old = M.Net(cfg).state_dict()
 M.CONT = first
-old = M.load_q8([f"{a.start}/{f}" for f in card["files"]], old)
+old = M.load_q8([f"{a.weights}/{f}" for f in card["files"]], old)
 state = facegen_net.widen(old, net)
 net.load_state_dict(state)
 ema.load_state_dict(state)

@@ -28,7 +28,8 @@
 #define SOURCE_FACES 6     /* frames of the person that are compared with */
 #define SMALLEST     24.0f /* px, of those */
 
-#define IDENTITIES 64    /* drawn for one draw; the one with most room becomes a face */
+#define IDENTITIES 64    /* drawn at most, for one draw */
+#define FAR_ENOUGH 0.8f  /* dlib; the first identity with so much room becomes a face, else the one with most */
 #define SPREAD     1.15f /* of theirs: above 1, people differ more than those of the training data */
 
 _Static_assert(MDM_FACEGEN_IDENTITY == MDM_DLIB_FACE_SIZE, "an identity is a descriptor of dlib's");
@@ -147,12 +148,13 @@ static mdm_status know_source(casting_job *job)
 
 /* ---- candidates ---- */
 
-/* Somebody as planned who is as far as can be from the person and the other stand-ins; the first, where there are none. */
+/* Somebody as planned who is far enough from the person and the other stand-ins. The first such, not the farthest of many: the
+ * less the choice depends on the person, the less the stand-in tells of them. */
 static void choose_identity(mdm_facegen_conditions *conditions, const casting_job *job, const look *planned,
                             mdm_random *random)
 {
     float most = -1, identity[MDM_FACEGEN_IDENTITY];
-    for (int i = 0; i < IDENTITIES; i++) {
+    for (int i = 0; i < IDENTITIES && most < FAR_ENOUGH; i++) {
         mdm_facegen_draw_identity(job->facegen, identity, planned->age, planned->gender, planned->race, SPREAD, random);
         float room = fminf(mdm_casting_nearest(identity, job->source, job->source_count),
                            mdm_casting_nearest(identity, job->others, job->other_count));
