@@ -8,6 +8,7 @@ enum {
     MDM_LIP_ROW = 9,
     MDM_LIP_INNER = 20,
     MDM_LIP_OUTER = 20,
+    MDM_LIP_RINGS = 3,
     MDM_BROWS = 20,
     MDM_LID_ROW = 7
 };
@@ -23,6 +24,8 @@ extern const mdm_eye_index mdm_eyes[2]; /* image left, image right */
 extern const int mdm_lip_upper[MDM_LIP_ROW],
     mdm_lip_lower[MDM_LIP_ROW]; /* inner lips, column by column, corners 78, 308 */
 extern const int mdm_lip_inner[MDM_LIP_INNER], mdm_lip_outer[MDM_LIP_OUTER];
+extern const int mdm_lip_ring[MDM_LIP_RINGS]
+                             [MDM_LIP_INNER]; /* from mdm_lip_inner outwards, mdm_lip_outer not among them */
 extern const int mdm_brows[MDM_BROWS];
 extern const int mdm_rigid[MDM_RIGID]; /* nose bridge, forehead, temples, cheek bones: what no expression moves much */
 

@@ -32,28 +32,40 @@ static void skin_of(float out[3], const mdm_render_frame *f)
     }
 }
 
-/* Colour of the mouth's inside for one blurred pixel of the recording. */
-static void model_colour(float out[3], const float source[3], const float skin[3], const float light[3])
+/* Colour of the mouth's inside for one blurred pixel of the recording. `dry`: 1 where bright spots are teeth, less where they may
+ * be a wet tongue. */
+static void model_colour(float out[3], const float source[3], const float skin[3], const float light[3], float dry)
 {
     float lum = (source[0] + source[1] + source[2]) / (skin[0] + skin[1] + skin[2]);
     float red = source[0] / (source[1] + 4) / (skin[0] / (skin[1] + 4));
-    float teeth = mdm_smoothstep(lum, 0.38f, 0.72f) * (1 - mdm_smoothstep(red, 1.02f, 1.25f));
-    float flesh = mdm_smoothstep(lum, 0.22f, 0.5f) * mdm_smoothstep(red, 0.98f, 1.2f) * (1 - teeth);
-    float bright = mdm_clampf(0.35f + 0.75f * lum, 0.5f, 1.08f);
+    float teeth = dry * mdm_smoothstep(lum, 0.28f, 0.58f) * (1 - mdm_smoothstep(red, 1.02f, 1.25f));
+    float flesh = mdm_smoothstep(lum, 0.16f, 0.5f) * fmaxf(mdm_smoothstep(red, 0.98f, 1.2f), 1 - dry) * (1 - teeth);
+    float bright = mdm_clampf(0.25f + 0.85f * lum, 0.45f, 1.1f), round = mdm_clampf(0.5f + 1.1f * lum, 0.6f, 1.3f);
     for (int k = 0; k < 3; k++)
-        out[k] = light[k] * (cavity[k] * (1 - teeth - flesh) + tongue[k] * flesh + tooth[k] * bright * teeth);
+        out[k] = light[k] * (cavity[k] * (1 - teeth - flesh) + tongue[k] * round * flesh + tooth[k] * bright * teeth);
+}
+
+/* Teeth are rows, read from the lip down: in a wide open mouth without any, what shines is the tongue. */
+static float dryness(const mdm_motion *m, int index)
+{
+    return 1 - 0.8f * mdm_smoothstep(m->lips[index], 0.3f, 0.45f) * (1 - mdm_smoothstep(m->teeth[index], 0, 0.12f));
+}
+
+float mdm_mouth_gap(const mdm_render_frame *f)
+{
+    float area = 0;
+    for (int i = 0; i < MDM_LIP_INNER; i++) {
+        const float *a = f->local[mdm_lip_inner[i]], *b = f->local[mdm_lip_inner[(i + 1) % MDM_LIP_INNER]];
+        area += (a[0] * b[1] - b[0] * a[1]) / 2;
+    }
+    return area / fmaxf(hypotf(f->local[78][0] - f->local[308][0], f->local[78][1] - f->local[308][1]), 1);
 }
 
 mdm_status mdm_paint_mouth(mdm_render_frame *f)
 {
     mdm_renderer *r = f->r;
-    float area = 0, corner[MDM_LIP_INNER][2], low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
-    for (int i = 0; i < MDM_LIP_INNER; i++) {
-        const float *a = f->local[mdm_lip_inner[i]], *b = f->local[mdm_lip_inner[(i + 1) % MDM_LIP_INNER]];
-        area += (a[0] * b[1] - b[0] * a[1]) / 2;
-    }
-    /* as the camera sees it: on a turned head closed lips lie beside each other, and not apart */
-    float gap = area / fmaxf(hypotf(f->local[78][0] - f->local[308][0], f->local[78][1] - f->local[308][1]), 1);
+    float corner[MDM_LIP_INNER][2], low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+    const float gap = mdm_mouth_gap(f);
     float on =
         mdm_clampf((gap / f->width - 0.004f) / 0.016f, 0, 1); /* fades in: a threshold here is a pop in the video */
     if (on <= 0)
@@ -88,6 +100,7 @@ mdm_status mdm_paint_mouth(mdm_render_frame *f)
         for (size_t k = 0; k < 3; k++)
             source[3 * i + k] = known[i] != 0 ? (float)p[k] : 0;
     }
+    const float dry = dryness(r->motion, f->index);
     float sigma = fmaxf(0.5f, 0.008f * f->width);
     MDM_TRY(mdm_blur_float(source, w, h, 3, sigma));
     MDM_TRY(mdm_blur_float(known, w, h, 1, sigma));
@@ -103,7 +116,7 @@ mdm_status mdm_paint_mouth(mdm_render_frame *f)
                 continue;
             for (size_t k = 0; k < 3; k++)
                 mean[k] = source[3 * i + k] / fmaxf(known[i], 0.05f);
-            model_colour(colour, mean, skin, light);
+            model_colour(colour, mean, skin, light, dry);
             float *out = r->face + 3 * ((size_t)(y0 + y) * (size_t)r->canvas.width + (size_t)(x0 + x));
             for (int k = 0; k < 3; k++)
                 out[k] += alpha * (colour[k] - out[k]);

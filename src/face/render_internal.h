@@ -31,6 +31,9 @@ typedef struct mdm_render_frame {
     const mdm_image *image;              /* the recording, not yet painted */
 } mdm_render_frame;
 
+/* How far the mouth is open as the camera sees it, px: on a turned head closed lips lie beside each other, and not apart. */
+float mdm_mouth_gap(const mdm_render_frame *f);
+
 /* Parts; each changes r->face over the canvas. */
 mdm_status mdm_paint_eyes(mdm_render_frame *f);
 mdm_status mdm_paint_mouth(mdm_render_frame *f);

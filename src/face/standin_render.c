@@ -10,7 +10,8 @@
 #include "face/render_internal.h"
 #include "face/transfer.h"
 
-#define MARGIN 5 /* px around the mesh */
+#define MARGIN   5     /* px around the mesh */
+#define LIP_LINE 0.55f /* of the lip's height: no portrait's lip line is thicker */
 
 mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, const mdm_motion *motion,
                             const mdm_standin *standin)
@@ -182,6 +183,20 @@ static void colour_pixels(mdm_renderer *r)
     }
 }
 
+/* The portrait's lips are closed: its dark line between them would be a ring around an open mouth. As the mouth opens, their
+ * skin is taken further out, up to a share of the way to the outer lip; the rings of vertices keep their order. */
+static void part_lips(float (*attribute)[AT_COUNT], const mdm_render_frame *f)
+{
+    const float open = mdm_clampf((mdm_mouth_gap(f) / f->width - 0.004f) / 0.03f, 0, 1) * LIP_LINE;
+    for (int ring = 0; open > 0 && ring < MDM_LIP_RINGS; ring++)
+        for (int i = 0; i < MDM_LIP_INNER; i++) {
+            float *at = attribute[mdm_lip_ring[ring][i]];
+            const float *outer = f->r->standin->uv[mdm_lip_outer[i]];
+            for (int k = 0; k < 2; k++)
+                at[AT_U + k] += open * (outer[k] - at[AT_U + k]);
+        }
+}
+
 static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])
 {
     mdm_renderer *r = f->r;
@@ -198,6 +213,7 @@ static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])
         a[AT_CORE] = i < MDM_MESH_VERTICES;
         memcpy(a + AT_OWN, r->standin->own_light[i], 3 * sizeof *a);
     }
+    part_lips(attribute, f);
     mdm_raster(&r->canvas, (const float(*)[3])f->local, &attribute[0][0], (const int(*)[3])r->canonical->triangle,
                MDM_RENDER_TRIANGLES);
     colour_pixels(r);
