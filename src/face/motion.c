@@ -107,6 +107,7 @@ mdm_status mdm_motion_alloc(mdm_motion *m, int count)
         status = mdm_alloc(&m->valid, n, 1, "motion");
     m->correction.eye_gain = m->correction.lip_gain = 1;
     m->look.contrast = 1;
+    m->look.depth = MDM_USUAL_DEPTH;
     if (status)
         mdm_motion_free(m);
     return status;

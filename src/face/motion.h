@@ -23,9 +23,12 @@ typedef struct mdm_motion_correction {
     mdm_view_correction view[MDM_YAW_NODES];
 } mdm_motion_correction;
 
+#define MDM_USUAL_DEPTH 1.4f
+
 /* How the stand-in is brought to the recording's look; found by trial on rendered frames. */
 typedef struct mdm_motion_look {
-    float contrast;             /* of the stand-in's own detail, 0.55..1.15 */
+    float contrast;             /* of the stand-in's own detail, 0.25..1.15 */
+    float depth;                /* of its darkest parts under its skin, log, 0.3..1.4: haze leaves little of it */
     float blur, unsharp, grain; /* px; amount; grey levels */
 } mdm_motion_look;
 

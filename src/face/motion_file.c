@@ -75,11 +75,12 @@ static json_t *about(const mdm_motion *m)
                                                (double)v->gaze[1][1], "turn", (double)v->turn[0], (double)v->turn[1],
                                                (double)v->turn[2]));
     }
-    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:o}, s:{s:f, s:f, s:f, s:f}}", "track", m->track,
+    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:o}, s:{s:f, s:f, s:f, s:f, s:f}}", "track", m->track,
                      "first", m->first, "frames", m->count, "fps", m->fps, "eye_neutral", (double)m->eye_neutral[0],
                      (double)m->eye_neutral[1], "correction", "eye_gain", (double)c->eye_gain, "lip_gain",
-                     (double)c->lip_gain, "views", views, "look", "contrast", (double)l->contrast, "blur",
-                     (double)l->blur, "unsharp", (double)l->unsharp, "grain", (double)l->grain);
+                     (double)c->lip_gain, "views", views, "look", "contrast", (double)l->contrast, "depth",
+                     (double)l->depth, "blur", (double)l->blur, "unsharp", (double)l->unsharp, "grain",
+                     (double)l->grain);
 }
 
 static mdm_status add_arrays(mdm_array *arrays, char (*names)[32], float **owned, const mdm_motion *m)
@@ -199,6 +200,7 @@ static mdm_status read_about(mdm_motion *m, const json_t *json, const char *wher
     MDM_TRY(
         number(&m->correction.lip_gain, json_object_get(c, "lip_gain"), SIZE_MAX, 0, 4, "correction.lip_gain", where));
     MDM_TRY(number(&m->look.contrast, json_object_get(l, "contrast"), SIZE_MAX, 0, 4, "look.contrast", where));
+    MDM_TRY(number(&m->look.depth, json_object_get(l, "depth"), SIZE_MAX, 0.1, 4, "look.depth", where));
     MDM_TRY(number(&m->look.blur, json_object_get(l, "blur"), SIZE_MAX, 0, 20, "look.blur", where));
     MDM_TRY(number(&m->look.unsharp, json_object_get(l, "unsharp"), SIZE_MAX, 0, 4, "look.unsharp", where));
     return number(&m->look.grain, json_object_get(l, "grain"), SIZE_MAX, 0, 64, "look.grain", where);

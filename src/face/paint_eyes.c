@@ -200,6 +200,7 @@ static void paint_ball(mdm_render_frame *f, const eye_place *eye, float on)
     float radius = fmaxf(s->iris_size[eye->e] * full, 0.5f),
           squeeze = mdm_clampf(eye->width / fmaxf(full, 1e-3f), 0.35f, 1.05f);
     int reach = (int)mdm_clampf(roundf(0.5f * (MDM_IRIS_RADIUS / radius - 1)), 0, 12);
+    const float hazy = 1 - m->look.depth / MDM_USUAL_DEPTH;
     for (int y = 0; y < box[3]; y++)
         for (int x = 0; x < box[2]; x++) {
             float inside = r->plane[y * box[2] + x];
@@ -218,7 +219,9 @@ static void paint_ball(mdm_render_frame *f, const eye_place *eye, float on)
             float shade = (py - mdm_polyline((const float(*)[2])lid, MDM_LID_ROW, px)) / (eye->width * 0.30f);
             shade = 1 - inside * (1 - (0.76f + 0.24f * powf(mdm_clampf(shade, 0, 1), 0.7f)));
             for (int k = 0; k < 3; k++) {
-                float lit = (colour[k] + MDM_LOG_FLOOR) * expf(gain[k]) - MDM_LOG_FLOOR, *out = r->face + 3 * i + k;
+                float own = r->canvas.value[i * AT_COUNT + AT_OWN + (size_t)k], bare = logf(colour[k] + MDM_LOG_FLOOR);
+                bare += hazy * (own + mdm_soften(bare - own, 0, m->look.depth) - bare);
+                float lit = expf(bare + gain[k]) - MDM_LOG_FLOOR, *out = r->face + 3 * i + k;
                 *out = (*out + alpha * (lit - *out)) * shade;
             }
         }

@@ -138,3 +138,9 @@ float mdm_pose_turned(const mdm_pose *pose)
     mdm_pose_angles(angles, pose);
     return fminf(1, fmaxf(0, ((float)fabs(angles[0]) - 15) / 20));
 }
+
+float mdm_pose_towards(const mdm_pose *pose, const float normal[3])
+{
+    const double *r = pose->rotation + 6;
+    return -(float)(r[0] * (double)normal[0] + r[1] * (double)normal[1] + r[2] * (double)normal[2]);
+}

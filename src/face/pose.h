@@ -21,4 +21,7 @@ void mdm_pose_angles(double angles[3], const mdm_pose *pose);
 /* 0 for a head within 15 degrees of yaw, 1 from 35 on: how much its far edge is a profile. */
 float mdm_pose_turned(const mdm_pose *pose);
 
+/* Cosine between the camera's direction and a normal of the HEAD frame: 1 faces it, 0 is the edge. */
+float mdm_pose_towards(const mdm_pose *pose, const float normal[3]);
+
 #endif

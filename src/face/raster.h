@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 
-#define MDM_RASTER_ATTRIBUTES 9
+#define MDM_RASTER_ATTRIBUTES 10
 
 /* A window of the image: pixel (x, y) of the canvas is pixel (left + x, top + y) of the image. Buffers grow and are kept. */
 typedef struct mdm_canvas {

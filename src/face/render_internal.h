@@ -6,7 +6,7 @@
 #include "face/standin_render.h"
 
 /* Attributes of a canvas pixel. */
-enum { AT_U, AT_V, AT_GAIN, AT_CORE = AT_GAIN + 3, AT_OWN, AT_COUNT = AT_OWN + 3 };
+enum { AT_U, AT_V, AT_GAIN, AT_CORE = AT_GAIN + 3, AT_OWN, AT_DETAIL = AT_OWN + 3, AT_COUNT };
 
 struct mdm_renderer {
     const mdm_canonical *canonical;
@@ -53,6 +53,23 @@ static inline float mdm_smoothstep(float x, float low, float high)
 {
     float t = mdm_clampf((x - low) / (high - low), 0, 1);
     return t * t * (3 - 2 * t);
+}
+
+/* Detail of the stand-in, log: what is much brighter than its skin (lips and highlights of dark skin) or much darker is drawn
+ * in, for in another light it would stand out as it never does on a face. `lift` 0..1: how much brighter that light is; `depth`: how
+ * dark the darkest of a face is in it (mdm_motion_look). */
+static inline float mdm_soften(float detail, float lift, float depth)
+{
+    const float limit = 0.20f - 0.15f * lift, bright = detail - limit, dark = -0.50f * depth - detail;
+    if (bright > 0)
+        return limit + bright / (1 + (3 + 6 * lift) * bright);
+    return dark > 0 ? -0.50f * depth - dark / (1 + 1.12f / depth * dark) : detail;
+}
+
+/* 0..1 from a light on the stand-in's skin, log: shine is a smaller share of brighter skin. */
+static inline float mdm_lift(const float gain[3])
+{
+    return mdm_clampf(((gain[0] + gain[1] + gain[2]) / 3 - 0.2f) / 0.8f, 0, 1);
 }
 
 /* y on a polyline of `count` points at x, points sorted by x; ends are held. */

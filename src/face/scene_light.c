@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "face/light.h"
 #include "face/smooth.h"
+
+#define DEPTH_SHOWN 1.8f /* of the eyes' dark: a pupil or a nostril is darker still */
 
 static float clampf(float x, float low, float high)
 {
@@ -79,6 +82,42 @@ static float teeth_share(const mdm_image *image, const float (*p)[3])
     return (float)rows / ROWS;
 }
 
+/* How far the dark of the eyes lies under the skin, log: the darkest eighth of the pixels between the corners of an eye, of the
+ * eye that shows more of it. Haze leaves little. */
+static float darkest(const mdm_image *image, const float (*p)[3], const float (*colour)[3])
+{
+    enum { ROWS = 7, COLUMNS = 17, PIXELS = ROWS * COLUMNS };
+    float bright[MDM_MESH_VERTICES], eye[PIXELS], depth = 0;
+    for (int i = 0; i < MDM_MESH_VERTICES; i++)
+        bright[i] = (colour[i][0] + colour[i][1] + colour[i][2]) / 3;
+    qsort(bright, MDM_MESH_VERTICES, sizeof *bright, by_value);
+    for (int e = 0; e < 2; e++) {
+        const float *a = p[mdm_eyes[e].outer], *b = p[mdm_eyes[e].inner];
+        for (int i = 0; i < PIXELS; i++) {
+            float u = ((float)(i % COLUMNS) + 0.5f) / COLUMNS, v = 0.3f * ((float)(i / COLUMNS) / (ROWS - 1) - 0.5f);
+            const uint8_t *q = pixel(image, a[0] + u * (b[0] - a[0]) - v * (b[1] - a[1]),
+                                     a[1] + u * (b[1] - a[1]) + v * (b[0] - a[0]));
+            eye[i] = (logf((float)q[0] + MDM_LOG_FLOOR) + logf((float)q[1] + MDM_LOG_FLOOR) +
+                      logf((float)q[2] + MDM_LOG_FLOOR)) /
+                     3;
+        }
+        qsort(eye, PIXELS, sizeof *eye, by_value);
+        depth = fmaxf(depth, bright[MDM_MESH_VERTICES / 2] - eye[PIXELS / 8]);
+    }
+    return depth;
+}
+
+/* Median of the values that were read, which are not negative; < 0: there is none. Scrambles them. */
+static float median_read(float *values, int count)
+{
+    int n = 0;
+    for (int i = 0; i < count; i++)
+        if (values[i] >= 0)
+            values[n++] = values[i];
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    return n ? values[n / 2] : -1;
+}
+
 mdm_status mdm_scene_light_read(mdm_scene_light *state, mdm_motion *m, int index, const mdm_image *image,
                                 const mdm_standin *standin, const mdm_canonical *canonical)
 {
@@ -87,13 +126,15 @@ mdm_status mdm_scene_light_read(mdm_scene_light *state, mdm_motion *m, int index
     if (!state->known) {
         MDM_TRY(mdm_alloc(&state->known, (size_t)m->count, 1, "light"));
         MDM_TRY(mdm_alloc(&state->spread, (size_t)m->count, sizeof *state->spread, "light"));
+        MDM_TRY(mdm_alloc(&state->depth, (size_t)m->count, sizeof *state->depth, "light"));
         for (int i = 0; i < m->count; i++)
-            state->spread[i] = m->teeth[i] = -1;
+            state->spread[i] = state->depth[i] = m->teeth[i] = -1;
     }
     mdm_motion_image(points, m, index);
     float width = (float)m->pose[index].scale * 15;
     mdm_vertex_colour(colour, image, (const float(*)[3])points, MDM_MESH_VERTICES, fmaxf(0.8f, 0.03f * width));
     weigh(weight, (const float(*)[3])colour, (const float(*)[3])points, &m->pose[index], image, canonical);
+    state->depth[index] = darkest(image, (const float(*)[3])points, (const float(*)[3])colour);
     if (mdm_light_fit(own, (const float(*)[3])colour, weight, canonical)) {
         float rest[MDM_MESH_VERTICES];
         int n = 0;
@@ -150,7 +191,7 @@ static mdm_status smooth_floats(float *rows, int count, int width, int window)
 
 mdm_status mdm_scene_light_finish(mdm_scene_light *state, mdm_motion *m, const mdm_standin *standin)
 {
-    int fitted = 0, n = 0;
+    int fitted = 0;
     if (!state->known)
         return mdm_fail(MDM_ERR_INTERNAL, "track %d: no frame was read for its light", m->track);
     for (int i = 0; i < m->count; i++)
@@ -166,20 +207,21 @@ mdm_status mdm_scene_light_finish(mdm_scene_light *state, mdm_motion *m, const m
     for (int i = 0; i < m->count; i++)
         m->teeth[i] = fitted ? m->teeth[i] : 0.4f;
     MDM_TRY(smooth_floats(m->teeth, m->count, 1, 7));
-    for (int i = 0; i < m->count; i++) {
+    for (int i = 0; i < m->count; i++)
         m->teeth[i] = clampf(m->teeth[i], 0, 1);
-        if (state->spread[i] >= 0)
-            state->spread[n++] = state->spread[i];
-    }
-    if (n) {
-        qsort(state->spread, (size_t)n, sizeof *state->spread, by_value);
-        m->look.contrast = clampf(powf(state->spread[n / 2] / fmaxf(standin->detail, 1e-4f), 0.7f), 0.55f, 1.15f);
-    }
+    const float spread = median_read(state->spread, m->count), depth = median_read(state->depth, m->count);
+    if (depth >= 0)
+        m->look.depth = clampf(DEPTH_SHOWN * depth, 0.3f, MDM_USUAL_DEPTH);
+    if (spread >= 0) /* what the recording's noise adds to its spread hides how much haze takes from all detail alike */
+        m->look.contrast = clampf(powf(spread / fmaxf(standin->detail, 1e-4f), 0.7f), 0.55f, 1.15f) *
+                           sqrtf(m->look.depth / MDM_USUAL_DEPTH);
+    mdm_log(MDM_LOG_DEBUG, "track %d: contrast %.2f, depth %.2f", m->track, (double)m->look.contrast, (double)depth);
     return MDM_OK;
 }
 
 void mdm_scene_light_free(mdm_scene_light *state)
 {
+    mdm_free(&state->depth);
     mdm_free(&state->spread);
     mdm_free(&state->known);
 }

@@ -10,6 +10,7 @@
 /* State over a track; zero-initialise, free always. */
 typedef struct mdm_scene_light {
     float *spread;        /* [count] of the person's detail, < 0 unknown */
+    float *depth;         /* [count] of its darkest parts; < 0: not read */
     unsigned char *known; /* [count] a frame's light was fitted */
 } mdm_scene_light;
 

@@ -10,8 +10,10 @@
 #include "face/render_internal.h"
 #include "face/transfer.h"
 
-#define MARGIN   5     /* px around the mesh */
-#define LIP_LINE 0.55f /* of the lip's height: no portrait's lip line is thicker */
+#define MARGIN     5     /* px around the mesh */
+#define EDGE       0.45f /* cosine to the camera, of a turned head: what lies further round is drawn plainer */
+#define EDGE_PLAIN 0.7f  /* or the far eye, half of it hidden, is a dark edge beside the profile */
+#define LIP_LINE   0.55f /* of the lip's height: no portrait's lip line is thicker */
 
 mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, const mdm_motion *motion,
                             const mdm_standin *standin)
@@ -142,20 +144,17 @@ static inline float quick_exp(float x)
     return p * scale;
 }
 
-/* Detail of the stand-in, log: what is much brighter than its skin (lips and highlights of dark skin) or much darker is drawn
- * in, for in another light it would stand out as it never does on a face. */
-static inline float soften(float detail)
+/* How much of the skin's colour, red over blue, is left in the scene's light: its spots lose as much of theirs. */
+static inline float paleness(const float own[3], const float gain[3])
 {
-    const float bright = detail - 0.20f, dark = -0.70f - detail;
-    if (bright > 0)
-        return 0.20f + bright / (1 + 3 * bright);
-    return dark > 0 ? -0.70f - dark / (1 + 0.8f * dark) : detail;
+    const float colour = fmaxf(own[0] - own[2], 0.1f);
+    return mdm_clampf((colour + gain[0] - gain[2]) / colour, 0.2f, 1);
 }
 
 static void colour_pixels(mdm_renderer *r)
 {
     const mdm_standin *s = r->standin;
-    const float contrast = r->motion->look.contrast;
+    const float depth = r->motion->look.depth;
     size_t pixels = (size_t)r->canvas.width * (size_t)r->canvas.height;
     const float right = (float)s->width - 1.001f, bottom = (float)s->height - 1.001f;
     for (size_t i = 0; i < pixels; i++) {
@@ -169,11 +168,16 @@ static void colour_pixels(mdm_renderer *r)
         int x = (int)u, y = (int)v;
         float tx = u - (float)x, ty = v - (float)y;
         const float *p = r->texture + ((size_t)y * (size_t)s->width + (size_t)x) * 3, *q = p + 3 * (size_t)s->width;
+        const float *own = a + AT_OWN, *gain = a + AT_GAIN;
+        float detail[3];
         for (int k = 0; k < 3; k++) {
             float t = (p[k] * (1 - tx) + p[k + 3] * tx) * (1 - ty) + (q[k] * (1 - tx) + q[k + 3] * tx) * ty;
-            float own = a[AT_OWN + k], value = own + soften((t - own) * contrast) + a[AT_GAIN + k];
-            out[k] = value;
+            detail[k] = (t - own[k]) * a[AT_DETAIL];
         }
+        const float grey = (detail[0] + detail[1] + detail[2]) / 3, hue = paleness(own, gain);
+        const float lift = mdm_lift(gain);
+        for (int k = 0; k < 3; k++)
+            out[k] = own[k] + mdm_soften(grey + hue * (detail[k] - grey), lift, depth) + gain[k];
     }
     float *face = r->face;
     for (size_t i = 0; i < 3 * pixels; i++) { /* by itself, so that it runs on eight at a time */
@@ -204,6 +208,7 @@ static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])
     MDM_TRY(mdm_canvas_begin(&r->canvas, 0, 0, bounds[2], bounds[3], AT_COUNT));
     MDM_TRY(reserve(r, (size_t)bounds[2] * (size_t)bounds[3]));
     MDM_TRY(fit_texture(r, r->standin->face_width / fmaxf(f->width, 1)));
+    const float turned = mdm_pose_turned(&r->motion->pose[f->index]);
     for (int i = 0; i < MDM_RENDER_VERTICES; i++) {
         float *a = attribute[i];
         a[AT_U] = r->standin->uv[i][0], a[AT_V] = r->standin->uv[i][1];
@@ -212,6 +217,12 @@ static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])
             a[AT_GAIN + k] = mdm_clampf(a[AT_GAIN + k], -1.9f, 1.386f);
         a[AT_CORE] = i < MDM_MESH_VERTICES;
         memcpy(a + AT_OWN, r->standin->own_light[i], 3 * sizeof *a);
+        a[AT_DETAIL] = r->motion->look.contrast * (1 - 0.3f * mdm_lift(a + AT_GAIN));
+        if (i < MDM_MESH_VERTICES) {
+            float facing =
+                mdm_clampf(mdm_pose_towards(&r->motion->pose[f->index], r->canonical->normal[i]) / EDGE, 0, 1);
+            a[AT_DETAIL] *= 1 - EDGE_PLAIN * turned * (1 - facing);
+        }
     }
     part_lips(attribute, f);
     mdm_raster(&r->canvas, (const float(*)[3])f->local, &attribute[0][0], (const int(*)[3])r->canonical->triangle,

@@ -87,9 +87,7 @@ static void turn(float (*out)[3], const float by[3])
  * another one would leave the person's own skin beside it. */
 static float outline(const mdm_pose *pose, const float normal[3])
 {
-    const double *r = pose->rotation + 6;
-    float towards = -(float)(r[0] * (double)normal[0] + r[1] * (double)normal[1] + r[2] * (double)normal[2]);
-    return clampf((OUTLINE - towards) / OUTLINE, 0, 1);
+    return clampf((OUTLINE - mdm_pose_towards(pose, normal)) / OUTLINE, 0, 1);
 }
 
 void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (*standin)[3],
