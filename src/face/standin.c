@@ -10,7 +10,8 @@
 #include "face/pose.h"
 #include "face/raster.h"
 
-#define FACE_WIDTH    230.0f /* px of the texture: what a 720p clip can show; 128-px portraits are enlarged to it */
+#define FACE_WIDTH                                                                                                     \
+    230.0f /* px of the texture: what a 720p clip can show; portraits, 176 px wide in 256, are enlarged to it */
 #define FACE_SMALLEST 60.0f
 #define INSIDE        0.96f /* the oval of a portrait often runs over ear or background: sampled a little inside */
 #define RING_REACH    0.15f /* of the ring's own distance, for the colours of the ring */

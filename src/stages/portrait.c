@@ -15,6 +15,7 @@
 #include "models/attributes.h"
 #include "models/face_detector.h"
 #include "models/facegen.h"
+#include "models/facegen_upsample.h"
 #include "stages/casting.h"
 #include "stages/stage.h"
 #include "stages/visit.h"
@@ -39,6 +40,7 @@ typedef struct casting_job {
     mdm_clip clip;
     mdm_found found;
     mdm_facegen *facegen;
+    mdm_facegen_upsample *upsample;
     mdm_face_detector *detector;
     mdm_face_mesh *mesher;
     mdm_attributes *attributes;
@@ -277,6 +279,24 @@ static mdm_status draw_best(candidate *best, casting_job *job)
     return MDM_OK;
 }
 
+/* The chosen one at twice the size, its mesh fitted there anew. Where no face is found in that, it stays as it was drawn. */
+static mdm_status enlarge(candidate *best, casting_job *job)
+{
+    mdm_image large = {0};
+    mdm_mesh mesh;
+    bool ok = false;
+    MDM_TRY(mdm_facegen_upsample_run(&large, job->upsample, &best->picture));
+    mdm_status status = fit_mesh(&ok, &mesh, job, &large);
+    if (!status && ok) {
+        mdm_image_free(&best->picture);
+        best->picture = large;
+        best->mesh = mesh;
+    } else {
+        mdm_image_free(&large);
+    }
+    return status;
+}
+
 /* ---- files ---- */
 
 static json_t *record_of(const candidate *c, const casting_job *job)
@@ -387,6 +407,7 @@ static mdm_status open_networks(casting_job *job)
     if (job->facegen)
         return MDM_OK;
     MDM_TRY(mdm_facegen_new(&job->facegen, job->work->weights, "facegen", job->work->threads));
+    MDM_TRY(mdm_facegen_upsample_new(&job->upsample, job->work->weights, "facegen-upsample", job->work->threads));
     MDM_TRY(mdm_face_detector_new(&job->detector, job->work->models, 1));
     MDM_TRY(mdm_face_mesh_new(&job->mesher, job->work->models, 1));
     MDM_TRY(mdm_attributes_new(&job->attributes, job->work->weights, MDM_ATTRIBUTES_A, 1));
@@ -415,6 +436,8 @@ static mdm_status cast_person(casting_job *job, json_t *records)
             status = know_others(job, id);
         if (!status)
             status = draw_best(&best, job);
+        if (!status && best.picture.data)
+            status = enlarge(&best, job);
         if (!status && best.picture.data) {
             record = record_of(&best, job);
             status = mdm_image_write_png(&best.picture, png);
@@ -486,6 +509,7 @@ mdm_status mdm_stage_portrait(mdm_clip_work *work)
     mdm_attributes_free(&job.attributes);
     mdm_face_mesh_free(&job.mesher);
     mdm_face_detector_free(&job.detector);
+    mdm_facegen_upsample_free(&job.upsample);
     mdm_facegen_free(&job.facegen);
     mdm_found_free(&job.found);
     mdm_clip_free(&job.clip);

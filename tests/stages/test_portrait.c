@@ -134,6 +134,7 @@ static void use_small_generator(const job *j)
     static const char *const copies[][2] = {
         {NETWORKS "/facegen-small.json", "facegen.json"},
         {NETWORKS "/facegen-small.safetensors", "facegen-small.safetensors"},
+        {MMDM_SOURCE_DIR "/models/facegen-upsample.safetensors", "facegen-upsample.safetensors"},
         {MMDM_SOURCE_DIR "/models/attributes-a.json", "attributes-a.json"},
         {MMDM_SOURCE_DIR "/models/attributes-a.safetensors", "attributes-a.safetensors"},
     };
@@ -172,6 +173,7 @@ static void no_usable_face_means_covered(void **state)
     need(models(), "face_landmark_with_attention.tflite");
     need(models(), "face_recognition_model-weights_manifest.json");
     need(MMDM_SOURCE_DIR "/models", "attributes-a.safetensors");
+    need(MMDM_SOURCE_DIR "/models", "facegen-upsample.safetensors");
     open_job(&j, "person-01#1");
     put_standin(&j, "person-01#0"); /* of an attempt before: not wanted any more */
     use_small_generator(&j);
