@@ -66,12 +66,6 @@ static inline float mdm_soften(float detail, float lift, float depth)
     return dark > 0 ? -0.50f * depth - dark / (1 + 1.12f / depth * dark) : detail;
 }
 
-/* 0..1 from a light on the stand-in's skin, log: shine is a smaller share of brighter skin. */
-static inline float mdm_lift(const float gain[3])
-{
-    return mdm_clampf(((gain[0] + gain[1] + gain[2]) / 3 - 0.2f) / 0.8f, 0, 1);
-}
-
 /* y on a polyline of `count` points at x, points sorted by x; ends are held. */
 static inline float mdm_polyline(const float (*point)[2], int count, float x)
 {

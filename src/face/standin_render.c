@@ -144,14 +144,26 @@ static inline float quick_exp(float x)
     return p * scale;
 }
 
-/* How much of the skin's colour, red over blue, is left in the scene's light: its spots lose as much of theirs. */
-static inline float paleness(const float own[3], const float gain[3])
+/* What a frame's light as a whole does to the stand-in's skin. */
+typedef struct tone {
+    float hue;  /* how much of its colour, red over blue, is left: its spots lose as much of theirs */
+    float lift; /* 0..1, how much brighter it is: shine is a smaller share of brighter skin */
+} tone;
+
+static tone tone_of(const float (*attribute)[AT_COUNT])
 {
+    float own[3] = {0}, gain[3] = {0};
+    for (int i = 0; i < MDM_MESH_VERTICES; i++)
+        for (int k = 0; k < 3; k++) {
+            own[k] += attribute[i][AT_OWN + k] / MDM_MESH_VERTICES;
+            gain[k] += attribute[i][AT_GAIN + k] / MDM_MESH_VERTICES;
+        }
     const float colour = fmaxf(own[0] - own[2], 0.1f);
-    return mdm_clampf((colour + gain[0] - gain[2]) / colour, 0.2f, 1);
+    return (tone){.hue = mdm_clampf((colour + gain[0] - gain[2]) / colour, 0.2f, 1),
+                  .lift = mdm_clampf(((gain[0] + gain[1] + gain[2]) / 3 - 0.2f) / 0.8f, 0, 1)};
 }
 
-static void colour_pixels(mdm_renderer *r)
+static void colour_pixels(mdm_renderer *r, tone tone)
 {
     const mdm_standin *s = r->standin;
     const float depth = r->motion->look.depth;
@@ -174,10 +186,9 @@ static void colour_pixels(mdm_renderer *r)
             float t = (p[k] * (1 - tx) + p[k + 3] * tx) * (1 - ty) + (q[k] * (1 - tx) + q[k + 3] * tx) * ty;
             detail[k] = (t - own[k]) * a[AT_DETAIL];
         }
-        const float grey = (detail[0] + detail[1] + detail[2]) / 3, hue = paleness(own, gain);
-        const float lift = mdm_lift(gain);
+        const float grey = (detail[0] + detail[1] + detail[2]) / 3;
         for (int k = 0; k < 3; k++)
-            out[k] = own[k] + mdm_soften(grey + hue * (detail[k] - grey), lift, depth) + gain[k];
+            out[k] = own[k] + mdm_soften(grey + tone.hue * (detail[k] - grey), tone.lift, depth) + gain[k];
     }
     float *face = r->face;
     for (size_t i = 0; i < 3 * pixels; i++) { /* by itself, so that it runs on eight at a time */
@@ -217,7 +228,11 @@ static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])
             a[AT_GAIN + k] = mdm_clampf(a[AT_GAIN + k], -1.9f, 1.386f);
         a[AT_CORE] = i < MDM_MESH_VERTICES;
         memcpy(a + AT_OWN, r->standin->own_light[i], 3 * sizeof *a);
-        a[AT_DETAIL] = r->motion->look.contrast * (1 - 0.3f * mdm_lift(a + AT_GAIN));
+    }
+    const tone tone = tone_of((const float(*)[AT_COUNT])attribute);
+    for (int i = 0; i < MDM_RENDER_VERTICES; i++) {
+        float *a = attribute[i];
+        a[AT_DETAIL] = r->motion->look.contrast * (1 - 0.3f * tone.lift);
         if (i < MDM_MESH_VERTICES) {
             float facing =
                 mdm_clampf(mdm_pose_towards(&r->motion->pose[f->index], r->canonical->normal[i]) / EDGE, 0, 1);
@@ -227,7 +242,7 @@ static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])
     part_lips(attribute, f);
     mdm_raster(&r->canvas, (const float(*)[3])f->local, &attribute[0][0], (const int(*)[3])r->canonical->triangle,
                MDM_RENDER_TRIANGLES);
-    colour_pixels(r);
+    colour_pixels(r, tone);
     return MDM_OK;
 }
 
