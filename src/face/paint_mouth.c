@@ -33,14 +33,18 @@ static void skin_of(float out[3], const mdm_render_frame *f)
 }
 
 /* Colour of the mouth's inside for one blurred pixel of the recording. `dry`: 1 where bright spots are teeth, less where they may
- * be a wet tongue. */
-static void model_colour(float out[3], const float source[3], const float skin[3], const float light[3], float dry)
+ * be a wet tongue. `wide` 0..1: between lips that are hardly parted the blur has brought in the lips' own light. */
+static void model_colour(float out[3], const float source[3], const float skin[3], const float light[3], float dry,
+                         float wide)
 {
     float lum = (source[0] + source[1] + source[2]) / (skin[0] + skin[1] + skin[2]);
     float red = source[0] / (source[1] + 4) / (skin[0] / (skin[1] + 4));
-    float teeth = dry * mdm_smoothstep(lum, 0.28f, 0.58f) * (1 - mdm_smoothstep(red, 1.02f, 1.25f));
-    float flesh = mdm_smoothstep(lum, 0.16f, 0.5f) * fmaxf(mdm_smoothstep(red, 0.98f, 1.2f), 1 - dry) * (1 - teeth);
-    float bright = mdm_clampf(0.25f + 0.85f * lum, 0.45f, 1.1f), round = mdm_clampf(0.5f + 1.1f * lum, 0.6f, 1.3f);
+    float teeth =
+        dry * mdm_smoothstep(lum, 0.38f - 0.10f * wide, 0.72f - 0.14f * wide) * (1 - mdm_smoothstep(red, 1.02f, 1.25f));
+    float flesh = mdm_smoothstep(lum, 0.22f - 0.06f * wide, 0.5f) * fmaxf(mdm_smoothstep(red, 0.98f, 1.2f), 1 - dry) *
+                  (1 - teeth);
+    float bright = mdm_clampf(0.25f + 0.85f * lum, 0.45f, 1.1f),
+          round = 1 + wide * (mdm_clampf(0.5f + 1.1f * lum, 0.6f, 1.3f) - 1);
     for (int k = 0; k < 3; k++)
         out[k] = light[k] * (cavity[k] * (1 - teeth - flesh) + tongue[k] * round * flesh + tooth[k] * bright * teeth);
 }
@@ -100,7 +104,7 @@ mdm_status mdm_paint_mouth(mdm_render_frame *f)
         for (size_t k = 0; k < 3; k++)
             source[3 * i + k] = known[i] != 0 ? (float)p[k] : 0;
     }
-    const float dry = dryness(r->motion, f->index);
+    const float dry = dryness(r->motion, f->index), wide = mdm_smoothstep(gap / f->width, 0.03f, 0.08f);
     float sigma = fmaxf(0.5f, 0.008f * f->width);
     MDM_TRY(mdm_blur_float(source, w, h, 3, sigma));
     MDM_TRY(mdm_blur_float(known, w, h, 1, sigma));
@@ -116,7 +120,7 @@ mdm_status mdm_paint_mouth(mdm_render_frame *f)
                 continue;
             for (size_t k = 0; k < 3; k++)
                 mean[k] = source[3 * i + k] / fmaxf(known[i], 0.05f);
-            model_colour(colour, mean, skin, light, dry);
+            model_colour(colour, mean, skin, light, dry, wide);
             float *out = r->face + 3 * ((size_t)(y0 + y) * (size_t)r->canvas.width + (size_t)(x0 + x));
             for (int k = 0; k < 3; k++)
                 out[k] += alpha * (colour[k] - out[k]);

@@ -202,7 +202,7 @@ static void colour_pixels(mdm_renderer *r, tone tone)
  * skin is taken further out, up to a share of the way to the outer lip; the rings of vertices keep their order. */
 static void part_lips(float (*attribute)[AT_COUNT], const mdm_render_frame *f)
 {
-    const float open = mdm_clampf((mdm_mouth_gap(f) / f->width - 0.004f) / 0.03f, 0, 1) * LIP_LINE;
+    const float open = mdm_clampf((mdm_mouth_gap(f) / f->width - 0.06f) / 0.08f, 0, 1) * LIP_LINE;
     for (int ring = 0; open > 0 && ring < MDM_LIP_RINGS; ring++)
         for (int i = 0; i < MDM_LIP_INNER; i++) {
             float *at = attribute[mdm_lip_ring[ring][i]];
