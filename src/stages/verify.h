@@ -19,12 +19,15 @@
 #include "stages/stage.h"
 #include "stages/verify_identity.h"
 
+#define MDM_MOTION_SMALLEST 40 /* px a face is wide whose motion is measured: an iris of less is two pixels */
+
 typedef enum mdm_verify_state { MDM_VERIFY_NONE, MDM_VERIFY_COVERED, MDM_VERIFY_REPLACED } mdm_verify_state;
 
 /* Readings of one frame of a track, of the recording (0) and the result (1). */
 typedef struct mdm_track_reading {
     unsigned char state; /* mdm_verify_state, from compose.json */
     unsigned char ok;    /* both meshes were accepted */
+    unsigned char told;  /* and the face is wide enough for the mesh to tell its motion */
     unsigned char posed; /* head[] was read by the head-pose judge */
     float angles[2][3], gaze[2][2][2], eyes[2], lips[2];
     float seen[2];      /* how well the recording shows each eye, 0..1 (mdm_eyes_seen) */

@@ -10,7 +10,7 @@
  * single limit one long closure became two wherever it rested near that limit. The gap is three times the trembling. */
 #define BLINK_SHUT   0.5f
 #define BLINK_OPEN   0.6f
-#define BLINK_FRAMES 2   /* at least, from shut to open again */
+#define BLINK_FRAMES 2   /* at least, shut: the mesh dips under the limit for one frame where eyes look down or aside */
 #define BLINK_NEAR   2   /* frames between the middles of a blink and its match */
 #define OPEN_RANK    0.9 /* share of frames in which the eyes are less open than "open" */
 #define SHUT_SHARE   0.3 /* of that: under it an eye counts as closed (PERCLOS, P70) */
@@ -41,10 +41,11 @@ static int find_blinks(int at[MAX_BLINKS], const float (*opening)[2], int count,
     int blinks = 0;
     for (int i = 0; i < count;) {
         const int from = i;
+        int shut = 0;
         if (opening[i][side] >= 0 && opening[i][side] < BLINK_SHUT * usual)
             while (i < count && opening[i][side] >= 0 && opening[i][side] < BLINK_OPEN * usual)
-                i++;
-        if (i - from >= BLINK_FRAMES && blinks < MAX_BLINKS)
+                shut += opening[i++][side] < BLINK_SHUT * usual;
+        if (shut >= BLINK_FRAMES && blinks < MAX_BLINKS)
             at[blinks++] = (from + i - 1) / 2;
         i += i == from;
     }

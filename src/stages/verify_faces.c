@@ -165,6 +165,7 @@ static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *sour
     for (int side = 0; side < 2; side++)
         MDM_TRY(mdm_face_mesh_run(&mesh[side], v->mesher, picture[side], &roi));
     r->ok = mesh[0].presence > 0.5f && mesh[1].presence > 0.5f;
+    r->told = r->ok && at->box[2] >= MDM_MOTION_SMALLEST;
     for (int side = 0; side < 2; side++)
         read_mesh(r, side, &mesh[side], &v->canonical);
     mdm_eyes_seen(r->seen, (const float(*)[3])mesh[0].point);

@@ -19,7 +19,7 @@ typedef mdm_track_reading reading;
 
 /* Calls for each reading of a person's tracks. */
 typedef struct sums {
-    int face, replaced, covered, none, ok, posed;
+    int face, replaced, covered, none, told, posed;
     double error[3], gaze, gaze_weight;
     double head[3], head_offset[3];                         /* the head-pose judge's: |difference|, difference */
     double n, ex, ey, exx, eyy, exy, lx, ly, lxx, lyy, lxy; /* eyes, lips: for correlations */
@@ -61,7 +61,7 @@ static mdm_status add_closures(sums *s, const reading *r, int count)
     MDM_TRY(mdm_alloc(&opening, (size_t)count, sizeof *opening, "blinks"));
     for (int i = 0; i < count; i++)
         for (int side = 0; side < 2; side++)
-            opening[i][side] = r[i].ok ? r[i].eyes[side] : -1;
+            opening[i][side] = r[i].told ? r[i].eyes[side] : -1;
     mdm_status status = mdm_eye_closures_add(&s->lids, (const float(*)[2])opening, count);
     mdm_free(&opening);
     return status;
@@ -89,7 +89,7 @@ static void add_zones(sums *s, const reading *r, int count, float *buffer)
     for (int k = 0; k < 2; k++) {
         n = 0;
         for (int i = 0; i < count; i++)
-            if (r[i].ok) {
+            if (r[i].told) {
                 direction(at, &r[i], 0);
                 buffer[n++] = (float)at[k];
             }
@@ -100,7 +100,7 @@ static void add_zones(sums *s, const reading *r, int count, float *buffer)
     }
     for (int i = 0; i < count; i++) {
         int zone[2][2];
-        if (!r[i].ok)
+        if (!r[i].told)
             continue;
         for (int side = 0; side < 2; side++) {
             direction(at, &r[i], side);
@@ -146,9 +146,13 @@ static void add_readings(sums *s, const mdm_track *track, const mdm_track_eviden
             s->head[k] += fabs(d);
             s->head_offset[k] += d;
         }
-        if (!r->ok)
+        if (r->ok) {
+            s->motion[0] += (double)r->motion[0];
+            s->motion[1] += (double)r->motion[1];
+        }
+        if (!r->told)
             continue;
-        s->ok++;
+        s->told++;
         for (int k = 0; k < 3; k++)
             s->error[k] += fabs(turn((double)r->angles[0][k] - (double)r->angles[1][k]));
         for (int e = 0; e < 2; e++) {
@@ -159,8 +163,6 @@ static void add_readings(sums *s, const mdm_track *track, const mdm_track_eviden
         s->n += 1;
         s->ex += a, s->ey += b, s->exx += a * a, s->eyy += b * b, s->exy += a * b;
         s->lx += c, s->ly += d, s->lxx += c * c, s->lyy += d * d, s->lxy += c * d;
-        s->motion[0] += (double)r->motion[0];
-        s->motion[1] += (double)r->motion[1];
     }
 }
 
@@ -201,10 +203,10 @@ static json_t *degrees(const double sum[3], double n)
 /* By the judge that does not know the mesh, where it is there; the mesh's own figure stands beside it. */
 static json_t *head_json(const char *treatment, const sums *s)
 {
-    json_t *mesh = degrees(s->error, s->ok ? s->ok : NAN), *out;
+    json_t *mesh = degrees(s->error, s->told ? s->told : NAN), *out;
     if (!s->posed)
         return json_pack("{s:s, s:o, s:s, s:i, s:s, s:b}", "treatment", treatment, "error", mesh, "unit", "degrees",
-                         "frames", s->ok, "judge", "face mesh", "independent", 0);
+                         "frames", s->told, "judge", "face mesh", "independent", 0);
     out = json_pack("{s:s, s:o, s:o, s:o, s:s, s:i, s:s, s:b}", "treatment", treatment, "error",
                     degrees(s->head, s->posed), "offset", degrees(s->head_offset, s->posed), "mesh_error", mesh, "unit",
                     "degrees", "frames", s->posed, "judge", "fr_pose", "independent", 1);
@@ -252,12 +254,12 @@ mdm_status mdm_verify_motion(json_t *contexts, json_t *out, const mdm_verifier *
                                       mdm_json_rounded(s.gaze_weight > 0 ? s.gaze / s.gaze_weight : NAN, 4),
                                       "zone_agreement",
                                       mdm_json_rounded(s.zones ? (double)s.same_zone / s.zones : NAN, 4), "unit",
-                                      "degrees", "frames", s.ok, "judge", "face mesh", "independent", 0));
+                                      "degrees", "frames", s.told, "judge", "face mesh", "independent", 0));
     if ((t = mdm_verify_treatment(person, "eyes")))
         json_object_set_new(contexts, "eyes", eyes_json(t, &s));
     if ((t = mdm_verify_treatment(person, "mouth")))
         json_object_set_new(contexts, "mouth", mouth_json(t, &s));
-    if (s.ok && s.motion[0] > 0)
+    if (s.motion[0] > 0)
         json_object_set_new(out, "flicker_ratio", mdm_json_rounded(s.motion[1] / s.motion[0], 4));
     json_object_set_new(out, "pulse_correlation",
                         mdm_json_rounded(s.pulse_weight > 0 ? s.pulse / s.pulse_weight : NAN, 4));

@@ -183,7 +183,7 @@ static void one_closing_is_one_blink(void **state)
     static float opening[200][2];
     static const float rests[] = {0.3f, 0.1f, 0.1f, 0.45f, 0.51f, 0.48f, 0.51f, 0.55f},
                        rests_lower[] = {0.3f, 0.1f, 0.1f, 0.45f, 0.49f, 0.48f, 0.49f, 0.55f},
-                       twice[] = {0.3f, 0.3f, 0.7f, 0.3f, 0.3f}, glance[] = {0.55f, 0.55f, 0.55f};
+                       twice[] = {0.3f, 0.3f, 0.7f, 0.3f, 0.3f}, glance[] = {0.55f, 0.48f, 0.55f};
     mdm_eye_closures e = {0};
     eyes_of(opening, 0, 50, rests, 8);
     eyes_of(opening, 1, 50, rests_lower, 8);
