@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,7 +19,10 @@
 #define MIN_SCORE     0.45f /* of the detector, to try the mesh */
 #define SURE_SCORE    0.70f /* of the detector, to keep a face that the mesh does not confirm */
 #define MIN_PRESENCE  0.5f  /* of the mesh's face flag */
-#define TILE          192   /* native tiles, the detector's own size */
+#define SQUARE        192   /* the detector's own input */
+#define WIDE_LONG     704   /* most pixels of its wide input: larger ones leave the cache and cost more a pixel */
+#define WIDE_SHORT    384
+#define SHARED        48    /* pixels neighbouring tiles have in common: a smaller face is whole in one of them */
 #define SMALLEST_FACE 10.0f /* px: below it there is nothing to recognise */
 
 typedef struct live_face {
@@ -29,25 +33,30 @@ typedef struct live_face {
     float box[4];
 } live_face;
 
-#define LOOKERS   2 /* threads that look at tiles, a constant: results are merged in the tiles' order */
-#define CELLS     8 /* a side, of a tile's signature */
-#define MAX_TILES 2048
+#define LOOKERS   2  /* threads that look at tiles, a constant: results are merged in the tiles' order */
+#define CELL      24 /* pixels of the detector's input a side of a signature's cell */
+#define MAX_CELLS (WIDE_LONG / CELL + 1)
+#define MAX_FACES 64 /* of a tile */
 
 /* A tile of the last look: what it showed, so that nothing is looked at twice. */
 typedef struct tile {
     float region[4];
-    uint8_t signature[CELLS * CELLS];
-    int found; /* faces at the last look; -1: never looked at */
-    int stale; /* looks it was skipped */
+    bool wide; /* for the detector with the wide input */
+    int columns, rows;
+    uint8_t signature[MAX_CELLS * MAX_CELLS]; /* [rows][columns] */
+    int found;                                /* faces at the last look; -1: never looked at */
+    int stale;                                /* looks it was skipped */
     bool skip;
-    mdm_face_detection face[16];
+    mdm_face_detection face[MAX_FACES];
     int count;
 } tile;
 
 struct mdm_tracker {
-    mdm_face_detector *detector, *looker[LOOKERS];
+    char *models;
+    mdm_face_detector *square[LOOKERS], *wide[LOOKERS]; /* wide: NULL where the picture is no larger than a square */
+    int wide_size[2];
     tile *tiles;
-    int tile_count, tiles_width, tiles_height;
+    int tile_count, tile_capacity, tiles_width, tiles_height;
     mdm_face_mesh *mesher;
     mdm_tracks tracks;
     live_face live[MAX_LIVE];
@@ -74,10 +83,9 @@ mdm_status mdm_tracker_new(mdm_tracker **out, const char *models, double fps)
     mdm_status status =
         mdm_alloc(&tracker->history, (size_t)tracker->history_size, sizeof *tracker->history, "history");
     if (!status)
-        status = mdm_face_detector_new(&tracker->detector, models,
-                                       1); /* small networks: threads cost more in waiting than they give */
-    for (int i = 0; i < LOOKERS && !status; i++)
-        status = mdm_face_detector_new(&tracker->looker[i], models, 1);
+        status = mdm_strdup(&tracker->models, models);
+    for (int i = 0; i < LOOKERS && !status; i++) /* small networks: threads cost more in waiting than they give */
+        status = mdm_face_detector_new(&tracker->square[i], models, 1);
     if (!status)
         status = mdm_face_mesh_new(&tracker->mesher, models, 1);
     if (status)
@@ -94,9 +102,11 @@ void mdm_tracker_free(mdm_tracker **tracker)
     for (int i = 0; t->history && i < t->history_size; i++)
         mdm_image_free(&t->history[i]);
     mdm_free(&t->history);
-    mdm_face_detector_free(&t->detector);
-    for (int i = 0; i < LOOKERS; i++)
-        mdm_face_detector_free(&t->looker[i]);
+    for (int i = 0; i < LOOKERS; i++) {
+        mdm_face_detector_free(&t->square[i]);
+        mdm_face_detector_free(&t->wide[i]);
+    }
+    mdm_free(&t->models);
     mdm_free(&t->tiles);
     mdm_face_mesh_free(&t->mesher);
     mdm_tracks_free(&t->tracks);
@@ -256,52 +266,100 @@ static mdm_status look(mdm_face_detection *found, int *count, mdm_tracker *t, co
 {
     mdm_face_detection fresh[64];
     int fresh_count = 0;
-    MDM_TRY(mdm_face_detector_run(fresh, 64, &fresh_count, t->detector, image, region, MIN_SCORE));
+    MDM_TRY(mdm_face_detector_run(fresh, 64, &fresh_count, t->square[0], image, region, MIN_SCORE));
     merge(found, count, fresh, fresh_count);
     return MDM_OK;
 }
 
-/* Squares of `side` pixels with a quarter of overlap over the whole picture. */
-static void add_tiles(mdm_tracker *t, const mdm_image *image, int side)
+static mdm_status add_tile(mdm_tracker *t, float x, float y, float width, float height, bool wide)
 {
-    int columns = image->width <= side ? 1 : (int)ceil((image->width - side) / (side * 0.75)) + 1;
-    int rows = image->height <= side ? 1 : (int)ceil((image->height - side) / (side * 0.75)) + 1;
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < columns && t->tile_count < MAX_TILES; c++) {
-            tile *new = &t->tiles[t->tile_count++];
-            new->region[0] = columns > 1 ? (float)(image->width - side) * (float)c / (float)(columns - 1) : 0;
-            new->region[1] = rows > 1 ? (float)(image->height - side) * (float)r / (float)(rows - 1) : 0;
-            new->region[2] = new->region[3] = (float)side;
-            new->found = -1;
-        }
+    if (t->tile_count == t->tile_capacity) {
+        int capacity = t->tile_capacity ? 2 * t->tile_capacity : 16;
+        MDM_TRY(mdm_realloc(&t->tiles, (size_t)capacity, sizeof *t->tiles, "tiles"));
+        t->tile_capacity = capacity;
+    }
+    tile *new = &t->tiles[t->tile_count++];
+    memset(new, 0, sizeof *new);
+    new->region[0] = x, new->region[1] = y, new->region[2] = width, new->region[3] = height;
+    new->wide = wide;
+    new->found = -1;
+    float scale =
+        wide ? fmaxf(width / (float)t->wide_size[0], height / (float)t->wide_size[1]) : fmaxf(width, height) / SQUARE;
+    new->columns = (int)fminf(MAX_CELLS, ceilf(width / scale / CELL));
+    new->rows = (int)fminf(MAX_CELLS, ceilf(height / scale / CELL));
+    return MDM_OK;
 }
 
-/* The whole picture, then squares of the detector's own size and its doublings. */
+/* How many tiles of `size` it takes along `length`. */
+static int tiles_along(int length, int size)
+{
+    return length <= size ? 1 : (length - SHARED + size - SHARED - 1) / (size - SHARED);
+}
+
+/* The picture at 1 / `scale` of its size in tiles of one kind. */
+static mdm_status add_level(mdm_tracker *t, const mdm_image *image, int scale, const int size[2], bool wide)
+{
+    const int extent[2] = {image->width, image->height};
+    int count[2];
+    float side[2], step[2];
+    for (int i = 0; i < 2; i++) {
+        count[i] = tiles_along((extent[i] + scale - 1) / scale, size[i]);
+        side[i] = (float)(size[i] * scale);
+        step[i] = count[i] > 1 ? ((float)extent[i] - side[i]) / (float)(count[i] - 1) : 0;
+    }
+    for (int r = 0; r < count[1]; r++)
+        for (int c = 0; c < count[0]; c++)
+            MDM_TRY(add_tile(t, step[0] * (float)c, step[1] * (float)r, side[0], side[1], wide));
+    return MDM_OK;
+}
+
+/* The wide input that covers the picture at its native size with the least waste. */
+static mdm_status choose_wide(mdm_tracker *t, const mdm_image *image)
+{
+    const int extent[2] = {image->width, image->height}, along = image->width < image->height;
+    for (int i = 0; i < 2; i++) {
+        int count = tiles_along(extent[i], i == along ? WIDE_LONG : WIDE_SHORT);
+        t->wide_size[i] = ((extent[i] + (count - 1) * SHARED + count - 1) / count + 31) / 32 * 32;
+    }
+    for (int i = 0; i < LOOKERS; i++) {
+        mdm_face_detector_free(&t->wide[i]);
+        MDM_TRY(mdm_face_detector_new_wide(&t->wide[i], t->models, t->wide_size[0], t->wide_size[1], 1));
+    }
+    return MDM_OK;
+}
+
+/* The whole picture, then at its native size and at half of that, a quarter .. for what is too near, in wide tiles or in
+ * squares, whichever is less to compute. */
 static mdm_status lay_tiles(mdm_tracker *t, const mdm_image *image)
 {
-    int longest = image->width > image->height ? image->width : image->height;
-    if (t->tiles && t->tiles_width == image->width && t->tiles_height == image->height)
+    const int longest = image->width > image->height ? image->width : image->height, square[2] = {SQUARE, SQUARE};
+    if (t->tiles_width == image->width && t->tiles_height == image->height)
         return MDM_OK;
-    if (!t->tiles)
-        MDM_TRY(mdm_alloc(&t->tiles, MAX_TILES, sizeof *t->tiles, "tiles"));
-    t->tile_count = 1;
-    t->tiles[0] = (tile){.region = {0, 0, (float)image->width, (float)image->height}, .found = -1};
-    for (int side = TILE; side < longest; side *= 2)
-        add_tiles(t, image, side);
+    t->tile_count = 0;
+    MDM_TRY(add_tile(t, 0, 0, (float)image->width, (float)image->height, false));
+    /* a level that the whole picture in one square is within a quarter of says nothing new */
+    for (int scale = 1; 5 * SQUARE * scale < 4 * longest; scale *= 2) {
+        if (scale == 1)
+            MDM_TRY(choose_wide(t, image));
+        int width = (image->width + scale - 1) / scale, height = (image->height + scale - 1) / scale;
+        int squares = tiles_along(width, SQUARE) * tiles_along(height, SQUARE);
+        int wides = tiles_along(width, t->wide_size[0]) * tiles_along(height, t->wide_size[1]);
+        bool wide = wides * t->wide_size[0] * t->wide_size[1] < squares * SQUARE * SQUARE;
+        MDM_TRY(add_level(t, image, scale, wide ? t->wide_size : square, wide));
+    }
     t->tiles_width = image->width, t->tiles_height = image->height;
     return MDM_OK;
 }
 
-/* Mean green of CELLS x CELLS parts, every third pixel. */
-static void sign(uint8_t *signature, const mdm_image *image, const float region[4], int *contrast)
+/* Mean green of the cells, every third pixel. */
+static void sign(uint8_t *signature, const mdm_image *image, const tile *tile, int *contrast)
 {
+    const float *region = tile->region, across = region[2] / (float)tile->columns, down = region[3] / (float)tile->rows;
     int low = 255, high = 0;
-    for (int cy = 0; cy < CELLS; cy++)
-        for (int cx = 0; cx < CELLS; cx++) {
-            int x0 = (int)(region[0] + region[2] * (float)cx / CELLS),
-                x1 = (int)(region[0] + region[2] * (float)(cx + 1) / CELLS);
-            int y0 = (int)(region[1] + region[3] * (float)cy / CELLS),
-                y1 = (int)(region[1] + region[3] * (float)(cy + 1) / CELLS);
+    for (int cy = 0; cy < tile->rows; cy++)
+        for (int cx = 0; cx < tile->columns; cx++) {
+            int x0 = (int)(region[0] + across * (float)cx), x1 = (int)(region[0] + across * (float)(cx + 1));
+            int y0 = (int)(region[1] + down * (float)cy), y1 = (int)(region[1] + down * (float)(cy + 1));
             unsigned sum = 0, n = 0;
             for (int y = y0; y < y1 && y < image->height; y += 3)
                 for (int x = x0; x < x1 && x < image->width; x += 3) {
@@ -309,7 +367,7 @@ static void sign(uint8_t *signature, const mdm_image *image, const float region[
                     sum += (unsigned)g, n++;
                     low = g < low ? g : low, high = g > high ? g : high;
                 }
-            signature[cy * CELLS + cx] = n ? (uint8_t)(sum / n) : 0;
+            *signature++ = n ? (uint8_t)(sum / n) : 0;
         }
     *contrast = high - low;
 }
@@ -317,10 +375,10 @@ static void sign(uint8_t *signature, const mdm_image *image, const float region[
 /* Nothing to look for: flat, or as it was when nothing was found, for at most three looks. */
 static void consider(tile *tile, const mdm_image *image)
 {
-    uint8_t now[CELLS * CELLS];
+    uint8_t now[sizeof tile->signature] = {0};
     int contrast, most = 0;
-    sign(now, image, tile->region, &contrast);
-    for (int i = 0; i < CELLS * CELLS; i++) {
+    sign(now, image, tile, &contrast);
+    for (int i = 0; i < tile->columns * tile->rows; i++) {
         int d = now[i] > tile->signature[i] ? now[i] - tile->signature[i] : tile->signature[i] - now[i];
         most = d > most ? d : most;
     }
@@ -334,6 +392,7 @@ static void consider(tile *tile, const mdm_image *image)
 typedef struct looker {
     mdm_tracker *tracker;
     const mdm_image *image;
+    atomic_int *next; /* of the tiles that nobody has taken */
     int index;
     mdm_status status;
     char message[256];
@@ -343,13 +402,13 @@ static void *look_at_share(void *user)
 {
     looker *l = user;
     mdm_tracker *t = l->tracker;
-    int turn = 0;
-    for (int i = 0; i < t->tile_count && !l->status; i++) {
+    for (int i; !l->status && (i = atomic_fetch_add(l->next, 1)) < t->tile_count;) {
         tile *tile = &t->tiles[i];
-        if (tile->skip || turn++ % LOOKERS != l->index)
+        if (tile->skip)
             continue;
-        l->status =
-            mdm_face_detector_run(tile->face, 16, &tile->count, t->looker[l->index], l->image, tile->region, MIN_SCORE);
+        l->status = mdm_face_detector_run(tile->face, MAX_FACES, &tile->count,
+                                          tile->wide ? t->wide[l->index] : t->square[l->index], l->image, tile->region,
+                                          MIN_SCORE);
         tile->found = tile->count;
     }
     if (l->status)
@@ -362,12 +421,13 @@ static mdm_status look_everywhere(mdm_face_detection *found, int *count, mdm_tra
     looker lookers[LOOKERS];
     pthread_t thread[LOOKERS];
     bool started[LOOKERS] = {false};
+    atomic_int next = 0;
     MDM_TRY(lay_tiles(t, image));
     for (int i = 0; i < t->tile_count; i++)
         consider(&t->tiles[i], image);
     t->tiles[0].skip = false;
     for (int i = 0; i < LOOKERS; i++) {
-        lookers[i] = (looker){.tracker = t, .image = image, .index = i};
+        lookers[i] = (looker){.tracker = t, .image = image, .next = &next, .index = i};
         started[i] = i > 0 && pthread_create(&thread[i], NULL, look_at_share, &lookers[i]) == 0;
     }
     for (int i = 0; i < LOOKERS; i++)

@@ -1,4 +1,5 @@
-/* MediaPipe's full-range face detector: letterboxed crop, decoding of 48 x 48 anchors, weighted non-maximum suppression. */
+/* MediaPipe's full-range face detector: letterboxed crop, decoding of an anchor every four pixels, weighted non-maximum
+ * suppression. All its layers are convolutions, so it also runs on inputs larger than the square it was trained on. */
 #include "models/face_detector.h"
 
 #include <math.h>
@@ -10,35 +11,54 @@
 #include "base/memory.h"
 #include "nn/graph.h"
 
-#define SIDE    192
-#define GRID    48
-#define ANCHORS (GRID * GRID)
-#define COORDS  16
-#define OVERLAP 0.3f /* intersection over union from which anchors are one face */
+#define SIDE     192
+#define STEP     4  /* pixels from anchor to anchor */
+#define COARSEST 32 /* pixels a place of its coarsest layer stands for */
+#define LONGEST  2048
+#define COORDS   16
+#define OVERLAP  0.3f /* intersection over union from which anchors are one face */
 
 struct mdm_face_detector {
     mdm_graph *graph;
     int boxes, scores; /* outputs */
-    float input[3 * SIDE * SIDE];
-    float box[ANCHORS * COORDS], score[ANCHORS];
-    mdm_face_detection candidate[ANCHORS];
+    int width, height; /* of the input */
+    int anchors;
+    float *input;       /* [3][height][width] */
+    float *box, *score; /* [anchors][COORDS], [anchors] */
+    mdm_face_detection *candidate;
 };
 
-mdm_status mdm_face_detector_new(mdm_face_detector **out, const char *models, int threads)
+static mdm_status load(mdm_face_detector *d, const char *path, int threads)
+{
+    const size_t pixels = (size_t)d->width * (size_t)d->height, anchors = (size_t)d->anchors;
+    MDM_TRY(mdm_graph_load(&d->graph, path,
+                           &(mdm_graph_options){.threads = threads, .height = d->height, .width = d->width}));
+    d->boxes = mdm_graph_output_index(d->graph, "reshaped_regressor_face_4");
+    d->scores = mdm_graph_output_index(d->graph, "reshaped_classifier_face_4");
+    if (d->boxes < 0 || d->scores < 0 || mdm_graph_output_size(d->graph, d->boxes) != anchors * COORDS ||
+        mdm_graph_output_size(d->graph, d->scores) != anchors)
+        return mdm_fail(MDM_ERR_INPUT, "%s: not the full-range face detector; get it again", path);
+    MDM_TRY(mdm_alloc(&d->input, 3 * pixels, sizeof *d->input, "face detector"));
+    MDM_TRY(mdm_alloc(&d->box, anchors * COORDS, sizeof *d->box, "face detector"));
+    MDM_TRY(mdm_alloc(&d->score, anchors, sizeof *d->score, "face detector"));
+    return mdm_alloc(&d->candidate, anchors, sizeof *d->candidate, "face detector");
+}
+
+mdm_status mdm_face_detector_new_wide(mdm_face_detector **out, const char *models, int width, int height, int threads)
 {
     mdm_face_detector *d = NULL;
     char *path = NULL;
     *out = NULL;
+    if (width < COARSEST || height < COARSEST || width > LONGEST || height > LONGEST || width % COARSEST ||
+        height % COARSEST)
+        return mdm_fail(MDM_ERR_INTERNAL, "face detector: %d x %d pixels, expected multiples of %d up to %d", width,
+                        height, COARSEST, LONGEST);
     MDM_TRY(mdm_join_path(&path, models, "face_detection_full_range.tflite"));
     mdm_status status = mdm_alloc(&d, 1, sizeof *d, "face detector");
-    if (status == MDM_OK)
-        status = mdm_graph_load(&d->graph, path, &(mdm_graph_options){.threads = threads});
     if (status == MDM_OK) {
-        d->boxes = mdm_graph_output_index(d->graph, "reshaped_regressor_face_4");
-        d->scores = mdm_graph_output_index(d->graph, "reshaped_classifier_face_4");
-        if (d->boxes < 0 || d->scores < 0 || mdm_graph_output_size(d->graph, d->boxes) != ANCHORS * COORDS ||
-            mdm_graph_output_size(d->graph, d->scores) != ANCHORS)
-            status = mdm_fail(MDM_ERR_INPUT, "%s: not the full-range face detector; get it again", path);
+        d->width = width, d->height = height;
+        d->anchors = (width / STEP) * (height / STEP);
+        status = load(d, path, threads);
     }
     mdm_free(&path);
     if (status != MDM_OK)
@@ -47,30 +67,40 @@ mdm_status mdm_face_detector_new(mdm_face_detector **out, const char *models, in
     return status;
 }
 
+mdm_status mdm_face_detector_new(mdm_face_detector **out, const char *models, int threads)
+{
+    return mdm_face_detector_new_wide(out, models, SIDE, SIDE, threads);
+}
+
 void mdm_face_detector_free(mdm_face_detector **detector)
 {
-    if (!*detector)
+    mdm_face_detector *d = *detector;
+    if (!d)
         return;
-    mdm_graph_free(&(*detector)->graph);
+    mdm_graph_free(&d->graph);
+    mdm_free(&d->input);
+    mdm_free(&d->box);
+    mdm_free(&d->score);
+    mdm_free(&d->candidate);
     mdm_free(detector);
 }
 
-/* Black where the square reaches over the picture or over the region's shorter side. */
-static void blacken(float *planes, const mdm_image *image, const float region[4], float left, float top, float scale)
+/* Black where the input reaches over the picture or over the region. */
+static void blacken(mdm_face_detector *d, const mdm_image *image, const float region[4], float left, float top,
+                    float scale)
 {
-    for (int i = 0; i < SIDE; i++) {
-        float x = left + (float)i * scale, y = top + (float)i * scale;
-        bool column = x < 0 || x > (float)(image->width - 1) || x < region[0] || x > region[0] + region[2];
-        bool row = y < 0 || y > (float)(image->height - 1) || y < region[1] || y > region[1] + region[3];
-        for (int c = 0; c < 3; c++) {
-            float *plane = planes + c * SIDE * SIDE;
-            for (int k = 0; k < SIDE; k++) {
-                if (row)
-                    plane[i * SIDE + k] = -1;
-                if (column)
-                    plane[k * SIDE + i] = -1;
-            }
-        }
+    const size_t width = (size_t)d->width, height = (size_t)d->height;
+    for (size_t i = 0; i < width; i++) {
+        float x = left + (float)i * scale;
+        bool outside = x < 0 || x > (float)(image->width - 1) || x < region[0] || x > region[0] + region[2];
+        for (size_t row = 0; outside && row < 3 * height; row++)
+            d->input[row * width + i] = -1;
+    }
+    for (size_t i = 0; i < height; i++) {
+        float y = top + (float)i * scale;
+        bool outside = y < 0 || y > (float)(image->height - 1) || y < region[1] || y > region[1] + region[3];
+        for (size_t at = i * width; outside && at < (i + 1) * width; at++)
+            d->input[at] = d->input[at + width * height] = d->input[at + 2 * width * height] = -1;
     }
 }
 
@@ -135,23 +165,26 @@ mdm_status mdm_face_detector_run(mdm_face_detection *found, int max, int *count,
         !isfinite(region[1]) || region[2] > 1e6f || region[3] > 1e6f)
         return mdm_fail(MDM_ERR_INTERNAL, "face detector: a region of %g x %g in a picture of %d channels",
                         (double)region[2], (double)region[3], image->channels);
-    float side = fmaxf(region[2], region[3]), scale = side / SIDE;
-    float left = region[0] - (side - region[2]) / 2, top = region[1] - (side - region[3]) / 2;
+    const float width = (float)d->width, height = (float)d->height;
+    const float scale = fmaxf(region[2] / width, region[3] / height);
+    const float left = region[0] - (width * scale - region[2]) / 2, top = region[1] - (height * scale - region[3]) / 2;
     const double m[6] = {scale, 0, left, 0, scale, top};
-    mdm_image_sample(d->input, SIDE, SIDE, 1, image, m, 1 / 127.5f, (const float[3]){-1, -1, -1});
-    blacken(d->input, image, region, left, top, scale);
-    MDM_TRY(mdm_graph_set(d->graph, 0, d->input, 3 * SIDE * SIDE));
+    mdm_image_sample(d->input, d->width, d->height, 1, image, m, 1 / 127.5f, (const float[3]){-1, -1, -1});
+    blacken(d, image, region, left, top, scale);
+    MDM_TRY(mdm_graph_set(d->graph, 0, d->input, 3 * (size_t)d->width * (size_t)d->height));
     MDM_TRY(mdm_graph_run(d->graph));
-    MDM_TRY(mdm_graph_get(d->graph, d->boxes, d->box, ANCHORS * COORDS));
-    MDM_TRY(mdm_graph_get(d->graph, d->scores, d->score, ANCHORS));
+    MDM_TRY(mdm_graph_get(d->graph, d->boxes, d->box, (size_t)d->anchors * COORDS));
+    MDM_TRY(mdm_graph_get(d->graph, d->scores, d->score, (size_t)d->anchors));
+    const int columns = d->width / STEP;
     int candidates = 0;
-    for (int i = 0; i < ANCHORS; i++) {
+    for (int i = 0; i < d->anchors; i++) {
         float score = 1 / (1 + expf(-fmaxf(-100, fminf(100, d->score[i]))));
         if (!(score >= min_score))
             continue;
-        /* x, y of the centre, width, height, then the points: 192nds of the square, relative to the anchor's centre */
-        const float *raw = d->box + i * COORDS;
-        float ax = left + ((float)(i % GRID) + 0.5f) / GRID * side, ay = top + ((float)(i / GRID) + 0.5f) / GRID * side;
+        /* x, y of the centre, width, height, then the points: pixels of the input, relative to the anchor's centre */
+        const float *raw = d->box + (size_t)i * COORDS;
+        float ax = left + ((float)(i % columns) + 0.5f) * STEP * scale,
+              ay = top + ((float)(i / columns) + 0.5f) * STEP * scale;
         mdm_face_detection *face = &d->candidate[candidates];
         face->score = score;
         face->width = raw[2] * scale;

@@ -12,8 +12,9 @@
 typedef struct mdm_graph mdm_graph;
 
 typedef struct mdm_graph_options {
-    int threads;                /* a constant of the job; 0 = 1 */
-    int height, width;          /* of the first input, where the file leaves them open (ONNX); 0 = as the file says */
+    int threads;       /* a constant of the job; 0 = 1 */
+    int height, width; /* of the first input, where the file leaves them open (ONNX) or the network is convolutions
+                                   only (TFLite: the file's size is not a must); 0 = as the file says */
     const char *const *outputs; /* NULL-terminated names of inner nodes to take as outputs; NULL = the file's own */
 } mdm_graph_options;
 

@@ -29,6 +29,7 @@ typedef struct importer {
     tensor *tensors;
     uint32_t count;
     int64_t batch;      /* of the file's input; taken as 1 */
+    bool resized;       /* the first input has another height and width than the file's */
     char operation[64]; /* being imported, for messages */
 } importer;
 
@@ -200,6 +201,9 @@ static mdm_status reshape(importer *m, const operation *o)
     memcpy(shape, o->result->shape, sizeof shape);
     if (o->result->rank > 0 && m->batch > 1 && shape[0] == m->batch)
         shape[0] = 1;
+    if (m->resized && x->rank == 4 && o->result->rank == 3 &&
+        shape[2] > 0) /* a row a place: as many as there are now */
+        shape[1] = mdm_nn_dim(x->node, 0) * mdm_nn_dim(x->node, 1) * mdm_nn_dim(x->node, 2) / shape[2];
     flat = mdm_nn_reshape(m->nn, flat, o->result->rank, shape);
     o->result->node = o->result->rank == 4 ? mdm_from_channels_last(m->nn, flat) : flat;
     return MDM_OK;
@@ -247,6 +251,12 @@ static mdm_status resize(importer *m, const operation *o)
     if (!x || !x->node || x->rank != 4 || !s || !s->data || s->type != 2 || s->size != sizeof size)
         return bad(m, "resizing without a picture or size");
     memcpy(size, s->data, sizeof size);
+    for (int i = 0; i < 2 && m->resized; i++) { /* by the same factor as in the file */
+        int64_t grown = size[i] * mdm_nn_dim(x->node, 1 - i);
+        if (size[i] < 1 || x->shape[1 + i] < 1 || grown % x->shape[1 + i])
+            return bad(m, "resizing that does not fit this size of input");
+        size[i] = (int32_t)(grown / x->shape[1 + i]);
+    }
     mdm_resize how = option(o, 2, 1)   ? MDM_BILINEAR_ALIGN_CORNERS
                      : option(o, 3, 1) ? MDM_BILINEAR
                                        : MDM_BILINEAR_ASYMMETRIC;
@@ -433,7 +443,7 @@ static mdm_status read_tensors(importer *m, const mdm_fb_table *subgraph, const 
     return MDM_OK;
 }
 
-static mdm_status add_inputs(importer *m, const mdm_fb_table *subgraph)
+static mdm_status add_inputs(importer *m, const mdm_fb_table *subgraph, const mdm_graph_options *options)
 {
     mdm_fb_vector inputs = mdm_fb_vector_field(subgraph, 1, 4);
     for (uint32_t i = 0; i < inputs.count; i++) {
@@ -444,7 +454,12 @@ static mdm_status add_inputs(importer *m, const mdm_fb_table *subgraph)
         if (i == 0)
             m->batch = t->shape[0];
         snprintf(name, sizeof name, "in%u", i);
-        t->node = mdm_nn_input(m->nn, name, 4, (int64_t[]){1, t->shape[3], t->shape[1], t->shape[2]});
+        int64_t shape[4] = {1, t->shape[3], t->shape[1], t->shape[2]};
+        if (i == 0 && options->height > 0 && options->width > 0) {
+            m->resized = options->height != shape[2] || options->width != shape[3];
+            shape[2] = options->height, shape[3] = options->width;
+        }
+        t->node = mdm_nn_input(m->nn, name, 4, shape);
         m->graph->input_count++;
     }
     return inputs.count ? MDM_OK : bad(m, "no inputs");
@@ -548,7 +563,7 @@ static mdm_status split_prelu(bool *taken, importer *m, const operation *relu, c
     return MDM_OK;
 }
 
-static mdm_status import_all(importer *m)
+static mdm_status import_all(importer *m, const mdm_graph_options *options)
 {
     mdm_fb_table root, subgraph;
     snprintf(m->operation, sizeof m->operation, "file");
@@ -559,7 +574,7 @@ static mdm_status import_all(importer *m)
     if (!mdm_fb_vector_table(&subgraph, &subgraphs, 0))
         return bad(m, "no graph in it");
     MDM_TRY(read_tensors(m, &subgraph, &buffers));
-    MDM_TRY(add_inputs(m, &subgraph));
+    MDM_TRY(add_inputs(m, &subgraph, options));
     mdm_fb_vector operations = mdm_fb_vector_field(&subgraph, 3, 4);
     count_uses(m, &subgraph, &operations);
     for (uint32_t i = 0; i < operations.count; i++) {
@@ -585,9 +600,8 @@ static mdm_status import_all(importer *m)
 
 mdm_status mdm_import_tflite(mdm_graph *graph, const mdm_mapping *map, const mdm_graph_options *options)
 {
-    (void)options;
     importer m = {.graph = graph, .nn = graph->nn, .buffer = {map->data, map->size}, .batch = 1};
-    mdm_status status = import_all(&m);
+    mdm_status status = import_all(&m, options);
     mdm_free(&m.tensors);
     return status;
 }

@@ -132,6 +132,37 @@ static void detector_finds_the_face_and_its_roi_settles(void **state)
     mdm_face_mesh_free(&mesher);
 }
 
+/* The wide input is the fast path to what overlapping squares see: the same face, at the same scale and phase, in both. */
+static void wide_detector_agrees_with_the_square(void **state)
+{
+    (void)state;
+    need("face_detection_full_range.tflite");
+    mdm_face_detector *square, *wide;
+    ok(mdm_face_detector_new(&square, models(), 1));
+    ok(mdm_face_detector_new_wide(&wide, models(), 384, 256, 1));
+    for (int f = 0; f < 2; f++) {
+        mdm_image image;
+        mdm_mesh answer[2];
+        mdm_face_detection a[4], b[4];
+        int in_square, in_wide;
+        read_face(&image, answer, faces[f]);
+        /* 192 pixels for 768: the face is 40 px wide; the wide one reaches 128 and 64 of them further */
+        ok(mdm_face_detector_run(a, 4, &in_square, square, &image, (const float[]){-256, -256, 768, 768}, 0.5f));
+        ok(mdm_face_detector_run(b, 4, &in_wide, wide, &image, (const float[]){-768, -512, 1536, 1024}, 0.5f));
+        assert_int_equal(in_square, 1);
+        assert_int_equal(in_wide, 1);
+        assert_true(fabsf(a->x - b->x) < 0.1f * a->width && fabsf(a->y - b->y) < 0.1f * a->height);
+        assert_true(fabsf(a->width - b->width) < 0.1f * a->width);
+        for (int k = 0; k < MDM_FACE_POINTS; k++)
+            assert_true(hypotf(a->point[k][0] - b->point[k][0], a->point[k][1] - b->point[k][1]) < 0.1f * a->width);
+        mdm_image_free(&image);
+    }
+    mdm_face_detector_free(&square);
+    assert_int_not_equal(mdm_face_detector_new_wide(&square, models(), 200, 192, 1), MDM_OK);
+    assert_null(square);
+    mdm_face_detector_free(&wide);
+}
+
 static void recognisers_know_a_turned_face_again(void **state)
 {
     (void)state;
@@ -247,6 +278,7 @@ int main(void)
         cmocka_unit_test(mesh_agrees_with_mediapipe),
         cmocka_unit_test(detector_finds_the_face_and_its_roi_settles),
         cmocka_unit_test(head_pose_follows_a_turn),
+        cmocka_unit_test(wide_detector_agrees_with_the_square),
         cmocka_unit_test(recognisers_know_a_turned_face_again),
         cmocka_unit_test(a_line_of_text_is_found_and_read),
     };
