@@ -38,3 +38,14 @@ int mdm_best_frames(int *frames, int max, const mdm_track *track, float smallest
     }
     return count;
 }
+
+bool mdm_looks_has(mdm_looks *looks, const mdm_track *track, float smallest, int number)
+{
+    if (!looks->chosen)
+        looks->count = mdm_best_frames(looks->frame, MDM_LOOKS, track, smallest);
+    looks->chosen = true;
+    for (int i = 0; i < looks->count; i++)
+        if (looks->frame[i] == number)
+            return true;
+    return false;
+}

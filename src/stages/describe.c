@@ -17,7 +17,6 @@
 #include "stages/stage.h"
 #include "stages/visit.h"
 
-#define LOOKS      10    /* frames of a track that age, gender, race and glasses are read from */
 #define SMALLEST   20.0f /* px */
 #define PER_SECOND 5     /* readings of the expression */
 
@@ -25,6 +24,7 @@ typedef struct person_seen {
     double age[MDM_ATTRIBUTES_AGES], gender[MDM_ATTRIBUTES_GENDERS], race[MDM_ATTRIBUTES_RACES];
     double years, glasses, shade, weight, expression[MDM_EXPRESSIONS], lab[3];
     int looks, expressions;
+    mdm_looks best; /* frames that age, gender, race and glasses are read from */
     json_t *frames; /* [{frame, class, prob}] of the expression */
 } person_seen;
 
@@ -94,15 +94,6 @@ static mdm_status look(describer *d, person_seen *seen, const mdm_image *image, 
     return MDM_OK;
 }
 
-static bool is_look(const mdm_track *track, int number)
-{
-    int frames[LOOKS], count = mdm_best_frames(frames, LOOKS, track, SMALLEST);
-    for (int i = 0; i < count; i++)
-        if (frames[i] == number)
-            return true;
-    return false;
-}
-
 static bool is_reading(const mdm_track *track, int number, int stride)
 {
     int index = number - track->first;
@@ -133,7 +124,8 @@ static mdm_status describe_frame(void *user, mdm_frame *frame, int number)
     describer *d = user;
     for (int i = 0; i < d->found.tracks.count; i++) {
         const mdm_track *track = &d->found.tracks.track[i];
-        bool whole = is_look(track, number), expression = is_reading(track, number, d->stride);
+        bool whole = mdm_looks_has(&d->seen[i].best, track, SMALLEST, number),
+             expression = is_reading(track, number, d->stride);
         mdm_mesh mesh = {.presence = 1};
         if (!whole && !expression)
             continue;
@@ -209,11 +201,8 @@ static mdm_status describe_all(describer *d)
     for (int i = 0; i < count; i++) {
         const mdm_track *track = &d->found.tracks.track[i];
         d->seen[i].frames = json_array();
-        int frames[LOOKS], looks = mdm_best_frames(frames, LOOKS, track, SMALLEST);
-        for (int k = 0; k < looks; k++)
-            wanted[frames[k]] = 1, any = true;
         for (int n = track->first; n < track->first + track->count; n++)
-            if (is_reading(track, n, d->stride))
+            if (mdm_looks_has(&d->seen[i].best, track, SMALLEST, n) || is_reading(track, n, d->stride))
                 wanted[n] = 1, any = true;
     }
     mdm_status status = MDM_OK;

@@ -22,6 +22,8 @@ static mdm_status embed_frame(void *user, mdm_frame *frame, int number)
     embedder *e = user;
     for (int i = 0; i < e->found->tracks.count; i++) {
         const mdm_track *track = &e->found->tracks.track[i];
+        if (number < track->first || number >= track->first + track->count) /* choosing reads the whole track */
+            continue;
         int frames[FRAMES_PER_TRACK], count = mdm_best_frames(frames, FRAMES_PER_TRACK, track, SMALLEST_FACE);
         for (int k = 0; k < count; k++) {
             if (frames[k] != number)

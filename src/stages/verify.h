@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "face/best_frames.h"
 #include "face/canonical.h"
 #include "face/track_file.h"
 #include "media/clip_file.h"
@@ -42,6 +43,7 @@ typedef struct mdm_track_evidence {
     double age[2][MDM_ATTRIBUTES_AGES], gender[2][MDM_ATTRIBUTES_GENDERS], race[2][MDM_ATTRIBUTES_RACES];
     double expression[2][MDM_EXPRESSIONS];
     int looks, expressions, expressions_agree;
+    mdm_looks best;         /* frames on which attributes are compared */
     int expressions_steady; /* where the judge agrees with itself on the recording moved by a pixel */
 } mdm_track_evidence;
 

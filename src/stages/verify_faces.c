@@ -3,12 +3,11 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "face/best_frames.h"
 #include "face/motion.h"
 #include "face/pose.h"
 #include "stages/verify.h"
 
-#define LOOKS 10 /* frames of a track on which attributes are compared */
+#define SMALLEST_LOOK 24 /* px, of those on which attributes are compared */
 
 static void read_mesh(mdm_track_reading *r, int side, const mdm_mesh *mesh, const mdm_canonical *canonical)
 {
@@ -137,15 +136,6 @@ static float change(const mdm_image *now, const mdm_image *before, const float b
     return n ? (float)(sum / n) : 0;
 }
 
-static bool is_look(const mdm_track *track, int number)
-{
-    int frames[LOOKS], count = mdm_best_frames(frames, LOOKS, track, 24);
-    for (int i = 0; i < count; i++)
-        if (frames[i] == number)
-            return true;
-    return false;
-}
-
 static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *source, const mdm_image *result,
                                const mdm_image *source_before, const mdm_image *result_before, int number)
 {
@@ -180,7 +170,7 @@ static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *sour
         MDM_TRY(judge_expression(v, t, picture, mesh));
         MDM_TRY(judge_head(v, r, picture, mesh));
     }
-    return is_look(track, number) ? judge_attributes(v, t, picture, mesh) : MDM_OK;
+    return mdm_looks_has(&t->best, track, SMALLEST_LOOK, number) ? judge_attributes(v, t, picture, mesh) : MDM_OK;
 }
 
 mdm_status mdm_verify_faces(mdm_verifier *v, const mdm_image *source, const mdm_image *result,
