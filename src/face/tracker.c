@@ -4,26 +4,17 @@
 #include "face/tracker.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "models/face_detector.h"
+#include "face/face_search.h"
 #include "models/face_mesh.h"
 
-#define MAX_LIVE      64  /* faces followed at once */
-#define MAX_FOUND     256 /* candidates of one look */
+#define MAX_LIVE      64 /* faces followed at once */
 #define HISTORY_BYTES (400u << 20)
-#define MIN_SCORE     0.45f /* of the detector, to try the mesh */
 #define SURE_SCORE    0.70f /* of the detector, to keep a face that the mesh does not confirm */
 #define MIN_PRESENCE  0.5f  /* of the mesh's face flag */
-#define SQUARE        192   /* the detector's own input */
-#define WIDE_LONG     704   /* most pixels of its wide input: larger ones leave the cache and cost more a pixel */
-#define WIDE_SHORT    384
-#define SHARED        48    /* pixels neighbouring tiles have in common: a smaller face is whole in one of them */
-#define SMALLEST_FACE 10.0f /* px: below it there is nothing to recognise */
 
 typedef struct live_face {
     int track;     /* index in tracks */
@@ -33,30 +24,8 @@ typedef struct live_face {
     float box[4];
 } live_face;
 
-#define LOOKERS   2  /* threads that look at tiles, a constant: results are merged in the tiles' order */
-#define CELL      24 /* pixels of the detector's input a side of a signature's cell */
-#define MAX_CELLS (WIDE_LONG / CELL + 1)
-#define MAX_FACES 64 /* of a tile */
-
-/* A tile of the last look: what it showed, so that nothing is looked at twice. */
-typedef struct tile {
-    float region[4];
-    bool wide; /* for the detector with the wide input */
-    int columns, rows;
-    uint8_t signature[MAX_CELLS * MAX_CELLS]; /* [rows][columns] */
-    int found;                                /* faces at the last look; -1: never looked at */
-    int stale;                                /* looks it was skipped */
-    bool skip;
-    mdm_face_detection face[MAX_FACES];
-    int count;
-} tile;
-
 struct mdm_tracker {
-    char *models;
-    mdm_face_detector *square[LOOKERS], *wide[LOOKERS]; /* wide: NULL where the picture is no larger than a square */
-    int wide_size[2];
-    tile *tiles;
-    int tile_count, tile_capacity, tiles_width, tiles_height;
+    mdm_face_search *search;
     mdm_face_mesh *mesher;
     mdm_tracks tracks;
     live_face live[MAX_LIVE];
@@ -83,9 +52,7 @@ mdm_status mdm_tracker_new(mdm_tracker **out, const char *models, double fps)
     mdm_status status =
         mdm_alloc(&tracker->history, (size_t)tracker->history_size, sizeof *tracker->history, "history");
     if (!status)
-        status = mdm_strdup(&tracker->models, models);
-    for (int i = 0; i < LOOKERS && !status; i++) /* small networks: threads cost more in waiting than they give */
-        status = mdm_face_detector_new(&tracker->square[i], models, 1);
+        status = mdm_face_search_new(&tracker->search, models);
     if (!status)
         status = mdm_face_mesh_new(&tracker->mesher, models, 1);
     if (status)
@@ -102,12 +69,7 @@ void mdm_tracker_free(mdm_tracker **tracker)
     for (int i = 0; t->history && i < t->history_size; i++)
         mdm_image_free(&t->history[i]);
     mdm_free(&t->history);
-    for (int i = 0; i < LOOKERS; i++) {
-        mdm_face_detector_free(&t->square[i]);
-        mdm_face_detector_free(&t->wide[i]);
-    }
-    mdm_free(&t->models);
-    mdm_free(&t->tiles);
+    mdm_face_search_free(&t->search);
     mdm_face_mesh_free(&t->mesher);
     mdm_tracks_free(&t->tracks);
     mdm_free(tracker);
@@ -132,7 +94,7 @@ static mdm_status follow(bool *ok, mdm_mesh *out, mdm_tracker *t, const mdm_imag
     mdm_mesh_box(after, out);
     float ratio = after[2] * after[3] / fmaxf(before[2] * before[3], 1);
     *ok = out->presence > MIN_PRESENCE && ratio > 0.45f && ratio < 2.2f && mdm_box_iou(before, after) > 0.2f &&
-          after[2] > SMALLEST_FACE * 0.7f;
+          after[2] > MDM_SMALLEST_FACE * 0.7f;
     return MDM_OK;
 }
 
@@ -241,209 +203,6 @@ static mdm_status start_face(mdm_tracker *t, int number, const mdm_face_detectio
     return trace_back(t, index, number, mesh);
 }
 
-/* Adds what was found to a list; what repeats a stronger one is left out. */
-static void merge(mdm_face_detection *found, int *count, const mdm_face_detection *fresh, int fresh_count)
-{
-    for (int i = 0; i < fresh_count; i++) {
-        float box[4] = {fresh[i].x, fresh[i].y, fresh[i].width, fresh[i].height};
-        bool repeated = fresh[i].width < SMALLEST_FACE;
-        for (int k = 0; k < *count && !repeated; k++) {
-            float other[4] = {found[k].x, found[k].y, found[k].width, found[k].height};
-            if (mdm_box_iou(box, other) > 0.3f || mdm_box_overlap(box, other) > 0.7f) {
-                if (fresh[i].score > found[k].score)
-                    found[k] = fresh[i];
-                repeated = true;
-            }
-        }
-        if (!repeated && *count < MAX_FOUND)
-            found[(*count)++] = fresh[i];
-    }
-}
-
-/* Detector on a rectangle. */
-static mdm_status look(mdm_face_detection *found, int *count, mdm_tracker *t, const mdm_image *image,
-                       const float region[4])
-{
-    mdm_face_detection fresh[64];
-    int fresh_count = 0;
-    MDM_TRY(mdm_face_detector_run(fresh, 64, &fresh_count, t->square[0], image, region, MIN_SCORE));
-    merge(found, count, fresh, fresh_count);
-    return MDM_OK;
-}
-
-static mdm_status add_tile(mdm_tracker *t, float x, float y, float width, float height, bool wide)
-{
-    if (t->tile_count == t->tile_capacity) {
-        int capacity = t->tile_capacity ? 2 * t->tile_capacity : 16;
-        MDM_TRY(mdm_realloc(&t->tiles, (size_t)capacity, sizeof *t->tiles, "tiles"));
-        t->tile_capacity = capacity;
-    }
-    tile *new = &t->tiles[t->tile_count++];
-    memset(new, 0, sizeof *new);
-    new->region[0] = x, new->region[1] = y, new->region[2] = width, new->region[3] = height;
-    new->wide = wide;
-    new->found = -1;
-    float scale =
-        wide ? fmaxf(width / (float)t->wide_size[0], height / (float)t->wide_size[1]) : fmaxf(width, height) / SQUARE;
-    new->columns = (int)fminf(MAX_CELLS, ceilf(width / scale / CELL));
-    new->rows = (int)fminf(MAX_CELLS, ceilf(height / scale / CELL));
-    return MDM_OK;
-}
-
-/* How many tiles of `size` it takes along `length`. */
-static int tiles_along(int length, int size)
-{
-    return length <= size ? 1 : (length - SHARED + size - SHARED - 1) / (size - SHARED);
-}
-
-/* The picture at 1 / `scale` of its size in tiles of one kind. */
-static mdm_status add_level(mdm_tracker *t, const mdm_image *image, int scale, const int size[2], bool wide)
-{
-    const int extent[2] = {image->width, image->height};
-    int count[2];
-    float side[2], step[2];
-    for (int i = 0; i < 2; i++) {
-        count[i] = tiles_along((extent[i] + scale - 1) / scale, size[i]);
-        side[i] = (float)(size[i] * scale);
-        step[i] = count[i] > 1 ? ((float)extent[i] - side[i]) / (float)(count[i] - 1) : 0;
-    }
-    for (int r = 0; r < count[1]; r++)
-        for (int c = 0; c < count[0]; c++)
-            MDM_TRY(add_tile(t, step[0] * (float)c, step[1] * (float)r, side[0], side[1], wide));
-    return MDM_OK;
-}
-
-/* The wide input that covers the picture at its native size with the least waste. */
-static mdm_status choose_wide(mdm_tracker *t, const mdm_image *image)
-{
-    const int extent[2] = {image->width, image->height}, along = image->width < image->height;
-    for (int i = 0; i < 2; i++) {
-        int count = tiles_along(extent[i], i == along ? WIDE_LONG : WIDE_SHORT);
-        t->wide_size[i] = ((extent[i] + (count - 1) * SHARED + count - 1) / count + 31) / 32 * 32;
-    }
-    for (int i = 0; i < LOOKERS; i++) {
-        mdm_face_detector_free(&t->wide[i]);
-        MDM_TRY(mdm_face_detector_new_wide(&t->wide[i], t->models, t->wide_size[0], t->wide_size[1], 1));
-    }
-    return MDM_OK;
-}
-
-/* The whole picture, then at its native size and at half of that, a quarter .. for what is too near, in wide tiles or in
- * squares, whichever is less to compute. */
-static mdm_status lay_tiles(mdm_tracker *t, const mdm_image *image)
-{
-    const int longest = image->width > image->height ? image->width : image->height, square[2] = {SQUARE, SQUARE};
-    if (t->tiles_width == image->width && t->tiles_height == image->height)
-        return MDM_OK;
-    t->tile_count = 0;
-    MDM_TRY(add_tile(t, 0, 0, (float)image->width, (float)image->height, false));
-    /* a level that the whole picture in one square is within a quarter of says nothing new */
-    for (int scale = 1; 5 * SQUARE * scale < 4 * longest; scale *= 2) {
-        if (scale == 1)
-            MDM_TRY(choose_wide(t, image));
-        int width = (image->width + scale - 1) / scale, height = (image->height + scale - 1) / scale;
-        int squares = tiles_along(width, SQUARE) * tiles_along(height, SQUARE);
-        int wides = tiles_along(width, t->wide_size[0]) * tiles_along(height, t->wide_size[1]);
-        bool wide = wides * t->wide_size[0] * t->wide_size[1] < squares * SQUARE * SQUARE;
-        MDM_TRY(add_level(t, image, scale, wide ? t->wide_size : square, wide));
-    }
-    t->tiles_width = image->width, t->tiles_height = image->height;
-    return MDM_OK;
-}
-
-/* Mean green of the cells, every third pixel. */
-static void sign(uint8_t *signature, const mdm_image *image, const tile *tile, int *contrast)
-{
-    const float *region = tile->region, across = region[2] / (float)tile->columns, down = region[3] / (float)tile->rows;
-    int low = 255, high = 0;
-    for (int cy = 0; cy < tile->rows; cy++)
-        for (int cx = 0; cx < tile->columns; cx++) {
-            int x0 = (int)(region[0] + across * (float)cx), x1 = (int)(region[0] + across * (float)(cx + 1));
-            int y0 = (int)(region[1] + down * (float)cy), y1 = (int)(region[1] + down * (float)(cy + 1));
-            unsigned sum = 0, n = 0;
-            for (int y = y0; y < y1 && y < image->height; y += 3)
-                for (int x = x0; x < x1 && x < image->width; x += 3) {
-                    int g = image->data[(size_t)y * image->stride + 3 * (size_t)x + 1];
-                    sum += (unsigned)g, n++;
-                    low = g < low ? g : low, high = g > high ? g : high;
-                }
-            *signature++ = n ? (uint8_t)(sum / n) : 0;
-        }
-    *contrast = high - low;
-}
-
-/* Nothing to look for: flat, or as it was when nothing was found, for at most three looks. */
-static void consider(tile *tile, const mdm_image *image)
-{
-    uint8_t now[sizeof tile->signature] = {0};
-    int contrast, most = 0;
-    sign(now, image, tile, &contrast);
-    for (int i = 0; i < tile->columns * tile->rows; i++) {
-        int d = now[i] > tile->signature[i] ? now[i] - tile->signature[i] : tile->signature[i] - now[i];
-        most = d > most ? d : most;
-    }
-    tile->skip = contrast < 24 || (tile->found == 0 && most <= 5 && tile->stale < 3);
-    tile->stale = tile->skip ? tile->stale + 1 : 0;
-    tile->count = 0;
-    if (!tile->skip)
-        memcpy(tile->signature, now, sizeof now);
-}
-
-typedef struct looker {
-    mdm_tracker *tracker;
-    const mdm_image *image;
-    atomic_int *next; /* of the tiles that nobody has taken */
-    int index;
-    mdm_status status;
-    char message[256];
-} looker;
-
-static void *look_at_share(void *user)
-{
-    looker *l = user;
-    mdm_tracker *t = l->tracker;
-    for (int i; !l->status && (i = atomic_fetch_add(l->next, 1)) < t->tile_count;) {
-        tile *tile = &t->tiles[i];
-        if (tile->skip)
-            continue;
-        l->status = mdm_face_detector_run(tile->face, MAX_FACES, &tile->count,
-                                          tile->wide ? t->wide[l->index] : t->square[l->index], l->image, tile->region,
-                                          MIN_SCORE);
-        tile->found = tile->count;
-    }
-    if (l->status)
-        snprintf(l->message, sizeof l->message, "%s", mdm_error_message());
-    return NULL;
-}
-
-static mdm_status look_everywhere(mdm_face_detection *found, int *count, mdm_tracker *t, const mdm_image *image)
-{
-    looker lookers[LOOKERS];
-    pthread_t thread[LOOKERS];
-    bool started[LOOKERS] = {false};
-    atomic_int next = 0;
-    MDM_TRY(lay_tiles(t, image));
-    for (int i = 0; i < t->tile_count; i++)
-        consider(&t->tiles[i], image);
-    t->tiles[0].skip = false;
-    for (int i = 0; i < LOOKERS; i++) {
-        lookers[i] = (looker){.tracker = t, .image = image, .next = &next, .index = i};
-        started[i] = i > 0 && pthread_create(&thread[i], NULL, look_at_share, &lookers[i]) == 0;
-    }
-    for (int i = 0; i < LOOKERS; i++)
-        if (!started[i])
-            look_at_share(&lookers[i]);
-    for (int i = 0; i < LOOKERS; i++)
-        if (started[i])
-            pthread_join(thread[i], NULL);
-    for (int i = 0; i < LOOKERS; i++)
-        if (lookers[i].status)
-            return mdm_fail(lookers[i].status, "%s", lookers[i].message);
-    for (int i = 0; i < t->tile_count; i++)
-        merge(found, count, t->tiles[i].face, t->tiles[i].count);
-    return MDM_OK;
-}
-
 /* True when a live face that was seen on this frame is the one that was found. */
 static bool already_live(mdm_tracker *t, int number, const mdm_face_detection *face)
 {
@@ -494,9 +253,9 @@ static mdm_status follow_all(mdm_tracker *t, const mdm_image *image, int number)
             float side = fmaxf(64, 2.2f * fmaxf(live->box[2], live->box[3]));
             float region[4] = {live->box[0] + live->box[2] / 2 - side / 2, live->box[1] + live->box[3] / 2 - side / 2,
                                side, side};
-            mdm_face_detection found[MAX_FOUND];
+            mdm_face_detection found[MDM_FACE_SEARCH_MAX];
             int count = 0;
-            MDM_TRY(look(found, &count, t, image, region));
+            MDM_TRY(mdm_face_search_near(found, &count, t->search, image, region));
             int best = -1;
             for (int k = 0; k < count; k++) {
                 float box[4] = {found[k].x, found[k].y, found[k].width, found[k].height};
@@ -577,9 +336,9 @@ mdm_status mdm_tracker_push(mdm_tracker *tracker, const mdm_image *image, int nu
     if (number < t->look_next)
         return MDM_OK;
     t->look_next = number + t->look_every;
-    mdm_face_detection found[MAX_FOUND];
+    mdm_face_detection found[MDM_FACE_SEARCH_MAX];
     int count = 0;
-    MDM_TRY(look_everywhere(found, &count, t, image));
+    MDM_TRY(mdm_face_search_everywhere(found, &count, t->search, image));
     return take_in(t, image, number, found, count);
 }
 
