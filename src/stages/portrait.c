@@ -21,7 +21,7 @@
 #include "stages/visit.h"
 
 /* Room is the distance to the nearest other face over what the recogniser takes for one person: 1 parts two people. */
-#define DRAWS        8     /* at most, for one stand-in */
+#define DRAWS        12    /* at most, for one stand-in */
 #define DRAWS_FEW    4     /* after which ROOM_FAIR is enough */
 #define ROOM_ENOUGH  1.12f /* no further draw is needed (dlib 0.67) */
 #define ROOM_FAIR    1.0f
@@ -29,9 +29,9 @@
 #define SOURCE_FACES 6     /* frames of the person that are compared with */
 #define SMALLEST     24.0f /* px, of those */
 
-#define IDENTITIES 64    /* drawn at most, for one draw */
-#define FAR_ENOUGH 0.8f  /* dlib; the first identity with so much room becomes a face, else the one with most */
-#define SPREAD     1.15f /* of theirs: above 1, people differ more than those of the training data */
+#define IDENTITIES 64   /* drawn at most, for one draw */
+#define FAR_ENOUGH 0.8f /* dlib; the first identity with so much room becomes a face, else the one with most */
+#define SPREAD     1.8f /* of theirs: above 1, for the faces drawn differ less than the identities asked for */
 
 _Static_assert(MDM_FACEGEN_IDENTITY == MDM_DLIB_FACE_SIZE, "an identity is a descriptor of dlib's");
 

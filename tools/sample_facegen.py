@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Draws faces as the portrait stage does (src/models/facegen.c, facegen_sampler.c), many at a time, for bench/bench_facegen.
+
+  sample_facegen.py --oracles DIR --weights models --out DIR [--each 500] [--few 24] [--only NAME,...] [--data DIR]
+or under torchrun, one process for each GPU. Writes OUT/NAME-RANK-PART.tar of WebP pictures, called
+NAME/AGE-GENDER-RACE-NUMBER.webp: --each of "product" for each race and gender, --few of every other way to draw.
+With --data (the training pack) OUT/pixels.json tells how near the product's samples come to a training face by pixels.
+needs: torch numpy pillow
+"""
+import argparse
+import io
+import json
+import math
+import os
+import tarfile
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+import facegen_net
+
+parse = argparse.ArgumentParser()
+for name in ("oracles", "weights", "out"):
+    parse.add_argument("--" + name, required=True)
+parse.add_argument("--each", type=int, default=500)
+parse.add_argument("--few", type=int, default=24)
+parse.add_argument("--only", default="", help="names of the ways to draw; all by default")
+parse.add_argument("--data", help="faces-N.bin/.tsv to compare the samples with, by pixels")
+parse.add_argument("--batch", type=int, default=128)
+a = parse.parse_args()
+
+M = facegen_net.base(a.oracles)
+rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+cuda = torch.cuda.is_available()
+device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
+if cuda:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+os.makedirs(a.out, exist_ok=True)
+
+with open(f"{a.weights}/facegen.json") as f:
+    card = json.load(f)
+stats, S = card["stats"], card["arch"]["img"]
+files = [f"{a.weights}/{f}" for f in card["files"]]
+net = facegen_net.make_net(M, card["arch"]).eval().requires_grad_(False)
+net.load_state_dict({**net.state_dict(), **M.load_q8(files, net.state_dict())})
+net = net.to(device, memory_format=torch.channels_last) if cuda else net
+tensors = M.st_read(files[0])
+who = {k: torch.from_numpy(tensors["identity." + k].astype(np.float32)) for k in ("centre", "cell", "age", "factor")}
+
+
+# ---- what is asked for
+def neutral(race, random, glasses=False):
+    """mdm_facegen_neutral"""
+    r = dict(zip(M.CONT, stats[f"race{race}"]))
+    near = lambda s: s * np.clip(random.standard_normal(), -2, 2)
+    light = near(.13)
+    for c in "rgb":
+        r[c] *= math.exp(light + near(.035))
+    r.update(yaw=0., pitch=near(2), gaze_x=0., mouth_open=.008, smile=max(r["smile"], 0.), side_light=0., fringe=0.,
+             glasses=2.5 if glasses else -4., log_sharp=r["log_sharp"] + near(.35), contrast=r["contrast"] * math.exp(near(.18)),
+             mouth_width=r["mouth_width"] + near(.04), eye_open=r["eye_open"] + near(.03))
+    del r["teeth"], r["beard"]
+    return r
+
+
+def person(race, gender, age, spread, random):
+    """mdm_facegen_draw_identity, as the network takes it"""
+    z = torch.from_numpy(random.standard_normal(128)).float()
+    e = who["cell"][race * 2 + gender] + who["age"][age] + spread * who["factor"] @ z
+    return (e - who["centre"]) / stats["identity_scale"]
+
+
+def condition(row, classes, e):
+    q, m = torch.zeros(len(M.CONT) + 128), torch.zeros(len(M.CONT) + 128)
+    for i, c in enumerate(M.CONT):
+        if c in row:
+            q[i], m[i] = (row[c] - stats["mean"][i]) / stats["std"][i], 1
+    q[-128:], m[-128:] = e, 1
+    return torch.tensor(classes), q, m
+
+
+# ---- how it is drawn
+def blur(x, sigma):
+    r = int(3 * sigma + .5)
+    k = torch.exp(-torch.arange(-r, r + 1, device=x.device).float() ** 2 / (2 * sigma * sigma))
+    k, c = (k / k.sum())[None, None, None], x.shape[1]
+    x = F.conv2d(F.pad(x, (r, r, r, r), mode="replicate"), k.expand(c, 1, 1, -1), groups=c)
+    return F.conv2d(x, k.transpose(2, 3).expand(c, 1, -1, 1), groups=c)
+
+
+u = torch.arange(S, device=device) * (128 / S)
+yy, xx = torch.meshgrid(u, u, indexing="ij")
+across = (xx - 64).abs()
+forehead = torch.sigmoid((yy - 12.5 - 10 * (across / 40) ** 2.5) / 1.2) * torch.sigmoid((29 - yy) / 1.2) * torch.sigmoid((36 - across) / 1.5)
+cheek = ((((xx - 34).abs() < 7) | ((xx - 94).abs() < 7)) & ((yy - 69).abs() < 7)).float()
+cheek /= cheek.sum()
+
+
+def steer(x, sigma, light, bare):
+    """facegen_sampler.c: light the same from both sides, the forehead in the cheeks' colour; low frequencies only"""
+    if light and sigma > light:
+        low = blur(x, 6 * S / 128)
+        x = x - .5 * (low - low.flip(3))
+    if bare and sigma > bare:
+        skin = (x * cheek).sum((2, 3), keepdim=True)
+        x = x + .7 * forehead * (skin - blur(x, 3 * S / 128))
+    return x
+
+
+@torch.no_grad()
+def sample(noise, cond, steps, guide, interval, light, bare):
+    """facegen_model.sample with steering -> pictures in -1..1, evaluations of the network"""
+    k, kv, km = cond
+    nothing = (torch.tensor([n for _, n in M.CLASSES], device=device).expand(len(k), -1), torch.zeros_like(kv), torch.zeros_like(km))
+    levels, evaluations, old, before = M.sigmas(steps), 0, None, 0.
+    x = noise * float(levels[0])
+    for sigma, after in zip(levels[:-1], levels[1:]):
+        sigma, after = float(sigma), float(after)
+        t, z = torch.full((len(x),), 1 / (1 + sigma), device=device), x / (1 + sigma)
+        with torch.autocast(device.type, torch.bfloat16, enabled=cuda):
+            if guide != 1 and interval[0] <= sigma <= interval[1]:
+                both = M.denoise(net, torch.cat([z, z]), torch.cat([t, t]), *(torch.cat(pair) for pair in zip(cond, nothing)))
+                yes, no = both.chunk(2)
+                d, evaluations = no + guide * (yes - no), evaluations + 2
+            else:
+                d, evaluations = M.denoise(net, z, t, k, kv, km), evaluations + 1
+        d = steer(d, sigma, light, bare).clamp(-1.3, 1.3)
+        if after == 0:
+            x = d
+            break
+        h, mix = math.log(sigma / after), d
+        if old is not None:
+            r = math.log(before / sigma) / h
+            mix = d * (1 + .5 / r) - old * (.5 / r)
+        x, old, before = after / sigma * x - math.expm1(-h) * mix, d, sigma
+    return x.clamp(-1, 1), evaluations
+
+
+PRODUCT = dict(steps=20, guide=1.5, interval=(.3, 12.), light=1., bare=1.5)
+MOVES = [dict(), dict(yaw=-20.), dict(yaw=20.), dict(mouth_open=.15), dict(mouth_open=.3), dict(eye_open=.12), dict(gaze_x=.16),
+         dict(smile=-.12, mouth_width=.72)]
+CELLS = [(race, gender) for race in range(7) for gender in (0, 1)]
+WAYS = {                                                    # name: spread of identities, settings, glasses
+    "product": (1.15, {}, False), "free": (1.15, dict(light=0, bare=0), False), "light": (1.15, dict(bare=0), False),
+    "narrow": (1., {}, False), "wide": (1.3, {}, False), "guide1": (1.15, dict(guide=1.), False),
+    "guide125": (1.15, dict(guide=1.25), False), "guide2": (1.15, dict(guide=2.), False),
+    "steps14": (1.15, dict(steps=14), False), "steps12": (1.15, dict(steps=12, interval=(.5, 8.)), False),
+    "steps8": (1.15, dict(steps=8, interval=(.5, 8.)), False), "glasses": (1.15, {}, True), "moves": (1.15, {}, False)}
+
+
+def wanted(way, rng):
+    """[(conditions, (age, gender, race, number), seed)]"""
+    spread, _, glasses = WAYS[way]
+    out, first = [], 100000 * (1 + list(WAYS).index(way))
+    if way == "moves":
+        for j in range(max(2, a.few * 2)):
+            race, gender = CELLS[j % 14]
+            row, e = neutral(race, rng), person(race, gender, 4, spread, rng)
+            out += [(condition(dict(row, **move), [4, gender, race, 1], e), (4, gender, race, j * 10 + w), first + j)
+                    for w, move in enumerate(MOVES)]
+        return out
+    for j in range(a.each if way == "product" else a.few):
+        for race, gender in CELLS:
+            age = 4 if way != "product" or j % 2 else int(rng.integers(2, 9))
+            out.append((condition(neutral(race, rng, glasses), [age, gender, race, 1], person(race, gender, age, spread, rng)),
+                        (age, gender, race, len(out)), first + len(out)))
+    return out
+
+
+def nearest_by_pixels(faces):
+    """Distance of the face's pixels (21 x 22, each picture at mean 0 and deviation 1) to the nearest training face."""
+    import facegen_conditions as conditions
+    rows = conditions.rows_of(a.data)
+    small = lambda x: F.avg_pool2d(x.float(), 4)[:, :, 6:27, 5:27].flatten(1)
+    norm = lambda v: (v - v.mean(1, keepdim=True)) / v.std(1, keepdim=True)
+    train, by = [], {}
+    for r in rows:
+        by.setdefault(r["bin"], []).append(r)
+    for path, rs in by.items():
+        for i in range(0, len(rs), 512):
+            raw, _ = conditions.decode((path, rs[i:i + 512], 128))
+            x = torch.from_numpy(raw).permute(0, 3, 1, 2).float()
+            train.append(small(F.interpolate(x, size=(128, 128), mode="bicubic", antialias=True, align_corners=False)))
+    train = norm(torch.cat(train))
+    near = lambda v, k: torch.cat([torch.cdist(p, train).topk(k, largest=False).values[:, -1] for p in v.split(64)]) / train.shape[1] ** .5
+    some = train[torch.randperm(len(train))[:1000]]
+    told = lambda v: [round(v.quantile(p).item(), 4) for p in (.01, .05, .5)]
+    return dict(quantiles=[.01, .05, .5], samples=told(near(norm(small(torch.from_numpy(faces).permute(0, 3, 1, 2))), 1)),
+                training_faces_among_themselves=told(near(some, 2)))
+
+
+began = time.time()
+for way in a.only.split(",") if a.only else WAYS:
+    settings = dict(PRODUCT, **WAYS[way][1])
+    mine = wanted(way, np.random.default_rng(list(WAYS).index(way)))[rank::world]
+    faces = []
+    for i in range(0, len(mine), a.batch):
+        part = mine[i:i + a.batch]
+        noise = torch.stack([torch.randn(3, S, S, generator=torch.Generator().manual_seed(s)) for _, _, s in part]).to(device)
+        x, evaluations = sample(noise, [torch.stack(c).to(device) for c in zip(*(c for c, _, _ in part))], **settings)
+        faces.append(((x.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy())
+    faces = np.concatenate(faces)
+    for i in range(0, len(faces), 2000):
+        with tarfile.open(f"{a.out}/{way}-{rank}-{i // 2000}.tar", "w") as tar:
+            for x, (_, label, _) in zip(faces[i:i + 2000], mine[i:i + 2000]):
+                b = io.BytesIO()
+                Image.fromarray(x).save(b, "WEBP", quality=92)
+                info = tarfile.TarInfo(f"{way}/" + "-".join(map(str, label)) + ".webp")
+                info.size = b.tell()
+                b.seek(0)
+                tar.addfile(info, b)
+    print(f"{way}: {len(faces)} faces in {evaluations} evaluations each, {time.time() - began:.0f} s", flush=True)
+    if way == "product" and a.data and rank == 0:
+        with open(f"{a.out}/pixels.json", "w") as f:
+            json.dump(nearest_by_pixels(faces), f)
