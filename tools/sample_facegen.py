@@ -139,16 +139,16 @@ def sample(noise, cond, steps, guide, interval, light, bare):
     return x.clamp(-1, 1), evaluations
 
 
-PRODUCT = dict(steps=20, guide=1.5, interval=(.3, 12.), light=1., bare=1.5)
+PRODUCT = dict(steps=8, guide=1.5, interval=(.5, 8.), light=1., bare=1.5)
+SPREAD = 1.8
 MOVES = [dict(), dict(yaw=-20.), dict(yaw=20.), dict(mouth_open=.15), dict(mouth_open=.3), dict(eye_open=.12), dict(gaze_x=.16),
          dict(smile=-.12, mouth_width=.72)]
 CELLS = [(race, gender) for race in range(7) for gender in (0, 1)]
 WAYS = {                                                    # name: spread of identities, settings, glasses
-    "product": (1.15, {}, False), "free": (1.15, dict(light=0, bare=0), False), "light": (1.15, dict(bare=0), False),
-    "narrow": (1., {}, False), "wide": (1.3, {}, False), "guide1": (1.15, dict(guide=1.), False),
-    "guide125": (1.15, dict(guide=1.25), False), "guide2": (1.15, dict(guide=2.), False),
-    "steps14": (1.15, dict(steps=14), False), "steps12": (1.15, dict(steps=12, interval=(.5, 8.)), False),
-    "steps8": (1.15, dict(steps=8, interval=(.5, 8.)), False), "glasses": (1.15, {}, True), "moves": (1.15, {}, False)}
+    "product": (SPREAD, {}, False), "free": (SPREAD, dict(light=0, bare=0), False), "light": (SPREAD, dict(bare=0), False),
+    "narrow": (1.15, {}, False), "wide": (2.2, {}, False), "guide1": (SPREAD, dict(guide=1.), False),
+    "guide2": (SPREAD, dict(guide=2.), False), "steps12": (SPREAD, dict(steps=12), False),
+    "steps20": (SPREAD, dict(steps=20, interval=(.3, 12.)), False), "glasses": (SPREAD, {}, True), "moves": (SPREAD, {}, False)}
 
 
 def wanted(way, rng):

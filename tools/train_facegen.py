@@ -2,26 +2,20 @@
 """Trains the face generator with an identity condition, from the first generator's weights, on one or more GPUs.
 
   torchrun --nproc-per-node N train_facegen.py --oracles DIR --data DIR --points FILE --dlib DIR --gate FILE.c
-           --weights FOLDER --out DIR --seconds 900 [--batch 512] [--samples 2000]
-writes OUT/facegen-I-of-N.safetensors, OUT/facegen.json, OUT/log.txt, OUT/check.json (nearest training faces) and
-OUT/samples.tar (pictures of what it draws, samples.tsv says how). Identities are seen only with noise of their own, which is
-meant to keep them from leading back to one training face (OUT/check.json tells by pixels); what is kept of them is a mean for
-each class and one covariance.
+           --weights FOLDER --out DIR --seconds 900 [--batch 512]
+writes OUT/facegen-I-of-N.safetensors, OUT/facegen-identity.safetensors, OUT/facegen.json and OUT/log.txt. Identities are seen
+only with noise of their own, which is meant to keep them from leading back to one training face; what is kept of them is a mean
+for each class and one covariance. tools/sample_facegen.py draws, bench/bench_facegen judges and tells the nearest training faces.
 needs: torch numpy pillow
 """
 import argparse
-import io
 import json
-import math
 import os
-import tarfile
 import time
 
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
-from PIL import Image
 
 import facegen_conditions
 import facegen_net
@@ -33,7 +27,6 @@ parse.add_argument("--seconds", type=float, default=900)
 parse.add_argument("--batch", type=int, default=512, help="of each GPU")
 parse.add_argument("--lr", type=float, default=1.5e-3)
 parse.add_argument("--clean", type=float, nargs=2, default=(.15, .20), help="share of AI-made faces, before and after half time")
-parse.add_argument("--samples", type=int, default=2000)
 parse.add_argument("--limit", type=int, default=0)
 parse.add_argument("--workers", type=int, default=14)
 parse.add_argument("--steps", type=int, default=0, help="stop after so many (for a trial)")
@@ -232,108 +225,6 @@ if rank == 0:
     json.dump(dict(card, cont=M.CONT, stats=stats, files=[os.path.basename(p) for p in parts], steps=n),
               open(f"{a.out}/facegen.json", "w"))
     log("written", len(parts), "parts")
-
-# ---- samples: what the product asks for
-rng = np.random.default_rng(7)
-
-
-def neutral(race, random):
-    r = dict(zip(M.CONT, stats.get(f"race{race}", stats["mean"])))
-    near = lambda s: s * np.clip(random.standard_normal(), -2, 2)
-    light = near(.13)
-    for c in "rgb":
-        r[c] *= math.exp(light + near(.035))
-    r.update(yaw=0., pitch=near(2), gaze_x=0., mouth_open=.008, smile=0., side_light=0., fringe=0., glasses=-4.,
-             log_sharp=r["log_sharp"] + near(.35), contrast=r["contrast"] * math.exp(near(.18)),
-             mouth_width=r["mouth_width"] + near(.04), eye_open=r["eye_open"] + near(.03))
-    del r["teeth"], r["beard"]
-    return r
-
-
-def person(race, gender, age, spread, random):
-    z = torch.from_numpy(random.standard_normal(128)).float()
-    e = who_is["cell"][race * 2 + gender] + who_is["age"][age] + spread * who_is["factor"] @ z
-    return (e - who_is["centre"]) / scale
-
-
-def condition(row, cls, e):
-    q, m = torch.zeros(len(M.CONT) + 128), torch.zeros(len(M.CONT) + 128)
-    for i, c in enumerate(M.CONT):
-        if c in row:
-            q[i], m[i] = (row[c] - stats["mean"][i]) / stats["std"][i], 1
-    if e is not None:
-        q[-128:], m[-128:] = e, 1
-    return torch.tensor(cls), q, m
-
-
-def draw(conds, seeds, steps=20, guide=1.5, interval=(.3, 12.)):
-    out = []
-    for i in range(0, len(conds), 128):
-        noise = torch.stack([torch.randn(3, S, S, generator=torch.Generator().manual_seed(s)) for s in seeds[i:i + 128]]).to(device)
-        c = [torch.stack(u).to(device) for u in zip(*conds[i:i + 128])]
-        x, evaluations = M.sample(ema, noise, c, steps=steps, guide=guide, interval=interval, amp=cuda)
-        out.append(((x.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy())
-    return np.concatenate(out), evaluations
-
-
-torch.backends.cudnn.benchmark = False
-jobs = []                                                      # (name, conditions, classes, seeds, settings)
-if a.samples:
-    per = max(1, a.samples // 14)
-    cell = [(r, g_) for r in range(7) for g_ in (0, 1)]
-    for name, spread, opts, each in (("main", 1.15, {}, per), ("plain", 1.0, {}, max(1, per // 6)), ("wide", 1.4, {}, max(1, per // 6)),
-                                     ("quick", 1.15, dict(steps=12, interval=(.5, 8.)), max(1, per // 6)), ("unguided", 1.15, dict(guide=1.), max(1, per // 6)),
-                                     ("strong", 1.15, dict(guide=2.), max(1, per // 6)), ("glasses", 1.15, {}, max(1, per // 12)), ("nobody", None, {}, max(1, per // 6))):
-        conds, labels, seeds = [], [], []
-        for j in range(each):
-            for r, g_ in cell:
-                age = 4 if name not in ("main",) or j % 2 else int(rng.integers(2, 9))
-                row = neutral(r, rng)
-                if name == "glasses":
-                    row["glasses"] = 2.5
-                conds.append(condition(row, [age, g_, r, 1], None if spread is None else person(r, g_, age, spread, rng)))
-                labels.append((age, g_, r, len(labels)))
-                seeds.append(10000 + len(seeds) + 100000 * len(jobs))
-        jobs.append((name, conds, labels, seeds, opts))
-    conds, labels, seeds = [], [], []
-    moves = [dict(), dict(yaw=-20.), dict(yaw=20.), dict(mouth_open=.15), dict(mouth_open=.3), dict(eye_open=.12), dict(gaze_x=.16), dict(smile=-.12, mouth_width=.72)]
-    for j in range(max(1, per // 4)):
-        r, g_ = cell[j % 14]
-        row, e, seed = neutral(r, rng), person(r, g_, 4, 1.15, rng), int(rng.integers(1 << 30))
-        for w_, move in enumerate(moves):
-            row2 = dict(row, **move)
-            conds.append(condition(row2, [4, g_, r, 1], e))
-            labels.append((4, g_, r, j * 10 + w_))
-            seeds.append(seed)
-    jobs.append(("moves", conds, labels, seeds, {}))
-    made = {}
-    for name, conds, labels, seeds, opts in jobs:              # every GPU draws its part
-        mine = list(range(rank, len(conds), world))
-        pictures, evaluations = draw([conds[i] for i in mine], [seeds[i] for i in mine], **opts)
-        made[name] = (pictures, [labels[i] for i in mine])
-        log(f"drew {name}: {len(conds)} in {evaluations} evaluations, {time.time() - start:.0f} s")
-    with tarfile.open(f"{a.out}/samples-{rank}.tar", "w") as tar:
-        for name, (pictures, labels) in made.items():
-            for x, (age, g_, r, j) in zip(pictures, labels):
-                b = io.BytesIO()
-                Image.fromarray(x).save(b, "WEBP", quality=92)
-                info = tarfile.TarInfo(f"{name}/{age}-{g_}-{r}-{j}.webp")
-                info.size = len(b.getvalue())
-                tar.addfile(info, io.BytesIO(b.getvalue()))
-
-    # ---- nearest training faces, by pixels of the face (dlib's check runs on finished pictures: tools/judge_facegen.py)
-    small = lambda x: F.avg_pool2d(x.float(), 4)[:, :, 6:27, 5:27].flatten(1)
-    train = torch.cat([small(X[i:i + 2048]) for i in range(0, len(X), 2048)])
-    mine = small(torch.from_numpy(made["main"][0]).permute(0, 3, 1, 2).to(device))
-    norm = lambda u: (u - u.mean(1, keepdim=True)) / u.std(1, keepdim=True)
-    train, mine = norm(train), norm(mine)
-    near = torch.cat([torch.cdist(m_[None], train)[0].topk(2, largest=False).values for m_ in mine.split(64)])[:, 0] / train.shape[1] ** .5
-    ref = train[torch.randperm(len(train), device=device)[:1000]]
-    base_near = torch.cdist(ref, train).topk(2, largest=False).values[:, 1] / train.shape[1] ** .5
-    if rank == 0:
-        q = lambda u: [round(u.quantile(p).item(), 4) for p in (.01, .05, .5)]
-        json.dump(dict(pixels_sample_to_training=q(near), pixels_training_to_training=q(base_near)), open(f"{a.out}/check.json", "w"))
-        log("nearest by pixels, 1/5/50 %: samples", q(near), "training faces", q(base_near))
 log(f"all done after {time.time() - began:.0f} s")
 if world > 1:
     dist.destroy_process_group()
