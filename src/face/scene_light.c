@@ -10,7 +10,8 @@
 #include "face/light.h"
 #include "face/smooth.h"
 
-#define DEPTH_SHOWN 1.8f /* of the eyes' dark: a pupil or a nostril is darker still */
+#define DEPTH_LEAST 60.0f /* px of face: in smaller ones the eyes are a few pixels, and look hazy without haze */
+#define DEPTH_SHOWN 1.8f  /* of the eyes' dark: a pupil or a nostril is darker still */
 
 static float clampf(float x, float low, float high)
 {
@@ -134,7 +135,8 @@ mdm_status mdm_scene_light_read(mdm_scene_light *state, mdm_motion *m, int index
     float width = (float)m->pose[index].scale * 15;
     mdm_vertex_colour(colour, image, (const float(*)[3])points, MDM_MESH_VERTICES, fmaxf(0.8f, 0.03f * width));
     weigh(weight, (const float(*)[3])colour, (const float(*)[3])points, &m->pose[index], image, canonical);
-    state->depth[index] = darkest(image, (const float(*)[3])points, (const float(*)[3])colour);
+    if (width >= DEPTH_LEAST)
+        state->depth[index] = darkest(image, (const float(*)[3])points, (const float(*)[3])colour);
     if (mdm_light_fit(own, (const float(*)[3])colour, weight, canonical)) {
         float rest[MDM_MESH_VERTICES];
         int n = 0;
