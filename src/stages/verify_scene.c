@@ -8,12 +8,13 @@
 #include "base/memory.h"
 #include "stages/verify.h"
 
-#define FACE_SCORE   0.5f
-#define READABLE     0.6f
-#define MAX_FACES    128
-#define MAX_QUADS    128
-#define LONGEST_SIDE 1280
-#define AROUND_FACE  0.9f /* of a face's box, on every side, that its treatment may reach */
+#define COVERED_SMALLEST 32 /* px: any two blurred heads below it read as one (strangers of 25 px: .75) */
+#define FACE_SCORE       0.5f
+#define READABLE         0.6f
+#define MAX_FACES        128
+#define MAX_QUADS        128
+#define LONGEST_SIDE     1280
+#define AROUND_FACE      0.9f /* of a face's box, on every side, that its treatment may reach */
 
 /* What was done where a box lies: the strongest state of a track that overlaps it, or -1 for none. */
 static int treated(mdm_verifier *v, const float box[4], int number)
@@ -38,7 +39,7 @@ static mdm_status still_the_same(bool *out, mdm_verifier *v, const mdm_image *so
     const mdm_recogniser_kind kind = mdm_judge_kind(MDM_JUDGE_HELD_OUT);
     float vector[2][MDM_RECOGNISER_MAX];
     mdm_status status = MDM_OK;
-    *out = face->width >= MDM_JUDGE_SMALLEST;
+    *out = face->width >= COVERED_SMALLEST;
     for (int side = 0; side < 2 && !status && *out; side++) {
         mdm_face_roi roi;
         mdm_mesh mesh;
