@@ -6,7 +6,7 @@ end, kind; kind is null where nothing is personal).
 import array, json, os, re, shutil, subprocess
 from pathlib import Path
 
-SILENT = 1e-3   # of full scale: 60 dB down; what is cut is digital silence before the encoder
+SILENT = 1e-4   # of full scale: 80 dB down; what is cut is digital silence, at most 3e-5 after the encoder, and a masked voice has moments of 1e-4 to 1e-3
 AUDIBLE = 3e-3  # 50 dB down: quieter moments of the recording (closures of stops) count as no speech
 FOLD = str.maketrans('OQDILSZBG', '000115286')  # signs that readers take for each other
 
