@@ -1,5 +1,5 @@
 /* The face generator judged by networks that took no part in drawing: its pictures, in folders of AGE-GENDER-RACE-NUMBER.webp
- * (tools/train_facegen.py writes them), beside real faces. Markdown to stdout.
+ * (tools/sample_facegen.py writes them), beside real faces. Markdown to stdout.
  *   bench_facegen judge SHARED MODELS WEIGHTS THREADS FOLDER...
  *       of each folder: the portrait gate, whether the judges see what was asked for, whether two faces of one class are two
  *       people; of a folder called "moves": whether a face that was moved stays who it is
@@ -256,24 +256,11 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static float dot(const float *a, const float *b, int n)
-{
-    float s[16] = {0}, sum = 0;
-    for (int i = 0; i < n; i += 16)
-        for (int k = 0; k < 16; k++)
-            s[k] += a[i + k] * b[i + k];
-    for (int k = 0; k < 16; k++)
-        sum += s[k];
-    return sum;
-}
-
 static float between(int kind, const bench_faces *a, int i, const bench_faces *b, int j)
 {
     const int size = mdm_recogniser_size((mdm_recogniser_kind)kind);
     const float *u = a->vector[kind] + (size_t)i * (size_t)size, *v = b->vector[kind] + (size_t)j * (size_t)size;
-    if (kind == MDM_RECOGNISER_DLIB)
-        return mdm_recogniser_distance(MDM_RECOGNISER_DLIB, u, v);
-    return 1 - dot(u, v, size); /* sizes are multiples of 16 */
+    return mdm_recogniser_distance((mdm_recogniser_kind)kind, u, v);
 }
 
 static bool pair_of(const bench_face *a, const bench_face *b, bool same_age)

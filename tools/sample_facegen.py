@@ -20,7 +20,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+import facegen_conditions
 import facegen_net
+from facegen_conditions import blur
 
 parse = argparse.ArgumentParser()
 for name in ("oracles", "weights", "out"):
@@ -83,14 +85,6 @@ def condition(row, classes, e):
 
 
 # ---- how it is drawn
-def blur(x, sigma):
-    r = int(3 * sigma + .5)
-    k = torch.exp(-torch.arange(-r, r + 1, device=x.device).float() ** 2 / (2 * sigma * sigma))
-    k, c = (k / k.sum())[None, None, None], x.shape[1]
-    x = F.conv2d(F.pad(x, (r, r, r, r), mode="replicate"), k.expand(c, 1, 1, -1), groups=c)
-    return F.conv2d(x, k.transpose(2, 3).expand(c, 1, -1, 1), groups=c)
-
-
 u = torch.arange(S, device=device) * (128 / S)
 yy, xx = torch.meshgrid(u, u, indexing="ij")
 across = (xx - 64).abs()
@@ -172,8 +166,7 @@ def wanted(way, rng):
 
 def nearest_by_pixels(faces):
     """Distance of the face's pixels (21 x 22, each picture at mean 0 and deviation 1) to the nearest training face."""
-    import facegen_conditions as conditions
-    rows = conditions.rows_of(a.data)
+    rows = facegen_conditions.rows_of(a.data)
     small = lambda x: F.avg_pool2d(x.float(), 4)[:, :, 6:27, 5:27].flatten(1)
     norm = lambda v: (v - v.mean(1, keepdim=True)) / v.std(1, keepdim=True)
     train, by = [], {}
@@ -181,7 +174,7 @@ def nearest_by_pixels(faces):
         by.setdefault(r["bin"], []).append(r)
     for path, rs in by.items():
         for i in range(0, len(rs), 512):
-            raw, _ = conditions.decode((path, rs[i:i + 512], 128))
+            raw, _ = facegen_conditions.decode((path, rs[i:i + 512], 128))
             x = torch.from_numpy(raw).permute(0, 3, 1, 2).float()
             train.append(small(F.interpolate(x, size=(128, 128), mode="bicubic", antialias=True, align_corners=False)))
     train = norm(torch.cat(train))

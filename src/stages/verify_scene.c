@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "stages/verify.h"
 
-#define COVERED_SMALLEST 32 /* px: any two blurred heads below it read as one (strangers of 25 px: .75) */
+#define COVERED_SMALLEST 32 /* px: one of 22 was taken for the person under a cover two cells wide */
 #define FACE_SCORE       0.5f
 #define READABLE         0.6f
 #define MAX_FACES        128

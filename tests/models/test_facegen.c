@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "common/golden.h"
 #include "models/facegen.h"
 #include "nn/tensor_file.h"
 
@@ -27,17 +28,6 @@ static void ok(mdm_status status)
 {
     if (status)
         fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
-
-static float *golden(const mdm_tensor_file *file, const char *name, size_t *count)
-{
-    const mdm_array *array = mdm_tensor_file_find(file, name);
-    assert_non_null(array);
-    *count = array->size / mdm_dtype_size(array->dtype);
-    float *values = NULL;
-    ok(mdm_alloc(&values, *count, sizeof *values, name));
-    ok(mdm_array_to_f32(values, *count, array));
-    return values;
 }
 
 static float *noise(uint64_t seed, const char *key, size_t count)
@@ -90,7 +80,7 @@ static double mean_difference(const float *a, const float *b, size_t count)
 static void check_forward(mdm_facegen *g, const mdm_tensor_file *file, const char *name, const float *z, size_t step)
 {
     size_t count = 0, pixels = 3 * (size_t)mdm_facegen_size(g) * (size_t)mdm_facegen_size(g);
-    float *want = golden(file, name, &count), *f = NULL;
+    float *want = golden(file, name, NULL, &count), *f = NULL;
     ok(mdm_alloc(&f, pixels, sizeof *f, "output"));
     mdm_facegen_conditions rows[3] = {asked(), asked(), mdm_facegen_unknown()};
     rows[1].identity_known = false; /* what is written there does not matter then */
@@ -122,7 +112,7 @@ static void small_network_agrees(void **state)
     mdm_free(&z);
 
     size_t count = 0;
-    float *want = golden(file, "small.picture", &count), *picture = NULL;
+    float *want = golden(file, "small.picture", NULL, &count), *picture = NULL;
     ok(mdm_alloc(&picture, count, sizeof *picture, "picture"));
     z = noise(6, "golden/small", count);
     mdm_facegen_conditions c = asked();
@@ -219,7 +209,8 @@ static void identities_are_drawn_as_by_the_reference(void **state)
     size_t count = 0;
     ok(mdm_facegen_new(&g, GOLDEN, "facegen-small", 1));
     ok(mdm_tensor_file_open(&file, GOLDEN "/facegen-golden.safetensors"));
-    float *want = golden(file, "small.identity", &count), identity[MDM_FACEGEN_IDENTITY], other[MDM_FACEGEN_IDENTITY];
+    float *want = golden(file, "small.identity", NULL, &count), identity[MDM_FACEGEN_IDENTITY],
+          other[MDM_FACEGEN_IDENTITY];
     assert_int_equal(count, 3 * MDM_FACEGEN_IDENTITY);
     mdm_random_seed(&random, 10, "golden/identity");
     mdm_random_seed(&again, 10, "golden/identity");

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "common/golden.h"
 #include "models/facegen_upsample.h"
 #include "nn/tensor_file.h"
 
@@ -27,17 +28,6 @@ static void ok(mdm_status status)
         fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
 }
 
-static float *golden(const mdm_tensor_file *file, const char *name, const mdm_array **array)
-{
-    float *values = NULL;
-    *array = mdm_tensor_file_find(file, name);
-    assert_non_null(*array);
-    size_t count = (*array)->size / mdm_dtype_size((*array)->dtype);
-    ok(mdm_alloc(&values, count, sizeof *values, name));
-    ok(mdm_array_to_f32(values, count, *array));
-    return values;
-}
-
 static void agrees(mdm_facegen_upsample *net, const char *what)
 {
     mdm_tensor_file *file = NULL;
@@ -45,9 +35,9 @@ static void agrees(mdm_facegen_upsample *net, const char *what)
     const mdm_array *small, *large;
     ok(mdm_tensor_file_open(&file, GOLDEN "/facegen-upsample-golden.safetensors"));
     snprintf(name, sizeof name, "%s.in", what);
-    float *in = golden(file, name, &small), *got = NULL;
+    float *in = golden(file, name, &small, NULL), *got = NULL;
     snprintf(name, sizeof name, "%s.out", what);
-    float *want = golden(file, name, &large);
+    float *want = golden(file, name, &large, NULL);
     const int height = (int)small->shape[1], width = (int)small->shape[2];
     assert_true(large->shape[1] == 2 * height && large->shape[2] == 2 * width);
     const size_t count = 12 * (size_t)width * (size_t)height;
