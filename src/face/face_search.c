@@ -24,12 +24,15 @@
 #define LOOKERS      2  /* threads that look at tiles, a constant: results are merged in the tiles' order */
 #define CELL         24 /* pixels of the detector's input a side of a signature's cell */
 #define MAX_CELLS    (WIDE_LONG / CELL + 1)
-#define MAX_FACES    64 /* of a tile */
+#define MAX_FACES    64   /* of a tile */
+#define FROM_AFAR    2.0f /* times the picture's size: where a face that fills the picture is small enough to be found */
+#define FILLS        0.4f /* of the picture's shorter side: what is looked for from afar is at least as wide */
 
 /* A tile of the last look: what it showed, so that nothing is looked at twice. */
 typedef struct tile {
     float region[4];
-    bool wide; /* for the detector with the wide input */
+    bool wide;      /* for the detector with the wide input */
+    float smallest; /* px: narrower faces are left to the other tiles */
     int columns, rows;
     uint8_t signature[MAX_CELLS * MAX_CELLS]; /* [rows][columns] */
     int found;                                /* faces at the last look; -1: never looked at */
@@ -162,7 +165,7 @@ static mdm_status choose_wide(mdm_face_search *t, const mdm_image *image)
     return MDM_OK;
 }
 
-/* The whole picture, then at its native size and at half of that, a quarter .. for what is too near, in wide tiles or in
+/* The whole picture, near and from afar, then at its native size and at half of that, a quarter .. for what is too near, in wide tiles or in
  * squares, whichever is less to compute. */
 static mdm_status lay_tiles(mdm_face_search *t, const mdm_image *image)
 {
@@ -170,14 +173,18 @@ static mdm_status lay_tiles(mdm_face_search *t, const mdm_image *image)
     if (t->tiles_width == image->width && t->tiles_height == image->height)
         return MDM_OK;
     t->tile_count = 0;
-    MDM_TRY(add_tile(t, 0, 0, (float)image->width, (float)image->height, false));
+    const float width = (float)image->width, height = (float)image->height;
+    MDM_TRY(add_tile(t, 0, 0, width, height, false));
+    MDM_TRY(add_tile(t, width * (1 - FROM_AFAR) / 2, height * (1 - FROM_AFAR) / 2, width * FROM_AFAR,
+                     height * FROM_AFAR, false));
+    t->tiles[1].smallest = FILLS * fminf(width, height);
     /* a level that the whole picture in one square is within a quarter of says nothing new */
     for (int scale = 1; 5 * SQUARE * scale < 4 * longest; scale *= 2) {
         if (scale == 1)
             MDM_TRY(choose_wide(t, image));
-        int width = (image->width + scale - 1) / scale, height = (image->height + scale - 1) / scale;
-        int squares = tiles_along(width, SQUARE) * tiles_along(height, SQUARE);
-        int wides = tiles_along(width, t->wide_size[0]) * tiles_along(height, t->wide_size[1]);
+        int across = (image->width + scale - 1) / scale, down = (image->height + scale - 1) / scale;
+        int squares = tiles_along(across, SQUARE) * tiles_along(down, SQUARE);
+        int wides = tiles_along(across, t->wide_size[0]) * tiles_along(down, t->wide_size[1]);
         bool wide = wides * t->wide_size[0] * t->wide_size[1] < squares * SQUARE * SQUARE;
         MDM_TRY(add_level(t, image, scale, wide ? t->wide_size : square, wide));
     }
@@ -192,8 +199,8 @@ static void sign(uint8_t *signature, const mdm_image *image, const tile *tile, i
     int low = 255, high = 0;
     for (int cy = 0; cy < tile->rows; cy++)
         for (int cx = 0; cx < tile->columns; cx++) {
-            int x0 = (int)(region[0] + across * (float)cx), x1 = (int)(region[0] + across * (float)(cx + 1));
-            int y0 = (int)(region[1] + down * (float)cy), y1 = (int)(region[1] + down * (float)(cy + 1));
+            int x0 = (int)fmaxf(0, region[0] + across * (float)cx), x1 = (int)(region[0] + across * (float)(cx + 1));
+            int y0 = (int)fmaxf(0, region[1] + down * (float)cy), y1 = (int)(region[1] + down * (float)(cy + 1));
             unsigned sum = 0, n = 0;
             for (int y = y0; y < y1 && y < image->height; y += 3)
                 for (int x = x0; x < x1 && x < image->width; x += 3) {
@@ -258,6 +265,15 @@ static mdm_status keep_confirmed(tile *tile, mdm_face_detector *square, const md
     return MDM_OK;
 }
 
+static void drop_narrow(tile *tile)
+{
+    int kept = 0;
+    for (int i = 0; i < tile->count; i++)
+        if (tile->face[i].width >= tile->smallest)
+            tile->face[kept++] = tile->face[i];
+    tile->count = kept;
+}
+
 static void *look_at_share(void *user)
 {
     looker *l = user;
@@ -271,6 +287,7 @@ static void *look_at_share(void *user)
                                           tile->wide ? WIDE_SCORE : MIN_SCORE);
         if (tile->wide && !l->status)
             l->status = keep_confirmed(tile, t->square[l->index], l->image);
+        drop_narrow(tile);
         tile->found = tile->count;
     }
     if (l->status)
