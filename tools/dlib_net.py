@@ -18,7 +18,7 @@ class Dlib:
     """weights: name -> array, as a TFJS reader gives them (kernels height, width, in, out)"""
 
     def __init__(self, weights, device="cpu"):
-        self.w = {k: torch.from_numpy(np.ascontiguousarray(v)).float().to(device) for k, v in weights.items()}
+        self.w = {k: torch.from_numpy(np.array(v, np.float32)).to(device) for k, v in weights.items()}
         self.device = device
 
     def layer(self, x, name, stride, relu, pad):
@@ -37,13 +37,27 @@ class Dlib:
             y = F.pad(y, (0, 1, 0, 1))
         return F.relu(y + torch.cat([q, torch.zeros_like(q)], 1)[:, :y.shape[1]])
 
-    @torch.no_grad()
-    def __call__(self, crops):
-        """[n, 150, 150, 3] uint8 -> [n, 128]"""
-        x = torch.from_numpy(crops).to(self.device).float() - torch.tensor(MEAN, device=self.device)
+    def embed(self, crops):
+        """[n, 150, 150, 3] 0..255, on the network's device -> [n, 128]; gradients flow"""
+        x = crops.float() - torch.tensor(MEAN, device=self.device)
         x = F.max_pool2d(self.layer(x.permute(0, 3, 1, 2) / 255, "conv32_down", 2, True, False), 3, 2)
         for stage, down in zip(STAGES, ("conv64_down", "conv128_down", "conv256_down", "conv256_down_out")):
             for name in stage:
                 x = self.block(x, name)
             x = self.halve(x, down)
-        return (x.mean((2, 3)) @ self.w["fc"]).cpu().numpy()
+        return x.mean((2, 3)) @ self.w["fc"]
+
+    @torch.no_grad()
+    def __call__(self, crops):
+        """[n, 150, 150, 3] uint8 -> [n, 128]"""
+        return self.embed(torch.from_numpy(crops).to(self.device)).cpu().numpy()
+
+
+def load(oracles, folder, device="cpu"):
+    """The network from face-api's files in `folder`, read by `oracles`/tfjs.py."""
+    import json
+    import sys
+    sys.path.insert(0, oracles)
+    from tfjs import load_weights
+    with open(f"{folder}/face_recognition_model-weights_manifest.json") as f:
+        return Dlib(load_weights(json.load(f), folder)[0], device)
