@@ -193,5 +193,17 @@ def motion():
     put("motion", "small", json.dumps(about).encode() + b"\0" + save(arrays))
 
 
-for make in (safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
+def clip_tokenizer():
+    put("clip_tokenizer", "merges", b"\0#version: 0.2\na b\n\0ab AB it's 12 caf\xc3\xa9 <|endoftext|>")
+    vocabulary = (corpus.parents[1] / "tests/nn/golden/clip-tokenizer/vocab.json").read_bytes()
+    put("clip_tokenizer", "vocabulary", vocabulary + b"\0s h\nh e\n\0she")
+
+
+def weights():
+    index = {"metadata": {"total_size": 16}, "weight_map": {"a": "1.safetensors", "b": "1.safetensors", "c": "1.safetensors"}}
+    first = save({"a": np.ones(2, np.float32), "b": np.ones((1, 2), np.float16), "c": np.zeros(1, np.int8)})
+    put("weights", "split", json.dumps(index).encode() + b"\0" + first)
+
+
+for make in (clip_tokenizer, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
     make()

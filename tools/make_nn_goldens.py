@@ -35,6 +35,7 @@ def ops(out):
     put('rms_norm', x * torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-6) * g, x=x, w=g)
     q = r(2, 6, 40); k = r(2, 9, 40); v = r(2, 9, 40); h = lambda t: t.view(2, -1, 5, 8).transpose(1, 2)
     put('attention', F.scaled_dot_product_attention(h(q), h(k), h(v)).transpose(1, 2).reshape(2, 6, 40), q=q, k=k, v=v)
+    k = r(2, 6, 40); v = r(2, 6, 40); put('attention_causal', F.scaled_dot_product_attention(h(q), h(k), h(v), is_causal=True).transpose(1, 2).reshape(2, 6, 40), q=q, k=k, v=v)
     x = r(3, 20); a, c = x.chunk(2, -1); put('geglu', a * F.gelu(c), x=x); put('swiglu', F.silu(a) * c, x=x); put('softmax', F.softmax(x, -1), x=x)
     x = r(1, 3, 11, 14); put('max_pool', F.max_pool2d(x, 3, 2, 1), x=x); put('avg_pool', F.avg_pool2d(x, (3, 2), (2, 2), (1, 1), count_include_pad=False), x=x)
     put('avg_pool_counted', F.avg_pool2d(x, 3, 2, 1), x=x); put('global_mean', x.mean((2, 3), keepdim=True), x=x)
@@ -44,7 +45,7 @@ def ops(out):
     x = r(2, 3, 4, 5); put('permute', x.permute(2, 0, 3, 1), x=x); put('slice', x[:, 1:3], x=x); put('pad', F.pad(x, (1, 2, 0, 1, 3, 0)), x=x); put('mean1', x.mean(1, keepdim=True), x=x)
     z = r(2, 4, 4, 5); put('concat', torch.cat([x, z], 1), x=x, z=z); z = r(1, 3, 1, 1); put('broadcast', (x - z) / (z + 10) + x * z, x=x, z=z)
     x = r(2, 3, 4) * 4; z = r(2, 4, 6); put('matmul', x @ z, x=x, z=z)
-    for n, f in dict(relu=F.relu, relu6=F.relu6, silu=F.silu, gelu=lambda t: F.gelu(t, approximate='tanh'), gelu_erf=F.gelu, hardswish=F.hardswish, hardsigmoid=F.hardsigmoid, sigmoid=torch.sigmoid, tanh=torch.tanh, abs=torch.abs, exp=torch.exp, elu=F.elu).items(): put('act_' + n, f(x), x=x)
+    for n, f in dict(relu=F.relu, relu6=F.relu6, silu=F.silu, gelu=lambda t: F.gelu(t, approximate='tanh'), gelu_erf=F.gelu, gelu_quick=lambda t: t * torch.sigmoid(1.702 * t), hardswish=F.hardswish, hardsigmoid=F.hardsigmoid, sigmoid=torch.sigmoid, tanh=torch.tanh, abs=torch.abs, exp=torch.exp, elu=F.elu).items(): put('act_' + n, f(x), x=x)
     save_file(T, out); print(out, len(T), 'arrays')
 
 def wave(shape, scale, offset):

@@ -202,6 +202,10 @@ void mdm_activate_row(float *v, int count, mdm_activation activation, float p)
         for (int i = 0; i < count; i++)
             v[i] = clip(v[i] * (1 / 6.0f) + 0.5f, 0, 1);
         break;
+    case MDM_GELU_QUICK:
+        for (int i = 0; i < count; i++)
+            v[i] = v[i] / (1 + expf(-1.702f * v[i]));
+        break;
     case MDM_SIGMOID:
         for (int i = 0; i < count; i++)
             v[i] = 1 / (1 + expf(-v[i]));

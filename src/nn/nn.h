@@ -39,6 +39,9 @@ typedef enum mdm_store { MDM_STORE_F32, MDM_STORE_F16, MDM_STORE_Q8_0 } mdm_stor
 /* The array `name` of `file` as f32 values; its shape must be `shape` (the error says both). */
 mdm_node *mdm_nn_weight(mdm_nn *nn, const mdm_tensor_file *file, const char *name, mdm_store store, int rank,
                         const int64_t *shape);
+/* The same of an array whose file the caller looks after (nn/weights.h); extents of 1 at the end of either shape do not
+ * count, so that the kernel of a 1x1 convolution is a matrix. */
+mdm_node *mdm_nn_array(mdm_nn *nn, const mdm_array *array, mdm_store store, int rank, const int64_t *shape);
 /* The same from floats in memory, which are copied. */
 mdm_node *mdm_nn_constant(mdm_nn *nn, const char *name, const float *values, mdm_store store, int rank,
                           const int64_t *shape);
@@ -54,6 +57,7 @@ typedef enum mdm_activation {
     MDM_SILU,
     MDM_GELU,
     MDM_GELU_ERF,
+    MDM_GELU_QUICK, /* x sigmoid(1.702 x) */
     MDM_HARDSWISH,
     MDM_HARDSIGMOID,
     MDM_SIGMOID,
@@ -99,6 +103,8 @@ mdm_node *mdm_nn_group_norm(mdm_nn *nn, mdm_node *x, int groups, mdm_node *gain,
 /* softmax(q k^T * scale) v for q [B,Lq,heads*d], k, v [B,Lk,heads*d]; scale 0 means 1/sqrt(d). Heads whose width ggml has
  * no fast kernel for are padded. -> [B,Lq,heads*d] */
 mdm_node *mdm_nn_attention(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int heads, float scale);
+/* The same where no position sees those after it. */
+mdm_node *mdm_nn_attention_causal(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int heads, float scale);
 /* x [.., 2C] -> a * act(b) with x = (a, b) for GEGLU (GELU of the second half), silu(a) * b for SwiGLU. */
 mdm_node *mdm_nn_geglu(mdm_nn *nn, mdm_node *x);
 mdm_node *mdm_nn_swiglu(mdm_nn *nn, mdm_node *x);

@@ -223,6 +223,55 @@ mdm_node *mdm_nn_constant(mdm_nn *nn, const char *name, const float *values, mdm
     return leaf->node;
 }
 
+static int significant(int rank, const int64_t *shape)
+{
+    while (rank > 0 && shape[rank - 1] == 1)
+        rank--;
+    return rank;
+}
+
+static void shape_text(char text[128], int rank, const int64_t *shape)
+{
+    text[0] = '\0';
+    for (int i = 0, n = 0; i < rank && n < 100; i++)
+        n += snprintf(text + n, 128 - (size_t)n, " %lld", (long long)shape[i]);
+}
+
+/* A leaf of the array's values, once its shape is known to be right. */
+static mdm_node *convert(mdm_nn *nn, const mdm_array *array, mdm_store store, int rank, const int64_t *shape)
+{
+    mdm_leaf *leaf = add_leaf(nn, array->name, ggml_type_of(store), rank, shape);
+    if (!leaf)
+        return NULL;
+    if (mdm_alloc(&leaf->host, leaf->count, sizeof(float), "weight") != MDM_OK)
+        return mdm_nn_fail(nn, MDM_ERR_MEMORY, "no memory for weight \"%s\"", array->name);
+    mdm_status status = mdm_array_to_f32(leaf->host, leaf->count, array);
+    if (status)
+        return mdm_nn_fail(nn, status, "%s", mdm_error_message());
+    return leaf->node;
+}
+
+static mdm_node *check_and_convert(mdm_nn *nn, const mdm_array *array, mdm_store store, int rank, const int64_t *shape,
+                                   bool trim)
+{
+    int has = trim ? significant(array->rank, array->shape) : array->rank;
+    int wants = trim ? significant(rank, shape) : rank;
+    bool same = has == wants;
+    for (int i = 0; same && i < wants; i++)
+        same = array->shape[i] == shape[i];
+    if (same)
+        return convert(nn, array, store, rank, shape);
+    char found[128], expected[128];
+    shape_text(found, array->rank, array->shape);
+    shape_text(expected, rank, shape);
+    return mdm_nn_fail(nn, MDM_ERR_INPUT, "weight \"%s\" has shape%s, expected%s", array->name, found, expected);
+}
+
+mdm_node *mdm_nn_array(mdm_nn *nn, const mdm_array *array, mdm_store store, int rank, const int64_t *shape)
+{
+    return nn->status ? NULL : check_and_convert(nn, array, store, rank, shape, true);
+}
+
 mdm_node *mdm_nn_weight(mdm_nn *nn, const mdm_tensor_file *file, const char *name, mdm_store store, int rank,
                         const int64_t *shape)
 {
@@ -232,26 +281,7 @@ mdm_node *mdm_nn_weight(mdm_nn *nn, const mdm_tensor_file *file, const char *nam
     if (!array)
         return mdm_nn_fail(nn, MDM_ERR_INPUT,
                            "weight \"%s\" is not in the file; get the model again (mmdm models verify)", name);
-    bool same = array->rank == rank;
-    for (int i = 0; same && i < rank; i++)
-        same = array->shape[i] == shape[i];
-    if (!same) {
-        char has[128] = "", wants[128] = "";
-        for (int i = 0, n = 0; i < array->rank && n < 100; i++)
-            n += snprintf(has + n, sizeof has - (size_t)n, " %lld", (long long)array->shape[i]);
-        for (int i = 0, n = 0; i < rank && n < 100; i++)
-            n += snprintf(wants + n, sizeof wants - (size_t)n, " %lld", (long long)shape[i]);
-        return mdm_nn_fail(nn, MDM_ERR_INPUT, "weight \"%s\" has shape%s, expected%s", name, has, wants);
-    }
-    mdm_leaf *leaf = add_leaf(nn, name, ggml_type_of(store), rank, shape);
-    if (!leaf)
-        return NULL;
-    if (mdm_alloc(&leaf->host, leaf->count, sizeof(float), "weight") != MDM_OK)
-        return mdm_nn_fail(nn, MDM_ERR_MEMORY, "no memory for weight \"%s\"", name);
-    mdm_status status = mdm_array_to_f32(leaf->host, leaf->count, array);
-    if (status)
-        return mdm_nn_fail(nn, status, "%s", mdm_error_message());
-    return leaf->node;
+    return check_and_convert(nn, array, store, rank, shape, false);
 }
 
 mdm_node *mdm_nn_contiguous(mdm_nn *nn, mdm_node *x)

@@ -177,7 +177,7 @@ static mdm_node *split_heads(mdm_nn *nn, mdm_node *x, int heads, int64_t width)
     return width == d ? x : ggml_pad(CTX, x, (int)(width - d), 0, 0, 0);
 }
 
-mdm_node *mdm_nn_attention(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int heads, float scale)
+static mdm_node *attend(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int heads, float scale, bool causal)
 {
     q = mdm_nn_contiguous(nn, q);
     k = mdm_nn_contiguous(nn, k);
@@ -194,12 +194,24 @@ mdm_node *mdm_nn_attention(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, in
     /* f32 scores by two matrix products: exact, and as fast as the f16 kernel at the lengths we meet (<= 4096) */
     mdm_node *scores =
         ggml_mul_mat(CTX, split_heads(nn, k, heads, d), split_heads(nn, q, heads, d)); /* [Lk, Lq, heads, B] */
+    if (causal)
+        scores = ggml_diag_mask_inf(CTX, scores, 0);
     scores = ggml_soft_max_ext(CTX, scores, NULL, scale, 0);
     mdm_node *values = ggml_reshape_4d(CTX, v, d, heads, v->ne[1], v->ne[2]);
     values = ggml_cont(CTX, ggml_permute(CTX, values, 1, 2, 0, 3)); /* [Lk, d, heads, B] */
     mdm_node *out = ggml_mul_mat(CTX, values, scores);              /* [d, Lq, heads, B] */
     out = ggml_cont(CTX, ggml_permute(CTX, out, 0, 2, 1, 3));       /* [d, heads, Lq, B] */
     return ggml_reshape_3d(CTX, out, all, length, batch);
+}
+
+mdm_node *mdm_nn_attention(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int heads, float scale)
+{
+    return attend(nn, q, k, v, heads, scale, false);
+}
+
+mdm_node *mdm_nn_attention_causal(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int heads, float scale)
+{
+    return attend(nn, q, k, v, heads, scale, true);
 }
 
 static mdm_node *gate(mdm_nn *nn, mdm_node *x, bool swiglu)

@@ -114,7 +114,9 @@ static mdm_node *norm(mdm_nn *nn, const char *name)
 
 static mdm_node *attention(mdm_nn *nn, const char *name)
 {
-    return mdm_nn_attention(nn, input(nn, name, "q"), input(nn, name, "k"), input(nn, name, "v"), 5, 0);
+    mdm_node *q = input(nn, name, "q"), *k = input(nn, name, "k"), *v = input(nn, name, "v");
+    return !strcmp(name, "attention_causal") ? mdm_nn_attention_causal(nn, q, k, v, 5, 0)
+                                             : mdm_nn_attention(nn, q, k, v, 5, 0);
 }
 
 static mdm_node *rows(mdm_nn *nn, const char *name)
@@ -182,6 +184,7 @@ static mdm_node *activation(mdm_nn *nn, const char *name)
                 {"act_silu", MDM_SILU},
                 {"act_gelu", MDM_GELU},
                 {"act_gelu_erf", MDM_GELU_ERF},
+                {"act_gelu_quick", MDM_GELU_QUICK},
                 {"act_hardswish", MDM_HARDSWISH},
                 {"act_hardsigmoid", MDM_HARDSIGMOID},
                 {"act_sigmoid", MDM_SIGMOID},
@@ -213,6 +216,7 @@ static const test_case cases[] = {
     {"rms_norm", norm, 1e-5f},
     {"rms_channels", norm, 1e-5f},
     {"attention", attention, 1e-5f},
+    {"attention_causal", attention, 1e-5f},
     {"geglu", rows, 2e-3f},
     {"swiglu", rows, 2e-3f},
     {"softmax", rows, 1e-6f},
@@ -237,6 +241,7 @@ static const test_case cases[] = {
     {"act_silu", activation, 2e-3f},
     {"act_gelu", activation, 2e-3f},
     {"act_gelu_erf", activation, 2e-3f},
+    {"act_gelu_quick", activation, 1e-6f},
     {"act_hardswish", activation, 1e-5f},
     {"act_hardsigmoid", activation, 1e-6f},
     {"act_sigmoid", activation, 1e-5f},

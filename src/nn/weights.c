@@ -1,0 +1,172 @@
+/* The weights of one network over one or several files: a sorted list of names with what was taken of it. */
+#include "nn/weights.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+
+#define MAX_FILES 256
+
+typedef struct weight {
+    const mdm_array *array;
+    bool taken;
+} weight;
+
+struct mdm_weights {
+    char *path;
+    mdm_tensor_file *file[MAX_FILES];
+    int file_count;
+    weight *weight; /* sorted by name */
+    size_t count;
+};
+
+/* ---- opening ---- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t a = strlen(text), b = strlen(end);
+    return a >= b && !strcmp(text + a - b, end);
+}
+
+static mdm_status add_file(mdm_weights *w, const char *path)
+{
+    if (w->file_count == MAX_FILES)
+        return mdm_fail(MDM_ERR_INPUT, "%s: split over more than %d files", w->path, MAX_FILES);
+    MDM_TRY(mdm_tensor_file_open(&w->file[w->file_count], path));
+    const mdm_tensor_file *file = w->file[w->file_count++];
+    size_t count = mdm_tensor_file_count(file);
+    MDM_TRY(mdm_realloc(&w->weight, w->count + count, sizeof *w->weight, "list of weights"));
+    for (size_t i = 0; i < count; i++)
+        w->weight[w->count++] = (weight){.array = mdm_tensor_file_at(file, i)};
+    return MDM_OK;
+}
+
+static bool seen_before(json_t *names, const char *name)
+{
+    bool seen = json_object_get(names, name) != NULL;
+    json_object_set_new(names, name, json_true());
+    return seen;
+}
+
+/* Each file that the "weight_map" of an index names, once. */
+static mdm_status add_split(mdm_weights *w, const json_t *map, json_t *names)
+{
+    const char *tensor;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)map, tensor, value)
+    {
+        const char *name = json_string_value(value);
+        char *path = NULL;
+        if (!name || !*name || strchr(name, '/') || name[0] == '.')
+            return mdm_fail(MDM_ERR_INPUT, "%s: the file of \"%s\" is not a plain name", w->path, tensor);
+        if (seen_before(names, name))
+            continue;
+        const char *slash = strrchr(w->path, '/');
+        MDM_TRY(mdm_format(&path, "%.*s%s", slash ? (int)(slash - w->path + 1) : 0, w->path, name));
+        mdm_status status = add_file(w, path);
+        mdm_free(&path);
+        MDM_TRY(status);
+    }
+    return MDM_OK;
+}
+
+static mdm_status open_split(mdm_weights *w)
+{
+    json_t *root = NULL, *map = NULL, *names = json_object();
+    mdm_status status = mdm_json_load(&root, w->path, 0);
+    if (!status)
+        status = mdm_json_object(&map, root, "weight_map", w->path);
+    if (!status)
+        status = add_split(w, map, names);
+    json_decref(names);
+    json_decref(root);
+    return status;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const weight *)a)->array->name, ((const weight *)b)->array->name);
+}
+
+static mdm_status sort(mdm_weights *w)
+{
+    if (w->count)
+        qsort(w->weight, w->count, sizeof *w->weight, by_name);
+    for (size_t i = 1; i < w->count; i++)
+        if (!by_name(&w->weight[i], &w->weight[i - 1]))
+            return mdm_fail(MDM_ERR_INPUT, "%s: two of its files have a tensor \"%s\"", w->path,
+                            w->weight[i].array->name);
+    return MDM_OK;
+}
+
+mdm_status mdm_weights_open(mdm_weights **out, const char *path)
+{
+    mdm_weights *w = NULL;
+    *out = NULL;
+    MDM_TRY(mdm_alloc(&w, 1, sizeof *w, "weights"));
+    mdm_status status = mdm_strdup(&w->path, path);
+    if (!status)
+        status = ends_with(path, ".index.json") ? open_split(w) : add_file(w, path);
+    if (!status)
+        status = sort(w);
+    if (status)
+        mdm_weights_free(&w);
+    *out = w;
+    return status;
+}
+
+void mdm_weights_free(mdm_weights **weights)
+{
+    mdm_weights *w = *weights;
+    if (!w)
+        return;
+    for (int i = 0; i < w->file_count; i++)
+        mdm_tensor_file_free(&w->file[i]);
+    mdm_free(&w->weight);
+    mdm_free(&w->path);
+    mdm_free(weights);
+}
+
+const char *mdm_weights_path(const mdm_weights *weights)
+{
+    return weights->path;
+}
+
+/* ---- taking ---- */
+
+static weight *find(const mdm_weights *w, const char *name)
+{
+    const mdm_array array = {.name = name};
+    const weight key = {.array = &array};
+    return w->count ? bsearch(&key, w->weight, w->count, sizeof key, by_name) : NULL;
+}
+
+const mdm_array *mdm_weights_take(mdm_weights *weights, const char *name)
+{
+    weight *found = find(weights, name);
+    if (!found)
+        return NULL;
+    found->taken = true;
+    return found->array;
+}
+
+bool mdm_weights_has(const mdm_weights *weights, const char *name)
+{
+    return find(weights, name) != NULL;
+}
+
+mdm_status mdm_weights_all_taken(const mdm_weights *weights, const char *prefix)
+{
+    for (size_t i = 0; i < weights->count; i++) {
+        const char *name = weights->weight[i].array->name;
+        if (!weights->weight[i].taken && !strncmp(name, prefix, strlen(prefix)) && !ends_with(name, "position_ids"))
+            return mdm_fail(MDM_ERR_INPUT,
+                            "%s: nothing in this network is called \"%s\"; the file belongs to another one",
+                            weights->path, name);
+    }
+    return MDM_OK;
+}

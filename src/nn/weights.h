@@ -1,0 +1,28 @@
+/* The weights of one network, by name, from one file or from the several files it was split over. Each is taken once by the
+ * network that is built from them, so that a file with too many or too few of them is found out. */
+#ifndef MDM_NN_WEIGHTS_H
+#define MDM_NN_WEIGHTS_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+#include "nn/tensor_file.h"
+
+typedef struct mdm_weights mdm_weights;
+
+/* `path`: a tensor file (tensor_file.h), or the NAME.safetensors.index.json of one that is split over files beside it. Two
+ * tensors of one name are MDM_ERR_INPUT. The files stay mapped until mdm_weights_free. */
+mdm_status mdm_weights_open(mdm_weights **out, const char *path);
+void mdm_weights_free(mdm_weights **weights);
+
+/* For messages: what was opened. */
+const char *mdm_weights_path(const mdm_weights *weights);
+
+/* The tensor of that name, which then counts as taken; NULL when there is none. It belongs to `weights`. */
+const mdm_array *mdm_weights_take(mdm_weights *weights, const char *name);
+bool mdm_weights_has(const mdm_weights *weights, const char *name);
+/* MDM_ERR_INPUT naming a tensor nobody took, of those whose names begin with `prefix`; position_ids are no weights and may
+ * stay. */
+mdm_status mdm_weights_all_taken(const mdm_weights *weights, const char *prefix);
+
+#endif

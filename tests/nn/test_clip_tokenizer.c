@@ -1,0 +1,163 @@
+/* CLIP's tokenizer against transformers' CLIPTokenizer (tools/make_diffusion_goldens.py): a small vocabulary always, the real
+ * one where MDM_CLIP_TOKENIZER names its folder. Hostile files are errors that say what is wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "nn/clip_tokenizer.h"
+
+#define GOLDEN MMDM_SOURCE_DIR "/tests/nn/golden/clip-tokenizer"
+
+static char folder[64];
+
+static void ok(mdm_status status)
+{
+    if (status)
+        fail_msg("%s", mdm_error_message());
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/mdm-clip-%ld", (long)getpid());
+    return mdm_make_folder(folder, 0700) != MDM_OK;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return mdm_remove_tree(folder, false) != MDM_OK;
+}
+
+/* Every text of FOLDER/tokens.json, whole and cut to 77. */
+static void check_folder(const char *path)
+{
+    enum { ROOM = 1024 };
+    mdm_clip_tokenizer *t = NULL;
+    char file[512];
+    size_t i, k, ids_checked = 0;
+    json_t *text, *id;
+    ok(mdm_clip_tokenizer_load(&t, path));
+    snprintf(file, sizeof file, "%s/tokens.json", path);
+    json_t *cases = json_load_file(file, 0, NULL);
+    assert_true(json_array_size(cases) >= 30);
+    json_array_foreach(cases, i, text)
+    {
+        const char *words = json_string_value(json_object_get(text, "text"));
+        const json_t *want = json_object_get(text, "ids");
+        int32_t ids[ROOM], cut[77];
+        size_t count = 0;
+        ok(mdm_clip_tokenizer_encode(t, ids, ROOM, &count, words, -7));
+        json_array_foreach(want, k, id)
+        {
+            if (ids[k] != json_integer_value(id))
+                fail_msg("\"%s\": token %zu is %d, expected %d", words, k, (int)ids[k], (int)json_integer_value(id));
+            ids_checked++;
+        }
+        assert_int_equal(count, json_array_size(want));
+        for (k = count; k < ROOM; k++)
+            assert_int_equal(ids[k], -7);
+        ok(mdm_clip_tokenizer_encode(t, cut, 77, &count, words, 0));
+        assert_memory_equal(
+            cut, ids, 76 * sizeof *cut < (count - 1) * sizeof *cut ? 76 * sizeof *cut : (count - 1) * sizeof *cut);
+        assert_int_equal(cut[count < 77 ? count - 1 : 76], mdm_clip_tokenizer_end(t));
+    }
+    print_message("%s: %zu texts, %zu tokens\n", path, json_array_size(cases), ids_checked);
+    json_decref(cases);
+    mdm_clip_tokenizer_free(&t);
+    assert_null(t);
+}
+
+static void texts_become_the_references_tokens(void **state)
+{
+    (void)state;
+    check_folder(GOLDEN);
+    if (getenv("MDM_CLIP_TOKENIZER"))
+        check_folder(getenv("MDM_CLIP_TOKENIZER"));
+}
+
+static void bad_text_is_refused(void **state)
+{
+    (void)state;
+    mdm_clip_tokenizer *t = NULL;
+    int32_t ids[77];
+    char *longest = NULL;
+    ok(mdm_clip_tokenizer_load(&t, GOLDEN));
+    assert_int_equal(mdm_clip_tokenizer_encode(t, ids, 77, NULL, "a \xff b", 0), MDM_ERR_INPUT);
+    assert_int_equal(mdm_clip_tokenizer_encode(t, ids, 77, NULL, "cut \xe6\x97", 0), MDM_ERR_INPUT);
+    ok(mdm_alloc(&longest, MDM_CLIP_TEXT_BYTES + 2, 1, "text"));
+    memset(longest, 'a', MDM_CLIP_TEXT_BYTES);
+    ok(mdm_clip_tokenizer_encode(t, ids, 77, NULL, longest, 0)); /* one word of 4096 letters: slow if merging is */
+    longest[MDM_CLIP_TEXT_BYTES] = 'a';
+    assert_int_equal(mdm_clip_tokenizer_encode(t, ids, 77, NULL, longest, 0), MDM_ERR_INPUT);
+    assert_int_equal(mdm_clip_tokenizer_find(t, "no such token"), -1);
+    assert_true(mdm_clip_tokenizer_find(t, "!</w>") >= 0);
+    mdm_free(&longest);
+    mdm_clip_tokenizer_free(&t);
+}
+
+/* The golden vocabulary with other merges. */
+static void refuse_merges(const char *merges, const char *complaint)
+{
+    char path[128];
+    mdm_clip_tokenizer *t = NULL;
+    snprintf(path, sizeof path, "%s/vocab.json", folder);
+    ok(mdm_copy_file(GOLDEN "/vocab.json", path));
+    snprintf(path, sizeof path, "%s/merges.txt", folder);
+    ok(mdm_file_write(path, merges, strlen(merges)));
+    assert_int_equal(mdm_clip_tokenizer_load(&t, folder), MDM_ERR_INPUT);
+    assert_null(t);
+    if (!strstr(mdm_error_message(), complaint) || !strstr(mdm_error_message(), "merges.txt"))
+        fail_msg("\"%s\" does not say \"%s\"", mdm_error_message(), complaint);
+}
+
+static void refuse_vocabulary(const char *vocabulary, const char *complaint)
+{
+    char path[128];
+    mdm_clip_tokenizer *t = NULL;
+    snprintf(path, sizeof path, "%s/vocab.json", folder);
+    ok(mdm_file_write(path, vocabulary, strlen(vocabulary)));
+    assert_int_equal(mdm_clip_tokenizer_load(&t, folder), MDM_ERR_INPUT);
+    if (!strstr(mdm_error_message(), complaint) || !strstr(mdm_error_message(), "vocab.json"))
+        fail_msg("\"%s\" does not say \"%s\"", mdm_error_message(), complaint);
+}
+
+static void hostile_files_are_refused(void **state)
+{
+    (void)state;
+    refuse_merges("#version: 0.2\nq zzz\n", "\"zzz\"");
+    refuse_merges("#version: 0.2\na\n", "line 2");
+    refuse_merges("a b c\n", "line 1");
+    refuse_merges("a zz</w>", "\"zz</w>\"");
+    refuse_merges("s h\ns h\n", "line 2 repeats");
+    refuse_vocabulary("[]", "not an object");
+    refuse_vocabulary("{\"a\": 1, \"a\": 2}", "vocab.json");
+    refuse_vocabulary("{\"a\": \"one\"}", "\"a\"");
+    refuse_vocabulary("{\"a\": -1}", "\"a\"");
+    refuse_vocabulary("{\"a\": 99999999}", "\"a\"");
+    refuse_vocabulary("{\"a\": 1}", "<|startoftext|>");
+    refuse_vocabulary("{\"<|startoftext|>\": 0, \"<|endoftext|>\": 1}", "not CLIP's");
+    mdm_clip_tokenizer *t = NULL;
+    assert_int_not_equal(mdm_clip_tokenizer_load(&t, "/nonexistent"), MDM_OK);
+    assert_non_null(strstr(mdm_error_message(), "vocab.json"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_become_the_references_tokens),
+        cmocka_unit_test(bad_text_is_refused),
+        cmocka_unit_test(hostile_files_are_refused),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
