@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Golden values of text-to-image diffusion (CLIP tokenizer, text encoders, U-net, VAE), from transformers and diffusers at
+"""Golden values of text-to-image diffusion (CLIP tokenizer, text encoders, U-net, VAE, samplers), from transformers and diffusers at
 reduced size with random weights. Development time only.
 
-  make_diffusion_goldens.py [--openai bpe_simple_vocab_16e6.txt.gz FOLDER] [tokenizer] [text] [blocks] [unet] [vae]
+  make_diffusion_goldens.py [--openai bpe_simple_vocab_16e6.txt.gz FOLDER] [tokenizer] [text] [blocks] [unet] [vae] [sampler]
 
 Writes tests/nn/golden/clip-tokenizer/ and tests/models/golden/diffusion/. Weights are not stored: product_random.weight draws
 them from their names here and tests/common/random_weights.h in the tests; NAME.json lists the names and shapes. With --openai
@@ -14,6 +14,7 @@ import argparse
 import collections
 import gzip
 import json
+import math
 import pathlib
 
 import numpy as np
@@ -240,8 +241,58 @@ def vae():
                      encoded_tiled=in_tiles(encode, picture, 8, 3, 1 / 4)))
 
 
+# name: scheduler, its settings beside SD's own, steps; tests/models/test_diffusion_sampler.c has the same list
+SD = dict(beta_start=.00085, beta_end=.012, beta_schedule="scaled_linear", steps_offset=1)
+SAMPLERS = {
+    "euler.leading": ("EulerDiscreteScheduler", dict(timestep_spacing="leading"), 10),
+    "euler.linspace": ("EulerDiscreteScheduler", dict(timestep_spacing="linspace"), 7),
+    "euler.trailing": ("EulerDiscreteScheduler", dict(timestep_spacing="trailing"), 12),
+    "euler-a.leading": ("EulerAncestralDiscreteScheduler", dict(timestep_spacing="leading"), 10),
+    "ddim.leading": ("DDIMScheduler", dict(clip_sample=False, set_alpha_to_one=False), 10),
+    "ddim.trailing": ("DDIMScheduler", dict(clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing"), 13),
+    "ddim.clipped": ("DDIMScheduler", dict(clip_sample=True, set_alpha_to_one=False), 10),
+    "ddim.linear": ("DDIMScheduler", dict(clip_sample=False, beta_schedule="linear"), 10),
+    "dpm++2m.leading": ("DPMSolverMultistepScheduler", dict(timestep_spacing="leading"), 10),
+    "dpm++2m.linspace": ("DPMSolverMultistepScheduler", dict(timestep_spacing="linspace"), 20)}
+
+
+def network(x, t):
+    """Any smooth function will do."""
+    return .9 * torch.tanh(1.3 * x + .2) + .1 * math.sin(t / 100)
+
+
+@torch.no_grad()
+def sampler():
+    import diffusers
+    from diffusers.schedulers import scheduling_euler_ancestral_discrete
+    result = {}
+    for name, (kind, settings, steps) in SAMPLERS.items():
+        scheduler = getattr(diffusers, kind)(**{**SD, **settings})
+        random = Random(SEED, "ancestral")
+        scheduling_euler_ancestral_discrete.randn_tensor = lambda shape, **_: torch.from_numpy(random.normals(*shape))
+        noise, picture = (torch.from_numpy(Random(SEED, key).normals(1, 1, 4, 8)) for key in ("noise", "picture"))
+
+        def run(x, times):
+            for t in times:
+                scaled = scheduler.scale_model_input(x, t)
+                x = scheduler.step(network(scaled, float(t)), t, x).prev_sample
+            return x
+        scheduler.set_timesteps(steps)
+        result[name + ".times"] = scheduler.timesteps.float()
+        if hasattr(scheduler, "sigmas"):
+            result[name + ".sigmas"] = scheduler.sigmas
+        result[name + ".drawn"] = run(noise * scheduler.init_noise_sigma, scheduler.timesteps)
+        scheduler.set_timesteps(steps)                         # a second pass of strength 0.4
+        first = steps - int(steps * .4)
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(first)
+        times = scheduler.timesteps[first:]
+        result[name + ".changed"] = run(scheduler.add_noise(picture, noise, times[:1]), times)
+    save("sampler", result)
+
+
 if __name__ == "__main__":
-    steps = dict(tokenizer=tokenizer, text=text, blocks=blocks, unet=unet, vae=vae)
+    steps = dict(tokenizer=tokenizer, text=text, blocks=blocks, unet=unet, vae=vae, sampler=sampler)
     parse = argparse.ArgumentParser()
     parse.add_argument("--openai", nargs=2, metavar=("FILE", "FOLDER"))
     parse.add_argument("steps", nargs="*", choices=[*steps, []])
