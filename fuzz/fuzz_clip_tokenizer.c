@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (words) {
         memcpy(words, text + 1, length);
         words[length] = '\0';
-        (void)mdm_clip_tokenizer_encode(t, ids, 77, NULL, words, 0);
+        (void)mdm_clip_tokenizer_encode(t, ids, 77, NULL, words);
     }
     free(words);
     mdm_clip_tokenizer_free(&t);

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Golden values of text-to-image diffusion (CLIP tokenizer, text encoders, U-net, VAE, samplers), from transformers and diffusers at
+"""Golden values of text-to-image diffusion (CLIP tokenizer, text encoders, U-net, VAE, samplers, whole pipelines), from transformers and diffusers at
 reduced size with random weights. Development time only.
 
-  make_diffusion_goldens.py [--openai bpe_simple_vocab_16e6.txt.gz FOLDER] [tokenizer] [text] [blocks] [unet] [vae] [sampler]
+  make_diffusion_goldens.py [--openai bpe_simple_vocab_16e6.txt.gz FOLDER] [tokenizer] [text] [blocks] [unet] [vae] [sampler] [pipeline]
 
 Writes tests/nn/golden/clip-tokenizer/ and tests/models/golden/diffusion/. Weights are not stored: product_random.weight draws
 them from their names here and tests/common/random_weights.h in the tests; NAME.json lists the names and shapes. With --openai
@@ -16,6 +16,7 @@ import gzip
 import json
 import math
 import pathlib
+import tempfile
 
 import numpy as np
 import torch
@@ -114,14 +115,14 @@ def save(name, tensors):
     print(name, {k: f"{np.sqrt((v.astype(float) ** 2).mean()):.3f}" for k, v in tensors.items()})
 
 
-TEXT = dict(hidden_size=32, intermediate_size=40, num_attention_heads=4, num_hidden_layers=3, vocab_size=100,
-            max_position_embeddings=77, eos_token_id=99, bos_token_id=98, layer_norm_eps=1e-5)
+TEXT = dict(hidden_size=32, intermediate_size=40, num_attention_heads=4, num_hidden_layers=3, vocab_size=645,
+            max_position_embeddings=77, eos_token_id=644, bos_token_id=643, layer_norm_eps=1e-5)
 
 
 @torch.no_grad()
 def text():
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-    ids = torch.tensor([[98, *(i * 37 % 98 for i in range(20)), *[99] * 56]])
+    ids = torch.tensor([[643, *(i * 137 % 643 for i in range(20)), *[644] * 56]])
     net = fill(CLIPTextModel(CLIPTextConfig(**TEXT, hidden_act="quick_gelu")), "clip-l")
     out = net(ids, output_hidden_states=True)
     result = {"l.last": out.last_hidden_state, "l.penultimate": out.hidden_states[-2], "l.pooled": out.pooler_output}
@@ -167,9 +168,9 @@ def unet_sizes(channels, depth, heads, context, **more):
 
 ADDED = dict(use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8)
 UNETS = dict(
-    sd15=unet_sizes((8, 16, 24, 24), (1, 1, 1, 0), 2, 20),
-    sdxl=unet_sizes((8, 16, 24), (0, 2, 3), (1, 2, 4), 36, projection_class_embeddings_input_dim=24 + 6 * 8, **ADDED),
-    refiner=unet_sizes((8, 16, 24, 24), (0, 2, 2, 0), (1, 2, 4, 4), 20, projection_class_embeddings_input_dim=24 + 5 * 8, **ADDED))
+    sd15=unet_sizes((8, 16, 24, 24), (1, 1, 1, 0), 2, 32),
+    sdxl=unet_sizes((8, 16, 24), (0, 2, 3), (1, 2, 4), 64, projection_class_embeddings_input_dim=24 + 6 * 8, **ADDED),
+    refiner=unet_sizes((8, 16, 24, 24), (0, 2, 2, 0), (1, 2, 4, 4), 32, projection_class_embeddings_input_dim=24 + 5 * 8, **ADDED))
 NUMBERS = dict(sdxl=[1024, 768, 0, 16, 1024, 1024], refiner=[1024, 768, 0, 16, 6])
 TIME = 421
 
@@ -291,8 +292,76 @@ def sampler():
     save("sampler", result)
 
 
+# ---- pipelines ----
+
+PROMPT = "A headshot, a Asian adult female, fit, a plain wall, short straight black hair, white cotton shirt"
+NEGATIVE = "boots"
+SIZE = dict(width=64, height=32)
+
+
+def write_folder(pipe, name):
+    """The folder as diffusers writes it, less weights and tokenizers (which the tests put in)."""
+    folder = MODELS / name
+    with tempfile.TemporaryDirectory() as whole:
+        pipe.save_pretrained(whole)
+        for path in pathlib.Path(whole).rglob("*config.json"):
+            to = folder / path.relative_to(whole)
+            if not to.parent.name.startswith("tokenizer"):
+                to.parent.mkdir(parents=True, exist_ok=True)
+                to.write_text(path.read_text())
+        (folder / "model_index.json").write_text((pathlib.Path(whole) / "model_index.json").read_text())
+
+
+def text_encoder(second):
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+    return (fill(CLIPTextModelWithProjection(CLIPTextConfig(**TEXT, hidden_act="gelu", projection_dim=24)), "clip-big-g")
+            if second else fill(CLIPTextModel(CLIPTextConfig(**TEXT, hidden_act="quick_gelu")), "clip-l"))
+
+
+@torch.no_grad()
+def pipeline():
+    """Each model by diffusers' own pipeline: latents after 10 steps, pictures, and a second pass over SDXL's by the refiner."""
+    import diffusers
+    from transformers import CLIPTokenizer
+    folder = ROOT / "tests/nn/golden/clip-tokenizer"
+    merges = [tuple(line.split()) for line in (folder / "merges.txt").read_text().splitlines()[1:]]
+    vocabulary = json.loads((folder / "vocab.json").read_text())
+    tokenizers = [CLIPTokenizer(vocabulary, merges, pad_token=pad, model_max_length=77) for pad in ("<|endoftext|>", "!")]
+    net = {name: fill(diffusers.UNet2DConditionModel(**sizes), "unet-" + name) for name, sizes in UNETS.items()}
+    vae = fill(diffusers.AutoencoderKL(**VAE, scaling_factor=.13025), "vae")
+    euler = diffusers.EulerDiscreteScheduler(**SD, timestep_spacing="leading")
+    ddim = diffusers.DDIMScheduler(**SD, clip_sample=False, set_alpha_to_one=False)
+    sd15 = diffusers.StableDiffusionPipeline(vae, text_encoder(0), tokenizers[0], net["sd15"], ddim, None, None,
+                                             requires_safety_checker=False)
+    sdxl = diffusers.StableDiffusionXLPipeline(vae, text_encoder(0), text_encoder(1), *tokenizers, net["sdxl"], euler)
+    refiner = diffusers.StableDiffusionXLImg2ImgPipeline(vae, None, text_encoder(1), None, tokenizers[1], net["refiner"], euler,
+                                                         requires_aesthetics_score=True, add_watermarker=False)
+    noise = torch.from_numpy(Random(SEED, "latent").normals(1, 4, 8, 16))
+    change = torch.from_numpy(Random(SEED, "change").normals(1, 4, 8, 16))
+    result = {}
+
+    def picture(latents):
+        image = vae.decode(latents / vae.config.scaling_factor).sample / 2 + .5
+        return (image.clamp(0, 1) * 255).round().to(torch.uint8)[0].permute(1, 2, 0)
+    for name, pipe in dict(sd15=sd15, sdxl=sdxl).items():
+        pipe.set_progress_bar_config(disable=True)
+        write_folder(pipe, name)
+        more = dict(num_inference_steps=10, guidance_scale=5., latents=noise, output_type="latent", **SIZE)
+        result[name + ".negative"] = pipe(PROMPT, negative_prompt=NEGATIVE, **more).images
+        result[name] = pipe(PROMPT, **more).images
+        result[name + ".unguided"] = pipe(PROMPT, **{**more, "guidance_scale": 1.}).images
+        result[name + ".picture"] = picture(result[name])
+    refiner.set_progress_bar_config(disable=True)
+    write_folder(refiner, "refiner")
+    img2img = diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img
+    img2img.randn_tensor = lambda *_, **__: change
+    result["refined"] = refiner(PROMPT, image=result["sdxl"], strength=.3, num_inference_steps=20, guidance_scale=5.,
+                                original_size=(32, 64), target_size=(32, 64), output_type="latent").images
+    save("pipeline", result)
+
+
 if __name__ == "__main__":
-    steps = dict(tokenizer=tokenizer, text=text, blocks=blocks, unet=unet, vae=vae, sampler=sampler)
+    steps = dict(tokenizer=tokenizer, text=text, blocks=blocks, unet=unet, vae=vae, sampler=sampler, pipeline=pipeline)
     parse = argparse.ArgumentParser()
     parse.add_argument("--openai", nargs=2, metavar=("FILE", "FOLDER"))
     parse.add_argument("steps", nargs="*", choices=[*steps, []])

@@ -199,11 +199,18 @@ def clip_tokenizer():
     put("clip_tokenizer", "vocabulary", vocabulary + b"\0s h\nh e\n\0she")
 
 
+def diffusion_config():
+    golden = corpus.parents[1] / "tests/models/golden/diffusion/sdxl"
+    for part in ("unet", "text_encoder_2", "vae"):
+        put("diffusion_config", part, (golden / part / "config.json").read_bytes())
+    put("diffusion_config", "scheduler", (golden / "scheduler/scheduler_config.json").read_bytes())
+
+
 def weights():
     index = {"metadata": {"total_size": 16}, "weight_map": {"a": "1.safetensors", "b": "1.safetensors", "c": "1.safetensors"}}
     first = save({"a": np.ones(2, np.float32), "b": np.ones((1, 2), np.float16), "c": np.zeros(1, np.int8)})
     put("weights", "split", json.dumps(index).encode() + b"\0" + first)
 
 
-for make in (clip_tokenizer, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
+for make in (clip_tokenizer, diffusion_config, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
     make()

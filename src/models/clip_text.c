@@ -138,6 +138,20 @@ static mdm_status embed(float *tokens, const mdm_clip_text *clip, const int32_t 
     return MDM_OK;
 }
 
+static size_t end_of(const mdm_clip_text *clip, const int32_t *ids)
+{
+    const size_t positions = (size_t)clip->sizes.positions;
+    size_t at = 0;
+    if (clip->sizes.end_token) {
+        while (at < positions && ids[at] != clip->sizes.end_token)
+            at++;
+        return at < positions ? at : 0;
+    }
+    for (size_t i = 1; i < positions; i++)
+        at = ids[i] > ids[at] ? i : at;
+    return at;
+}
+
 static mdm_status get(mdm_nn *nn, float *values, const char *name)
 {
     return values ? mdm_nn_get(nn, name, values, mdm_nn_count(nn, name)) : MDM_OK;
@@ -149,10 +163,7 @@ mdm_status mdm_clip_text_run(mdm_clip_text *clip, const mdm_clip_text_states *st
     float *tokens = NULL, *end;
     MDM_TRY(mdm_alloc(&tokens, count + positions, sizeof *tokens, "token embeddings"));
     end = tokens + count;
-    size_t last = 0;
-    for (size_t i = 1; i < positions; i++)
-        last = ids[i] > ids[last] ? i : last;
-    end[last] = 1;
+    end[end_of(clip, ids)] = 1;
     mdm_status status = embed(tokens, clip, ids);
     if (!status)
         status = mdm_nn_set(clip->nn, "tokens", tokens, count);

@@ -11,6 +11,7 @@
 typedef struct mdm_clip_text_sizes {
     int layers, width, heads, hidden; /* hidden: of the two-layer network in each block */
     int vocabulary, positions;
+    int end_token;  /* at which the pooled vector is taken; 0: the largest number of a text */
     int projection; /* width of the pooled vector's projection; 0: there is none, it is pooled as it is */
     mdm_activation activation;
     float epsilon;
@@ -33,7 +34,7 @@ typedef struct mdm_clip_text_states {
     float *pooled;      /* [projection, or width]: `last` at the end token, projected */
 } mdm_clip_text_states;
 
-/* ids [positions] as mdm_clip_tokenizer_encode gives them; the end token is the first of the largest number in them. */
+/* ids [positions] as mdm_clip_tokenizer_encode gives them. The first end token counts. */
 mdm_status mdm_clip_text_run(mdm_clip_text *clip, const mdm_clip_text_states *states, const int32_t *ids);
 
 #endif

@@ -27,10 +27,11 @@ typedef struct merge {
 
 struct mdm_clip_tokenizer {
     json_t *vocabulary; /* token -> number */
-    int32_t start, end;
-    int32_t byte[256], last_byte[256]; /* numbers of each byte inside a word and at its end */
-    merge *merges;                     /* sorted by pair */
-    size_t merge_count;
+    int32_t start, end, padding;
+    int32_t byte[256],
+        last_byte[256]; /* numbers of each byte inside a word and at its end; `end` where there is none */
+    merge *merges;      /* sorted by pair */
+    size_t merge_count, merge_capacity;
 };
 
 /* ---- loading ---- */
@@ -46,23 +47,17 @@ static void spell_byte(char text[8], int byte, bool last)
     snprintf(text + n, 8 - (size_t)n, "%s", last ? "</w>" : "");
 }
 
-int32_t mdm_clip_tokenizer_find(const mdm_clip_tokenizer *tokenizer, const char *token)
+/* -1: there is none */
+static int32_t find(const mdm_clip_tokenizer *t, const char *token)
 {
-    const json_t *number = json_object_get(tokenizer->vocabulary, token);
+    const json_t *number = json_object_get(t->vocabulary, token);
     return number ? (int32_t)json_integer_value(number) : -1;
 }
 
-static mdm_status need(int32_t *number, const mdm_clip_tokenizer *t, const char *token, const char *path)
-{
-    *number = mdm_clip_tokenizer_find(t, token);
-    return *number < 0 ? mdm_fail(MDM_ERR_INPUT, "%s: no token \"%s\"; not CLIP's vocabulary", path, token) : MDM_OK;
-}
-
-static mdm_status read_vocabulary(mdm_clip_tokenizer *t, const char *path)
+static mdm_status check_vocabulary(mdm_clip_tokenizer *t, const char *path)
 {
     const char *token;
     json_t *number;
-    MDM_TRY(mdm_json_load(&t->vocabulary, path, MAX_FILE));
     if (!json_is_object(t->vocabulary))
         return mdm_fail(MDM_ERR_INPUT, "%s: not an object of tokens and their numbers", path);
     json_object_foreach(t->vocabulary, token, number)
@@ -71,14 +66,18 @@ static mdm_status read_vocabulary(mdm_clip_tokenizer *t, const char *path)
         if (!json_is_integer(number) || value < 0 || value >= MAX_TOKENS)
             return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" has no number from 0 to %d", path, token, MAX_TOKENS - 1);
     }
-    MDM_TRY(need(&t->start, t, START, path));
-    MDM_TRY(need(&t->end, t, END, path));
+    t->start = find(t, START);
+    t->end = t->padding = find(t, END);
+    if (t->start < 0 || t->end < 0)
+        return mdm_fail(MDM_ERR_INPUT, "%s: no token \"" START "\" or \"" END "\"; not a vocabulary of CLIP's", path);
     for (int b = 0; b < 256; b++) {
         char text[8];
         spell_byte(text, b, false);
-        MDM_TRY(need(&t->byte[b], t, text, path));
+        int32_t inside = find(t, text);
         spell_byte(text, b, true);
-        MDM_TRY(need(&t->last_byte[b], t, text, path));
+        int32_t last = find(t, text);
+        t->byte[b] = inside < 0 ? t->end : inside; /* the end token is also the unknown one */
+        t->last_byte[b] = last < 0 ? t->end : last;
     }
     return MDM_OK;
 }
@@ -91,86 +90,156 @@ static int by_pair(const void *a, const void *b)
     return (x->rank > y->rank) - (x->rank < y->rank);
 }
 
-/* One line "left right" of merges.txt. */
-static mdm_status read_merge(merge *out, const mdm_clip_tokenizer *t, const char *line, size_t size, const char *path,
-                             int number)
+/* Adds merge `number` of the file, "left right". */
+static mdm_status add_merge(mdm_clip_tokenizer *t, const char *line, size_t size, const char *path, int number)
 {
     char left[MAX_SYMBOL], both[2 * MAX_SYMBOL];
     const char *space = memchr(line, ' ', size);
     size_t first = space ? (size_t)(space - line) : 0, second = space ? size - first - 1 : 0;
     if (!first || !second || first >= MAX_SYMBOL || second >= MAX_SYMBOL || memchr(space + 1, ' ', second) ||
         memchr(line, '\0', size))
-        return mdm_fail(MDM_ERR_INPUT, "%s: line %d is not two tokens with a space between them", path, number);
+        return mdm_fail(MDM_ERR_INPUT, "%s: merge %d is not two tokens with a space between them", path, number);
     snprintf(left, sizeof left, "%.*s", (int)first, line);
     snprintf(both, sizeof both, "%s%.*s", left, (int)second, space + 1);
     const char *right = both + first;
-    int32_t a = mdm_clip_tokenizer_find(t, left), b = mdm_clip_tokenizer_find(t, right),
-            ab = mdm_clip_tokenizer_find(t, both);
+    int32_t a = find(t, left), b = find(t, right), ab = find(t, both);
     if (a < 0 || b < 0 || ab < 0)
-        return mdm_fail(MDM_ERR_INPUT, "%s: line %d: \"%s\" is not in vocab.json; the two files do not belong together",
+        return mdm_fail(MDM_ERR_INPUT, "%s: merge %d: \"%s\" is not in the vocabulary; they do not belong together",
                         path, number,
                         a < 0   ? left
                         : b < 0 ? right
                                 : both);
-    *out = (merge){.pair = (uint64_t)a << 32 | (uint32_t)b, .rank = number, .result = ab};
+    if (t->merge_count == t->merge_capacity) {
+        size_t capacity = t->merge_capacity ? t->merge_capacity * 2 : 4096;
+        if (capacity > MAX_TOKENS)
+            return mdm_fail(MDM_ERR_INPUT, "%s: more than %d merges", path, MAX_TOKENS);
+        MDM_TRY(mdm_realloc(&t->merges, capacity, sizeof *t->merges, "merges"));
+        t->merge_capacity = capacity;
+    }
+    t->merges[t->merge_count++] = (merge){.pair = (uint64_t)a << 32 | (uint32_t)b, .rank = number, .result = ab};
     return MDM_OK;
 }
 
-static mdm_status parse_merges(mdm_clip_tokenizer *t, const char *text, size_t size, const char *path)
+static mdm_status sort_merges(mdm_clip_tokenizer *t, const char *path)
 {
-    size_t capacity = 0;
-    for (size_t at = 0, line = 1; at < size; line++) {
-        const char *end = memchr(text + at, '\n', size - at);
-        size_t length = end ? (size_t)(end - text) - at : size - at, step = length + 1;
-        if (length && text[at + length - 1] == '\r')
-            length--;
-        bool version = line == 1 && length >= 8 && !memcmp(text + at, "#version", 8);
-        if (length && !version) {
-            if (t->merge_count == capacity) {
-                capacity = capacity ? capacity * 2 : 4096;
-                if (capacity > MAX_TOKENS)
-                    return mdm_fail(MDM_ERR_INPUT, "%s: more than %d merges", path, MAX_TOKENS);
-                MDM_TRY(mdm_realloc(&t->merges, capacity, sizeof *t->merges, "merges"));
-            }
-            MDM_TRY(read_merge(&t->merges[t->merge_count], t, text + at, length, path, (int)line));
-            t->merge_count++;
-        }
-        at += step;
-    }
     if (t->merge_count)
         qsort(t->merges, t->merge_count, sizeof *t->merges, by_pair);
     for (size_t i = 1; i < t->merge_count; i++)
         if (t->merges[i].pair == t->merges[i - 1].pair)
-            return mdm_fail(MDM_ERR_INPUT, "%s: line %d repeats the merge of line %d", path, (int)t->merges[i].rank,
+            return mdm_fail(MDM_ERR_INPUT, "%s: merge %d repeats merge %d", path, (int)t->merges[i].rank,
                             (int)t->merges[i - 1].rank);
     return MDM_OK;
 }
 
-static mdm_status read_merges(mdm_clip_tokenizer *t, const char *path)
+/* The lines of merges.txt; the first may say a version. */
+static mdm_status parse_merges(mdm_clip_tokenizer *t, const char *text, size_t size, const char *path)
+{
+    int number = 0;
+    for (size_t at = 0; at < size;) {
+        const char *end = memchr(text + at, '\n', size - at);
+        size_t length = end ? (size_t)(end - text) - at : size - at, step = length + 1;
+        if (length && text[at + length - 1] == '\r')
+            length--;
+        bool version = at == 0 && length >= 8 && !memcmp(text, "#version", 8);
+        if (length && !version)
+            MDM_TRY(add_merge(t, text + at, length, path, ++number));
+        at += step;
+    }
+    return sort_merges(t, path);
+}
+
+static mdm_status read_two_files(mdm_clip_tokenizer *t, const char *vocabulary, const char *merges)
 {
     unsigned char *text = NULL;
     size_t size = 0;
-    MDM_TRY(mdm_file_read(&text, &size, path, MAX_FILE));
-    mdm_status status = parse_merges(t, (const char *)text, size, path);
+    MDM_TRY(mdm_json_load(&t->vocabulary, vocabulary, MAX_FILE));
+    MDM_TRY(check_vocabulary(t, vocabulary));
+    MDM_TRY(mdm_file_read(&text, &size, merges, MAX_FILE));
+    mdm_status status = parse_merges(t, (const char *)text, size, merges);
     mdm_free(&text);
     return status;
+}
+
+/* tokenizer.json: "model" has "vocab" and "merges", each "left right" or ["left", "right"] */
+static mdm_status parse_model(mdm_clip_tokenizer *t, const json_t *model, const char *path)
+{
+    size_t i;
+    json_t *pair, *merges;
+    t->vocabulary = json_incref(json_object_get(model, "vocab"));
+    MDM_TRY(check_vocabulary(t, path));
+    MDM_TRY(mdm_json_array(&merges, model, "merges", path));
+    json_array_foreach(merges, i, pair)
+    {
+        char line[2 * MAX_SYMBOL];
+        const char *left = json_string_value(json_array_get(pair, 0)),
+                   *right = json_string_value(json_array_get(pair, 1));
+        if (json_is_string(pair))
+            snprintf(line, sizeof line, "%s", json_string_value(pair));
+        else
+            snprintf(line, sizeof line, "%s %s", left ? left : "", right ? right : "");
+        MDM_TRY(add_merge(t, line, strlen(line), path, (int)i + 1));
+    }
+    return sort_merges(t, path);
+}
+
+static mdm_status read_one_file(mdm_clip_tokenizer *t, const char *path)
+{
+    json_t *root = NULL, *model = NULL;
+    MDM_TRY(mdm_json_load(&root, path, MAX_FILE));
+    mdm_status status = mdm_json_object(&model, root, "model", path);
+    const char *suffix = json_string_value(json_object_get(model, "end_of_word_suffix"));
+    if (!status && (!suffix || strcmp(suffix, "</w>") != 0))
+        status = mdm_fail(MDM_ERR_INPUT, "%s: words do not end in \"</w>\"; not CLIP's tokenizer", path);
+    if (!status)
+        status = parse_model(t, model, path);
+    json_decref(root);
+    return status;
+}
+
+/* The "pad_token" of FOLDER/NAME, a text or an object with its "content"; nothing changes where there is no such file or field. */
+static mdm_status read_padding(mdm_clip_tokenizer *t, const char *folder, const char *name)
+{
+    char *path = NULL;
+    json_t *root = NULL;
+    MDM_TRY(mdm_join_path(&path, folder, name));
+    mdm_status status = mdm_file_exists(path) ? mdm_json_load(&root, path, MAX_FILE) : MDM_OK;
+    const json_t *token = json_object_get(root, "pad_token"), *content = json_object_get(token, "content");
+    const char *text = json_string_value(content ? content : token);
+    if (text) {
+        t->padding = find(t, text);
+        if (t->padding < 0)
+            status = mdm_fail(MDM_ERR_INPUT, "%s: the padding token \"%s\" is not in the vocabulary", path, text);
+    }
+    json_decref(root);
+    mdm_free(&path);
+    return status;
+}
+
+static mdm_status load(mdm_clip_tokenizer *t, const char *folder)
+{
+    char *vocabulary = NULL, *merges = NULL, *both = NULL;
+    mdm_status status = mdm_join_path(&vocabulary, folder, "vocab.json");
+    if (!status)
+        status = mdm_join_path(&merges, folder, "merges.txt");
+    if (!status)
+        status = mdm_join_path(&both, folder, "tokenizer.json");
+    if (!status)
+        status = !mdm_file_exists(vocabulary) && mdm_file_exists(both) ? read_one_file(t, both)
+                                                                       : read_two_files(t, vocabulary, merges);
+    mdm_free(&vocabulary);
+    mdm_free(&merges);
+    mdm_free(&both);
+    if (!status)
+        status = read_padding(t, folder, "special_tokens_map.json");
+    return status ? status : read_padding(t, folder, "tokenizer_config.json");
 }
 
 mdm_status mdm_clip_tokenizer_load(mdm_clip_tokenizer **out, const char *folder)
 {
     mdm_clip_tokenizer *t = NULL;
-    char *path = NULL;
     *out = NULL;
     MDM_TRY(mdm_alloc(&t, 1, sizeof *t, "tokenizer"));
-    mdm_status status = mdm_join_path(&path, folder, "vocab.json");
-    if (!status)
-        status = read_vocabulary(t, path);
-    mdm_free(&path);
-    if (!status)
-        status = mdm_join_path(&path, folder, "merges.txt");
-    if (!status)
-        status = read_merges(t, path);
-    mdm_free(&path);
+    mdm_status status = load(t, folder);
     if (status)
         mdm_clip_tokenizer_free(&t);
     *out = t;
@@ -186,14 +255,14 @@ void mdm_clip_tokenizer_free(mdm_clip_tokenizer **tokenizer)
     mdm_free(tokenizer);
 }
 
-int32_t mdm_clip_tokenizer_start(const mdm_clip_tokenizer *tokenizer)
-{
-    return tokenizer->start;
-}
-
 int32_t mdm_clip_tokenizer_end(const mdm_clip_tokenizer *tokenizer)
 {
     return tokenizer->end;
+}
+
+int32_t mdm_clip_tokenizer_padding(const mdm_clip_tokenizer *tokenizer)
+{
+    return tokenizer->padding;
 }
 
 /* ---- words ---- */
@@ -361,7 +430,7 @@ static mdm_status add_all(tokens *out, const mdm_clip_tokenizer *t, const char *
 }
 
 mdm_status mdm_clip_tokenizer_encode(const mdm_clip_tokenizer *tokenizer, int32_t *ids, int length, size_t *count,
-                                     const char *text, int32_t padding)
+                                     const char *text)
 {
     tokens all = {0};
     if (length < 2)
@@ -376,7 +445,7 @@ mdm_status mdm_clip_tokenizer_encode(const mdm_clip_tokenizer *tokenizer, int32_
             memcpy(ids + 1, all.ids, kept * sizeof *ids);
         ids[kept + 1] = tokenizer->end;
         for (size_t i = kept + 2; i < (size_t)length; i++)
-            ids[i] = padding;
+            ids[i] = tokenizer->padding;
         if (count)
             *count = all.count + 2;
     }

@@ -11,21 +11,19 @@
 
 typedef struct mdm_clip_tokenizer mdm_clip_tokenizer;
 
-/* Reads FOLDER/vocab.json (token -> number) and FOLDER/merges.txt (pairs, most frequent first). Both are checked: every
- * byte and every merge must be in the vocabulary; a file that is not so is MDM_ERR_INPUT naming file, line and token. */
+/* Reads FOLDER/vocab.json (token -> number) and FOLDER/merges.txt (pairs, most frequent first), or where there is no vocab.json
+ * FOLDER/tokenizer.json, which has both; FOLDER/tokenizer_config.json or special_tokens_map.json may name the padding token (the
+ * end token without them). Every merge must be in the vocabulary; what is not so is MDM_ERR_INPUT naming file, line and token. */
 mdm_status mdm_clip_tokenizer_load(mdm_clip_tokenizer **out, const char *folder);
 void mdm_clip_tokenizer_free(mdm_clip_tokenizer **tokenizer);
 
-/* Fills ids[length]: start, the text's tokens, end, then `padding`. A text that does not fit is cut before the end token.
+/* Fills ids[length]: start, the text's tokens, end, then padding. A text that does not fit is cut before the end token.
  * *count (may be NULL) is the number of tokens with start and end before cutting. Text that is not UTF-8 or longer than
  * MDM_CLIP_TEXT_BYTES is MDM_ERR_INPUT. `length` >= 2. */
 mdm_status mdm_clip_tokenizer_encode(const mdm_clip_tokenizer *tokenizer, int32_t *ids, int length, size_t *count,
-                                     const char *text, int32_t padding);
+                                     const char *text);
 
-int32_t mdm_clip_tokenizer_start(const mdm_clip_tokenizer *tokenizer);
 int32_t mdm_clip_tokenizer_end(const mdm_clip_tokenizer *tokenizer);
-/* The number of a token by its spelling in vocab.json ("!</w>"); -1 when there is none. For padding tokens that
- * tokenizer_config.json names. */
-int32_t mdm_clip_tokenizer_find(const mdm_clip_tokenizer *tokenizer, const char *token);
+int32_t mdm_clip_tokenizer_padding(const mdm_clip_tokenizer *tokenizer);
 
 #endif

@@ -47,7 +47,7 @@ static mdm_clip_text_sizes small(void)
         .width = 32,
         .heads = 4,
         .hidden = 40,
-        .vocabulary = 100,
+        .vocabulary = 645,
         .positions = 77,
         .activation = MDM_GELU_QUICK,
         .epsilon = 1e-5f,
@@ -57,7 +57,7 @@ static mdm_clip_text_sizes small(void)
 static void fill_ids(int32_t ids[77], int32_t padding)
 {
     for (int i = 0; i < 77; i++)
-        ids[i] = i == 0 ? 98 : i <= 20 ? (i - 1) * 37 % 98 : i == 21 ? 99 : padding;
+        ids[i] = i == 0 ? 643 : i <= 20 ? (i - 1) * 137 % 643 : i == 21 ? 644 : padding;
 }
 
 static json_t *shapes_of(const char *name)
@@ -91,7 +91,7 @@ static void check(const char *name, const char *letter, const mdm_clip_text_size
     random_weights(path, shapes, 1);
     json_decref(shapes);
     ok(mdm_weights_open(&weights, path));
-    ok(mdm_clip_text_new(&clip, sizes, weights, MDM_STORE_F32, 2));
+    ok(mdm_clip_text_new(&clip, sizes, weights, MDM_STORE_F32, 1));
     fill_ids(ids, padding);
     ok(mdm_clip_text_run(clip, &(mdm_clip_text_states){last, penultimate, pooled}, ids));
     ok(mdm_tensor_file_open(&file, GOLDEN "/clip-text.safetensors"));
@@ -101,7 +101,7 @@ static void check(const char *name, const char *letter, const mdm_clip_text_size
     compare(file, key, penultimate);
     snprintf(key, sizeof key, "%s.pooled", letter);
     compare(file, key, pooled);
-    ids[5] = 100;
+    ids[5] = 645;
     assert_int_equal(mdm_clip_text_run(clip, &(mdm_clip_text_states){0}, ids), MDM_ERR_INPUT);
     mdm_tensor_file_free(&file);
     mdm_clip_text_free(&clip);
@@ -113,7 +113,7 @@ static void encoders_agree(void **state)
 {
     (void)state;
     mdm_clip_text_sizes sizes = small();
-    check("clip-l", "l", &sizes, 99);
+    check("clip-l", "l", &sizes, 644);
     sizes.activation = MDM_GELU_ERF;
     sizes.projection = 24;
     check("clip-big-g", "g", &sizes, 0);
@@ -152,8 +152,8 @@ static void weights_that_do_not_fit_are_refused(void **state)
     refuse(shapes, "encoder.layers.3.mlp.fc2.weight", "nothing in this network");
 
     shapes = shapes_of("clip-l");
-    json_object_set_new(shapes, "embeddings.token_embedding.weight", json_pack("[i,i]", 99, 32));
-    refuse(shapes, "embeddings.token_embedding.weight", "100 x 32");
+    json_object_set_new(shapes, "embeddings.token_embedding.weight", json_pack("[i,i]", 644, 32));
+    refuse(shapes, "embeddings.token_embedding.weight", "645 x 32");
 }
 
 /* The table's sizes give the published number of parameters. */

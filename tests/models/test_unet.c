@@ -48,7 +48,7 @@ static mdm_unet_sizes small_sd15(void)
     const int channels[MDM_UNET_LEVELS] = {8, 16, 24, 24}, heads[MDM_UNET_LEVELS] = {2, 2, 2, 2};
     memcpy(s.channels, channels, sizeof channels);
     memcpy(s.heads, heads, sizeof heads);
-    s.context = 20;
+    s.context = 32;
     s.groups = 8;
     return s;
 }
@@ -60,7 +60,7 @@ static mdm_unet_sizes small_sdxl(void)
     memcpy(s.channels, channels, sizeof channels);
     memcpy(s.heads, heads, sizeof heads);
     s.depth[2] = s.middle_depth = 3;
-    s.context = 36;
+    s.context = 64;
     s.groups = 8;
     s.added_time = 8;
     s.added = POOLED + 6 * 8;
@@ -74,7 +74,7 @@ static mdm_unet_sizes small_refiner(void)
     memcpy(s.channels, channels, sizeof channels);
     memcpy(s.heads, heads, sizeof heads);
     s.depth[1] = s.depth[2] = s.middle_depth = 2;
-    s.context = 20;
+    s.context = 32;
     s.groups = 8;
     s.added_time = 8;
     s.added = POOLED + 5 * 8;
@@ -96,7 +96,7 @@ static mdm_status make(mdm_unet **unet, json_t *shapes, const mdm_unet_sizes *si
     random_weights(path, shapes, 1);
     json_decref(shapes);
     ok(mdm_weights_open(&weights, path));
-    mdm_status status = mdm_unet_new(unet, sizes, weights, MDM_STORE_F32, shape, 2);
+    mdm_status status = mdm_unet_new(unet, sizes, weights, MDM_STORE_F32, shape, 1);
     mdm_weights_free(&weights);
     return status;
 }

@@ -98,7 +98,7 @@ static void blocks_agree(void **state)
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         mdm_nn *nn = NULL;
         size_t count = 0;
-        ok(mdm_nn_new(&nn, blocks[i].name, 2));
+        ok(mdm_nn_new(&nn, blocks[i].name, 1));
         const mdm_layers layers = {nn, weights, MDM_STORE_F32};
         mdm_node *x = mdm_nn_input(nn, "x", 4, (int64_t[]){1, CHANNELS, HEIGHT, WIDTH});
         mdm_nn_output(nn, blocks[i].make(&layers, x), "y");

@@ -64,7 +64,7 @@ static mdm_status open_vae(mdm_vae **vae, mdm_vae_direction direction, int heigh
     mdm_weights *weights = NULL;
     const mdm_vae_sizes sizes = small();
     ok(mdm_weights_open(&weights, path));
-    mdm_status status = mdm_vae_new(vae, &sizes, weights, direction, height, width, overlap, 2);
+    mdm_status status = mdm_vae_new(vae, &sizes, weights, direction, height, width, overlap, 1);
     mdm_weights_free(&weights);
     return status;
 }

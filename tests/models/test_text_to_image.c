@@ -1,0 +1,338 @@
+/* Whole text-to-picture models at reduced size with random weights against diffusers' pipelines
+ * (tools/make_diffusion_goldens.py), and what is said of folders that are not complete or do not belong together. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "common/golden.h"
+#include "common/random_weights.h"
+#include "models/text_to_image.h"
+
+#define GOLDEN    MMDM_SOURCE_DIR "/tests/models/golden/diffusion"
+#define TOKENIZER MMDM_SOURCE_DIR "/tests/nn/golden/clip-tokenizer"
+#define PROMPT    "A headshot, a Asian adult female, fit, a plain wall, short straight black hair, white cotton shirt"
+
+enum { WIDTH = 64, HEIGHT = 32, LATENT = 4 * (HEIGHT / 4) * (WIDTH / 4) };
+
+static char folder[64];
+
+static void ok(mdm_status status)
+{
+    if (status)
+        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
+}
+
+/* ---- folders ---- */
+
+typedef struct part {
+    const char *model, *name, *config, *file, *shapes;
+} part;
+
+static const part parts[] = {
+    {"sd15", "text_encoder", "config.json", "model", "clip-l"},
+    {"sd15", "unet", "config.json", "diffusion_pytorch_model", "unet-sd15"},
+    {"sd15", "vae", "config.json", "diffusion_pytorch_model", "vae"},
+    {"sd15", "scheduler", "scheduler_config.json", NULL, NULL},
+    {"sdxl", "text_encoder", "config.json", "model", "clip-l"},
+    {"sdxl", "text_encoder_2", "config.json", "model", "clip-big-g"},
+    {"sdxl", "unet", "config.json", "diffusion_pytorch_model", "unet-sdxl"},
+    {"sdxl", "vae", "config.json", "diffusion_pytorch_model", "vae"},
+    {"sdxl", "scheduler", "scheduler_config.json", NULL, NULL},
+    {"refiner", "text_encoder_2", "config.json", "model", "clip-big-g"},
+    {"refiner", "unet", "config.json", "diffusion_pytorch_model", "unet-refiner"},
+    {"refiner", "vae", "config.json", "diffusion_pytorch_model", "vae"},
+    {"refiner", "scheduler", "scheduler_config.json", NULL, NULL},
+};
+
+static void copy(const char *from_folder, const char *from, const char *to_folder, const char *to)
+{
+    char source[256], target[256];
+    snprintf(source, sizeof source, "%s/%s", from_folder, from);
+    snprintf(target, sizeof target, "%s/%s", to_folder, to);
+    ok(mdm_copy_file(source, target));
+}
+
+static void make_part(const part *p)
+{
+    char from[256], to[256], file[256];
+    snprintf(from, sizeof from, GOLDEN "/%s/%s", p->model, p->name);
+    snprintf(to, sizeof to, "%s/%s/%s", folder, p->model, p->name);
+    ok(mdm_make_folder(to, 0700));
+    copy(from, p->config, to, p->config);
+    if (!p->file)
+        return;
+    snprintf(file, sizeof file, GOLDEN "/%s.json", p->shapes);
+    json_t *shapes = json_load_file(file, 0, NULL);
+    assert_non_null(shapes);
+    snprintf(file, sizeof file, "%s/%s.safetensors", to, p->file);
+    random_weights(file, shapes, 1);
+    json_decref(shapes);
+}
+
+static void make_tokenizer(const char *model, const char *name, const char *padding)
+{
+    char to[256], file[256];
+    snprintf(to, sizeof to, "%s/%s/%s", folder, model, name);
+    ok(mdm_make_folder(to, 0700));
+    copy(TOKENIZER, "vocab.json", to, "vocab.json");
+    copy(TOKENIZER, "merges.txt", to, "merges.txt");
+    snprintf(file, sizeof file, "%s/special_tokens_map.json", to);
+    ok(mdm_file_write(file, padding, strlen(padding)));
+}
+
+static int make_folders(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"sd15", "sdxl", "refiner"};
+    char to[256];
+    snprintf(folder, sizeof folder, "/tmp/mdm-drawing-%ld", (long)getpid());
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        make_part(&parts[i]);
+    for (size_t i = 0; i < 3; i++) {
+        char from[256];
+        snprintf(from, sizeof from, GOLDEN "/%s", models[i]);
+        snprintf(to, sizeof to, "%s/%s", folder, models[i]);
+        copy(from, "model_index.json", to, "model_index.json");
+        if (i < 2)
+            make_tokenizer(models[i], "tokenizer", "{\"pad_token\": \"<|endoftext|>\"}");
+        if (i > 0)
+            make_tokenizer(models[i], "tokenizer_2", "{\"pad_token\": \"!\"}");
+    }
+    return 0;
+}
+
+static int remove_folders(void **state)
+{
+    (void)state;
+    return mdm_remove_tree(folder, false) != MDM_OK;
+}
+
+static mdm_text_to_image *open_model(const char *model, const char *unet)
+{
+    char base[128];
+    mdm_text_to_image *m = NULL;
+    snprintf(base, sizeof base, "%s/%s", folder, model);
+    ok(mdm_text_to_image_open(&m, &(mdm_text_to_image_options){.base = base, .unet = unet, .threads = 1}));
+    return m;
+}
+
+/* ---- agreement ---- */
+
+static mdm_drawing drawing_of(int steps, float guidance)
+{
+    return (mdm_drawing){
+        .width = WIDTH,
+        .height = HEIGHT,
+        .sampler = MDM_SAMPLER_KINDS,
+        .steps = steps,
+        .guidance = guidance,
+        .seed = 1, /* whose "latent" is the script's */
+    };
+}
+
+static void compare(const mdm_tensor_file *file, const char *model, const char *what, const float *latent)
+{
+    char key[32];
+    size_t count = 0;
+    snprintf(key, sizeof key, "%s%s", model, what);
+    float *want = golden(file, key, NULL, &count);
+    assert_int_equal(count, LATENT);
+    double error = relative_error(latent, want, LATENT);
+    print_message("%s: %.2g relative\n", key, error);
+    assert_true(error < 1e-3);
+    mdm_free(&want);
+}
+
+static void compare_picture(mdm_text_to_image *m, const mdm_tensor_file *file, const char *model, const float *latent)
+{
+    char key[32];
+    mdm_image picture = {0};
+    size_t count = 0;
+    double sum = 0;
+    ok(mdm_text_to_image_decode(m, &picture, latent, WIDTH, HEIGHT, NULL));
+    snprintf(key, sizeof key, "%s.picture", model);
+    float *want = golden(file, key, NULL, &count);
+    assert_int_equal(count, 3 * WIDTH * HEIGHT);
+    assert_true(picture.width == WIDTH && picture.height == HEIGHT);
+    for (size_t i = 0; i < count; i++)
+        sum += fabs((double)picture.data[i / (3 * WIDTH) * picture.stride + i % (3 * WIDTH)] - (double)want[i]);
+    print_message("%s: mean difference %.3f of 255\n", key, sum / (double)count);
+    assert_true(sum / (double)count < 0.1);
+    mdm_free(&want);
+    mdm_image_free(&picture);
+}
+
+static void check_model(const char *model)
+{
+    float latent[LATENT];
+    size_t tokens = 0;
+    mdm_tensor_file *file = NULL;
+    mdm_text_to_image *m = open_model(model, NULL);
+    ok(mdm_tensor_file_open(&file, GOLDEN "/pipeline.safetensors"));
+    mdm_drawing drawing = drawing_of(10, 5);
+    ok(mdm_text_to_image_ask(m, PROMPT, "boots", &tokens));
+    assert_true(tokens > 20 && mdm_text_to_image_tokens(m) == 77);
+    ok(mdm_text_to_image_draw(m, latent, &drawing));
+    compare(file, model, ".negative", latent);
+    ok(mdm_text_to_image_ask(m, PROMPT, NULL, NULL));
+    ok(mdm_text_to_image_draw(m, latent, &drawing));
+    compare(file, model, "", latent);
+    compare_picture(m, file, model, latent);
+    drawing.guidance = 1;
+    ok(mdm_text_to_image_draw(m, latent, &drawing));
+    compare(file, model, ".unguided", latent);
+    mdm_tensor_file_free(&file);
+    mdm_text_to_image_free(&m);
+    assert_null(m);
+}
+
+static void models_agree(void **state)
+{
+    (void)state;
+    check_model("sd15");
+    check_model("sdxl");
+}
+
+static void second_pass_agrees(void **state)
+{
+    (void)state;
+    float latent[LATENT];
+    mdm_tensor_file *file = NULL;
+    mdm_text_to_image *m = open_model("refiner", NULL);
+    ok(mdm_tensor_file_open(&file, GOLDEN "/pipeline.safetensors"));
+    float *from = golden(file, "sdxl", NULL, NULL);
+    mdm_drawing drawing = drawing_of(20, 5);
+    drawing.from = from;
+    drawing.strength = 0.3;
+    ok(mdm_text_to_image_ask(m, PROMPT, NULL, NULL));
+    ok(mdm_text_to_image_draw(m, latent, &drawing));
+    compare(file, "refined", "", latent);
+    mdm_free(&from);
+    mdm_tensor_file_free(&file);
+    mdm_text_to_image_free(&m);
+}
+
+/* The seed is the noise; another seed another picture; noise that is given is taken. */
+static void noise_comes_from_the_seed(void **state)
+{
+    (void)state;
+    float a[LATENT], b[LATENT];
+    mdm_text_to_image *m = open_model("sd15", NULL);
+    mdm_drawing drawing = drawing_of(2, 1);
+    drawing.sampler = MDM_SAMPLER_EULER_ANCESTRAL;
+    ok(mdm_text_to_image_ask(m, "a wall", NULL, NULL));
+    ok(mdm_text_to_image_draw(m, a, &drawing));
+    ok(mdm_text_to_image_draw(m, b, &drawing));
+    assert_memory_equal(a, b, sizeof a);
+    float *noise = random_normals(1, "latent", LATENT);
+    drawing.noise = noise;
+    ok(mdm_text_to_image_draw(m, b, &drawing));
+    assert_memory_equal(a, b, sizeof a);
+    drawing.noise = NULL;
+    drawing.seed = 2;
+    ok(mdm_text_to_image_draw(m, b, &drawing));
+    assert_true(relative_error(b, a, LATENT) > 0.1);
+    mdm_free(&noise);
+    mdm_text_to_image_free(&m);
+}
+
+/* ---- other people's U-nets ---- */
+
+static void another_unet_takes_the_place(void **state)
+{
+    (void)state;
+    float latent[LATENT];
+    char unet[256];
+    mdm_tensor_file *golden_file = NULL;
+    const mdm_drawing drawing = drawing_of(10, 5);
+    ok(mdm_tensor_file_open(&golden_file, GOLDEN "/pipeline.safetensors"));
+    static const char *const places[] = {"%s/sdxl/unet", "%s/sdxl/unet/diffusion_pytorch_model.safetensors"};
+    for (int i = 0; i < 2; i++) { /* a folder, and a file */
+        snprintf(unet, sizeof unet, places[i], folder);
+        mdm_text_to_image *m = open_model("sdxl", unet);
+        ok(mdm_text_to_image_ask(m, PROMPT, NULL, NULL));
+        ok(mdm_text_to_image_draw(m, latent, &drawing));
+        compare(golden_file, "sdxl", "", latent);
+        mdm_text_to_image_free(&m);
+    }
+    mdm_tensor_file_free(&golden_file);
+}
+
+static void refuse(const char *model, const char *unet, mdm_status status, const char *word)
+{
+    char base[128];
+    mdm_text_to_image *m = NULL;
+    snprintf(base, sizeof base, "%s/%s", folder, model);
+    mdm_status got = mdm_text_to_image_open(&m, &(mdm_text_to_image_options){.base = base, .unet = unet, .threads = 1});
+    if (!got)
+        got = mdm_text_to_image_ask(m, PROMPT, NULL, NULL);
+    mdm_text_to_image_free(&m);
+    if (got != status || !strstr(mdm_error_message(), word))
+        fail_msg("\"%s\" (%s) does not say \"%s\"", mdm_error_message(), mdm_status_name(got), word);
+}
+
+/* Takes FILE away while `refuse` looks, and puts it back. */
+static void without(const char *file, const char *model, mdm_status status, const char *word)
+{
+    char path[256], away[300];
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    snprintf(away, sizeof away, "%s.away", path);
+    assert_int_equal(rename(path, away), 0);
+    refuse(model, NULL, status, word);
+    assert_int_equal(rename(away, path), 0);
+}
+
+static void incomplete_folders_are_refused(void **state)
+{
+    (void)state;
+    char unet[256];
+    without("sd15/text_encoder/config.json", "sd15", MDM_ERR_DEVICE, "text_encoder/config.json is missing");
+    without("sd15/unet/config.json", "sd15", MDM_ERR_DEVICE, "unet/config.json is missing");
+    without("sd15/vae/config.json", "sd15", MDM_ERR_DEVICE, "vae/config.json is missing");
+    without("sd15/scheduler/scheduler_config.json", "sd15", MDM_ERR_DEVICE, "scheduler_config.json is missing");
+    without("sd15/text_encoder/model.safetensors", "sd15", MDM_ERR_DEVICE, "model.safetensors is missing");
+    without("sd15/tokenizer/merges.txt", "sd15", MDM_ERR_INPUT, "merges.txt");
+    without("sdxl/text_encoder_2/config.json", "sdxl", MDM_ERR_INPUT, "width 64");
+    snprintf(unet, sizeof unet, "%s/refiner/unet", folder);
+    refuse("sd15", unet, MDM_ERR_INPUT, "needs text_encoder_2");
+    refuse("sdxl", unet, MDM_ERR_INPUT, "width 32");
+    refuse("sdxl", "/nonexistent", MDM_ERR_DEVICE, "/nonexistent/config.json is missing");
+}
+
+static void sizes_that_do_not_halve_are_refused(void **state)
+{
+    (void)state;
+    int shape[3];
+    mdm_text_to_image *m = open_model("sd15", NULL);
+    ok(mdm_text_to_image_shape(shape, m, 96, 32)); /* 4 pixels a latent pixel, halved three times */
+    assert_true(shape[0] == 4 && shape[1] == 8 && shape[2] == 24);
+    assert_int_equal(mdm_text_to_image_shape(shape, m, 40, 32), MDM_ERR_USAGE);
+    assert_non_null(strstr(mdm_error_message(), "multiples of 32"));
+    assert_int_equal(mdm_text_to_image_shape(shape, m, 0, 32), MDM_ERR_USAGE);
+    assert_int_equal(mdm_text_to_image_shape(shape, m, 8224, 32), MDM_ERR_USAGE);
+    mdm_drawing drawing = drawing_of(2, 1);
+    float latent[LATENT];
+    assert_int_equal(mdm_text_to_image_draw(m, latent, &drawing), MDM_ERR_INTERNAL); /* nothing was asked for */
+    mdm_text_to_image_free(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(models_agree),
+        cmocka_unit_test(second_pass_agrees),
+        cmocka_unit_test(noise_comes_from_the_seed),
+        cmocka_unit_test(another_unet_takes_the_place),
+        cmocka_unit_test(incomplete_folders_are_refused),
+        cmocka_unit_test(sizes_that_do_not_halve_are_refused),
+    };
+    return cmocka_run_group_tests(tests, make_folders, remove_folders);
+}
