@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "face/render_internal.h"
 
+#define TRIED 8 /* probes */
+
 static const float blur_of[MDM_BLUR_TRIALS] = {0, 0.35f, 0.5f, 0.65f, 0.8f, 1.0f, 1.2f, 1.5f};
 
 static int by_value(const void *a, const void *b)
@@ -108,6 +110,34 @@ void mdm_sharpness_choose(mdm_motion_look *look, const mdm_sharpness *sums)
         best ? 0 : mdm_clampf((float)(0.8 * (sums->source[1] / fmax(sums->trial[0][1], 1e-6) - 1)), 0, 0.9f);
     double s = sums->source[0] / frames, d = sums->trial[best][0] / frames;
     look->grain = (float)sqrt(fmax(0, s * s - d * d));
+}
+
+mdm_status mdm_sharpness_fit(mdm_motion *m, const mdm_standin *standin, const mdm_canonical *canonical,
+                             const mdm_probe *probes, int count)
+{
+    mdm_sharpness sums = {0};
+    mdm_renderer *renderer;
+    m->look.blur = m->look.unsharp = m->look.grain = 0; /* as drawn */
+    MDM_TRY(mdm_renderer_new(&renderer, canonical, m, standin));
+    mdm_status status = MDM_OK;
+    int step = count > TRIED ? count / TRIED : 1;
+    for (int i = 0; i < count && !status; i += step) {
+        mdm_image drawn = {0};
+        int rect[4];
+        status = mdm_image_copy(&drawn, &probes[i].image);
+        if (!status)
+            status = mdm_renderer_draw(renderer, &drawn, probes[i].index);
+        if (!status) {
+            const float *alpha = mdm_renderer_alpha(renderer, rect);
+            if (rect[2])
+                status = mdm_sharpness_add(&sums, &probes[i].image, &drawn, alpha, rect);
+        }
+        mdm_image_free(&drawn);
+    }
+    if (!status)
+        mdm_sharpness_choose(&m->look, &sums);
+    mdm_renderer_free(&renderer);
+    return status;
 }
 
 /* A number in about -1..1 from a frame's and a pixel's number: the same grain in every run. */

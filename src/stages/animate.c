@@ -14,8 +14,7 @@
 #include "stages/animate.h"
 #include "stages/visit.h"
 
-#define SHARP_PROBES 8
-#define PROBE_BYTES  ((size_t)300 << 20) /* of kept frames, over all persons */
+#define PROBE_BYTES ((size_t)300 << 20) /* of kept frames, over all persons */
 
 mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work)
 {
@@ -166,33 +165,6 @@ static mdm_status prepare(animator *a)
     return MDM_OK;
 }
 
-static mdm_status calibrate(animator *a, actor *actor)
-{
-    mdm_sharpness sums = {0};
-    mdm_renderer *renderer;
-    mdm_motion *m = actor->motion;
-    MDM_TRY(mdm_renderer_new(&renderer, &a->canonical, m, &actor->standin));
-    mdm_status status = MDM_OK;
-    int step = actor->kept > SHARP_PROBES ? actor->kept / SHARP_PROBES : 1;
-    for (int i = 0; i < actor->kept && !status; i += step) {
-        mdm_image drawn = {0};
-        int rect[4];
-        status = mdm_image_copy(&drawn, &actor->probe[i].image);
-        if (!status)
-            status = mdm_renderer_draw(renderer, &drawn, actor->probe[i].index);
-        if (!status) {
-            const float *alpha = mdm_renderer_alpha(renderer, rect);
-            if (rect[2])
-                status = mdm_sharpness_add(&sums, &actor->probe[i].image, &drawn, alpha, rect);
-        }
-        mdm_image_free(&drawn);
-    }
-    if (!status)
-        mdm_sharpness_choose(&m->look, &sums);
-    mdm_renderer_free(&renderer);
-    return status;
-}
-
 static mdm_status animate(animator *a)
 {
     unsigned char *wanted = NULL;
@@ -211,7 +183,7 @@ static mdm_status animate(animator *a)
         actor *actor = &a->actors[i];
         status = mdm_scene_light_finish(&actor->light, actor->motion, &actor->standin);
         if (!status)
-            status = calibrate(a, actor);
+            status = mdm_sharpness_fit(actor->motion, &actor->standin, &a->canonical, actor->probe, actor->kept);
         mdm_log(MDM_LOG_DEBUG, "track %d: %d of %d probe frames", actor->motion->track, actor->kept, actor->wanted);
         if (!status)
             status =

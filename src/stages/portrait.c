@@ -9,25 +9,26 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "face/best_frames.h"
 #include "face/portrait_gate.h"
 #include "face/track_file.h"
 #include "models/attributes.h"
 #include "models/face_detector.h"
 #include "models/facegen.h"
 #include "models/facegen_upsample.h"
+#include "stages/animate.h"
 #include "stages/casting.h"
+#include "stages/rehearsal.h"
 #include "stages/stage.h"
-#include "stages/visit.h"
 
-/* Room is the distance to the nearest other face over what the recogniser takes for one person: 1 parts two people. */
-#define DRAWS        12    /* at most, for one stand-in */
-#define DRAWS_FEW    4     /* after which ROOM_FAIR is enough */
-#define ROOM_ENOUGH  1.12f /* no further draw is needed (dlib 0.67) */
-#define ROOM_FAIR    1.0f
-#define ROOM_LEAST   0.75f /* nearer is never taken; from here to ROOM_FAIR verify decides, which asks other networks */
-#define SOURCE_FACES 6     /* frames of the person that are compared with */
-#define SMALLEST     24.0f /* px, of those */
+/* Distances are over what the recogniser takes for one person: 1 parts two people. Room is the portrait's to the nearest other
+ * face, worn the mean to the person once it is drawn into the recording. */
+#define DRAWS       12    /* at most, for one stand-in */
+#define DRAWS_FEW   5     /* after which WORN_FAIR is enough */
+#define ROOM_LEAST  0.75f /* nearer is never taken */
+#define ROOM_FAIR   1.0f  /* nearer is taken where nothing else is left */
+#define WORN_ENOUGH 1.25f /* no further draw is needed */
+#define WORN_FAIR   1.1f
+#define WORN_MORE   0.1f /* for each stand-in before this one that was still recognised */
 
 #define IDENTITIES 64   /* drawn at most, for one draw */
 #define FAR_ENOUGH 0.8f /* dlib; the first identity with so much room becomes a face, else the one with most */
@@ -45,7 +46,9 @@ typedef struct casting_job {
     mdm_face_mesh *mesher;
     mdm_attributes *attributes;
     mdm_casting *casting;
-    mdm_casting_face *source; /* [MDM_CASTING_FACES] of the person at hand */
+    mdm_rehearsal *rehearsal; /* of the person at hand */
+    int tracks[MDM_CAST_MAX];
+    const mdm_casting_face *source; /* the person's faces, the rehearsal's */
     int source_count;
     mdm_casting_face *others; /* [MDM_CASTING_FACES] stand-ins of the job so far */
     int other_count;
@@ -67,6 +70,7 @@ typedef struct candidate {
     mdm_casting_face face;
     bool as_planned;
     float room; /* to the person and the other stand-ins */
+    float worn; /* to the person, once it is drawn into the recording */
     int draw;
 } candidate;
 
@@ -101,51 +105,22 @@ static look planned_look(const json_t *person)
 
 /* ---- the person ---- */
 
-static bool plays(const json_t *person, int track)
+static mdm_status know_source(casting_job *job)
 {
     size_t i;
     const json_t *number;
-    json_array_foreach(json_object_get(person, "tracks"), i,
-                       number) if (json_integer_value(number) == track) return true;
-    return false;
-}
-
-static mdm_status embed_source(void *user, mdm_frame *frame, int number)
-{
-    casting_job *job = user;
-    for (int i = 0; i < job->found.tracks.count && job->source_count < MDM_CASTING_FACES; i++) {
-        mdm_track *track = &job->found.tracks.track[i];
-        int frames[SOURCE_FACES],
-            count = plays(job->person, track->id) ? mdm_best_frames(frames, SOURCE_FACES, track, SMALLEST) : 0;
-        for (int k = 0; k < count; k++) {
-            mdm_mesh mesh = {.presence = 1};
-            if (frames[k] != number)
-                continue;
-            memcpy(mesh.point, track->point[number - track->first], sizeof mesh.point);
-            MDM_TRY(mdm_casting_embed(&job->source[job->source_count++], job->casting, &frame->rgb, &mesh));
-        }
+    int count = 0;
+    mdm_rehearsal_free(&job->rehearsal);
+    json_array_foreach(json_object_get(job->person, "tracks"), i, number)
+    {
+        const json_int_t track = json_integer_value(number);
+        if (track >= 0 && track < job->found.tracks.count && count < MDM_CAST_MAX)
+            job->tracks[count++] = (int)track;
     }
+    MDM_TRY(mdm_rehearsal_new(&job->rehearsal, job->tracks, count, &job->clip, &job->found, job->work, job->casting,
+                              job->mesher));
+    job->source = mdm_rehearsal_person(job->rehearsal, &job->source_count);
     return MDM_OK;
-}
-
-static mdm_status know_source(casting_job *job)
-{
-    unsigned char *wanted = NULL;
-    bool any = false;
-    job->source_count = 0;
-    MDM_TRY(mdm_alloc(&wanted, job->clip.frames, 1, "frames to look at"));
-    for (int i = 0; i < job->found.tracks.count; i++) {
-        int frames[SOURCE_FACES];
-        mdm_track *track = &job->found.tracks.track[i];
-        int count = plays(job->person, track->id) ? mdm_best_frames(frames, SOURCE_FACES, track, SMALLEST) : 0;
-        for (int k = 0; k < count; k++)
-            wanted[frames[k]] = 1, any = true;
-    }
-    mdm_clip_work quiet = *job->work;
-    quiet.progress = NULL;
-    mdm_status status = any ? mdm_visit_frames(&job->clip, wanted, &quiet, embed_source, job) : MDM_OK;
-    mdm_free(&wanted);
-    return status;
 }
 
 /* ---- candidates ---- */
@@ -206,6 +181,8 @@ static mdm_status judge(candidate *c, casting_job *job, const look *planned)
     float person = mdm_casting_room(job->casting, &c->face, job->source, job->source_count);
     float others = mdm_casting_room(job->casting, &c->face, job->others, job->other_count);
     c->room = fminf(fminf(person, others), 3);
+    MDM_TRY(mdm_rehearsal_try(&c->worn, job->rehearsal, &c->picture, &c->mesh));
+    c->worn = isfinite(c->worn) ? c->worn : c->room; /* too small to be drawn in */
     return MDM_OK;
 }
 
@@ -244,25 +221,34 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
     }
     if (*usable)
         MDM_TRY(judge(c, job, &planned));
-    mdm_log(MDM_LOG_DEBUG, "%s, draw %d: %s; as planned: %s; room %.2f", seed_key ? seed_key : "?", draw,
-            complaint ? complaint : "passes", c->as_planned ? "yes" : "no", (double)c->room);
+    mdm_log(MDM_LOG_DEBUG, "%s, draw %d: %s; as planned: %s; room %.2f, worn %.2f", seed_key ? seed_key : "?", draw,
+            complaint ? complaint : "passes", c->as_planned ? "yes" : "no", (double)c->room, (double)c->worn);
     return MDM_OK;
 }
 
-/* As planned first, then room up to what is enough, then more room. */
+/* As planned first, then other people, then the farthest from the person where it will be seen. */
 static bool better(const candidate *a, const candidate *b)
 {
     if (!b->picture.data)
         return true;
     if (a->as_planned != b->as_planned)
         return a->as_planned;
-    return a->room > b->room;
+    if ((a->room >= ROOM_FAIR) != (b->room >= ROOM_FAIR))
+        return a->room >= ROOM_FAIR;
+    return a->worn > b->worn;
+}
+
+static bool enough(const candidate *best, const casting_job *job, int draws)
+{
+    const json_t *attempt = json_object_get(json_object_get(job->person, "standin"), "attempt");
+    return best->picture.data && best->as_planned && best->room >= ROOM_FAIR &&
+           best->worn >= (draws < DRAWS_FEW ? WORN_ENOUGH : WORN_FAIR) + WORN_MORE * (float)json_integer_value(attempt);
 }
 
 static mdm_status draw_best(candidate *best, casting_job *job)
 {
     memset(best, 0, sizeof *best);
-    for (int draw = 0; draw < DRAWS; draw++) {
+    for (int draw = 0; draw < DRAWS && !enough(best, job, draw); draw++) {
         candidate c;
         bool usable = false;
         mdm_status status = draw_one(&c, &usable, job, draw);
@@ -273,8 +259,6 @@ static mdm_status draw_best(candidate *best, casting_job *job)
             mdm_image_free(&c.picture);
         }
         MDM_TRY(status);
-        if (best->picture.data && best->as_planned && best->room >= (draw + 1 < DRAWS_FEW ? ROOM_ENOUGH : ROOM_FAIR))
-            break;
     }
     return MDM_OK;
 }
@@ -315,13 +299,13 @@ static json_t *record_of(const candidate *c, const casting_job *job)
                             json_pack("{s:o, s:o}", "person",
                                       isfinite(person[i]) ? json_real((double)person[i]) : json_null(), "others",
                                       isfinite(others[i]) ? json_real((double)others[i]) : json_null()));
-    return json_pack("{s:s, s:s, s:i, s:b, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:o}", "id",
+    return json_pack("{s:s, s:s, s:i, s:b, s:f, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:o}", "id",
                      json_string_value(json_object_get(job->person, "id")), "seed_key",
-                     standin_text(job->person, "seed_key"), "draw", c->draw, "as_planned", c->as_planned, "distance",
-                     distance, "gate", "yaw", (double)c->measures.yaw, "pitch", (double)c->measures.pitch, "lip_gap",
-                     (double)c->measures.lip_gap, "eye_open", (double)c->measures.eye_open, "light",
-                     (double)c->measures.light, "fringe", (double)c->measures.fringe, "glasses",
-                     (double)c->measures.glasses, "mesh", mesh);
+                     standin_text(job->person, "seed_key"), "draw", c->draw, "as_planned", c->as_planned, "worn",
+                     (double)c->worn, "distance", distance, "gate", "yaw", (double)c->measures.yaw, "pitch",
+                     (double)c->measures.pitch, "lip_gap", (double)c->measures.lip_gap, "eye_open",
+                     (double)c->measures.eye_open, "light", (double)c->measures.light, "fringe",
+                     (double)c->measures.fringe, "glasses", (double)c->measures.glasses, "mesh", mesh);
 }
 
 /* The job's stand-in of this person from an earlier clip, when the plan still means the same one. */
@@ -412,7 +396,6 @@ static mdm_status open_networks(casting_job *job)
     MDM_TRY(mdm_face_mesh_new(&job->mesher, job->work->models, 1));
     MDM_TRY(mdm_attributes_new(&job->attributes, job->work->weights, MDM_ATTRIBUTES_A, 1));
     MDM_TRY(mdm_casting_new(&job->casting, job->work->models));
-    MDM_TRY(mdm_alloc(&job->source, MDM_CASTING_FACES, sizeof *job->source, "casting"));
     return mdm_alloc(&job->others, MDM_CASTING_FACES, sizeof *job->others, "casting");
 }
 
@@ -501,9 +484,7 @@ mdm_status mdm_stage_portrait(mdm_clip_work *work)
         status = mdm_found_read(&job.found, work->folder);
     if (!status)
         status = cast_all(&job);
-    if (job.source)
-        mdm_wipe(job.source, MDM_CASTING_FACES * sizeof *job.source);
-    mdm_free(&job.source);
+    mdm_rehearsal_free(&job.rehearsal);
     mdm_free(&job.others);
     mdm_casting_free(&job.casting);
     mdm_attributes_free(&job.attributes);

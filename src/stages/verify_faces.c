@@ -28,7 +28,7 @@ static void read_mesh(mdm_track_reading *r, int side, const mdm_mesh *mesh, cons
 }
 
 static mdm_status judge_identity(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2],
-                                 const mdm_mesh mesh[2], int number)
+                                 const mdm_mesh mesh[2], const float view[2], int number)
 {
     float vector[2][MDM_RECOGNISER_MAX];
     mdm_status status = MDM_OK;
@@ -38,7 +38,7 @@ static mdm_status judge_identity(mdm_verifier *v, mdm_track_evidence *t, const m
         for (int side = 0; side < 2 && !status; side++)
             status = mdm_recogniser_embed(v->judge[j], picture[side], &mesh[side], vector[side]);
         if (!status)
-            status = mdm_judge_keep(&t->seen[j], (mdm_judge)j, vector[0], vector[1], number);
+            status = mdm_judge_keep(&t->seen[j], (mdm_judge)j, vector[0], vector[1], view, number);
     }
     mdm_wipe(vector, sizeof vector);
     return status;
@@ -166,7 +166,7 @@ static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *sour
         r->motion[1] = change(result, result_before, at->box);
     }
     if ((number % v->judge_every == 0 || !t->seen[MDM_JUDGE_HELD_OUT].count) && at->box[2] >= MDM_JUDGE_SMALLEST) {
-        MDM_TRY(judge_identity(v, t, picture, mesh, number));
+        MDM_TRY(judge_identity(v, t, picture, mesh, r->angles[0], number));
         MDM_TRY(judge_expression(v, t, picture, mesh));
         MDM_TRY(judge_head(v, r, picture, mesh));
     }

@@ -41,13 +41,16 @@ int mdm_judge_every(mdm_judge judge)
     return judges[judge].every;
 }
 
-mdm_status mdm_judge_keep(mdm_judge_series *s, mdm_judge judge, const float *source, const float *result, int frame)
+mdm_status mdm_judge_keep(mdm_judge_series *s, mdm_judge judge, const float *source, const float *result,
+                          const float view[2], int frame)
 {
     const size_t size = (size_t)mdm_recogniser_size(judges[judge].kind);
     if (s->count == s->capacity) {
         /* Not by mdm_realloc, which may leave a copy behind: these numbers identify people. */
         mdm_judge_series larger = {.count = s->count, .capacity = s->capacity ? s->capacity * 2 : 64};
         mdm_status status = mdm_alloc(&larger.frame, (size_t)larger.capacity, sizeof(int), "embeddings");
+        if (!status)
+            status = mdm_alloc(&larger.view, (size_t)larger.capacity, sizeof *larger.view, "embeddings");
         for (int k = 0; k < 2 && !status; k++)
             status = mdm_alloc(&larger.vector[k], (size_t)larger.capacity * size, sizeof(float), "embeddings");
         if (status) {
@@ -57,6 +60,7 @@ mdm_status mdm_judge_keep(mdm_judge_series *s, mdm_judge judge, const float *sou
         if (s->count) {
             for (int k = 0; k < 2; k++)
                 memcpy(larger.vector[k], s->vector[k], (size_t)s->count * size * sizeof(float));
+            memcpy(larger.view, s->view, (size_t)s->count * sizeof *s->view);
             memcpy(larger.frame, s->frame, (size_t)s->count * sizeof(int));
         }
         mdm_judge_forget(s, judge);
@@ -64,6 +68,7 @@ mdm_status mdm_judge_keep(mdm_judge_series *s, mdm_judge judge, const float *sou
     }
     memcpy(s->vector[0] + (size_t)s->count * size, source, size * sizeof(float));
     memcpy(s->vector[1] + (size_t)s->count * size, result, size * sizeof(float));
+    memcpy(s->view[s->count], view, sizeof *s->view);
     s->frame[s->count++] = frame;
     return MDM_OK;
 }
@@ -76,23 +81,36 @@ void mdm_judge_forget(mdm_judge_series *s, mdm_judge judge)
             mdm_wipe(s->vector[k], (size_t)s->capacity * size * sizeof(float));
         mdm_free(&s->vector[k]);
     }
+    mdm_free(&s->view);
     mdm_free(&s->frame);
     s->count = s->capacity = 0;
 }
 
-/* Pairs of a track's own frames, at least `apart` frames between them. */
-static void count_genuine(long long *pairs, long long *same, mdm_recogniser_kind kind, const mdm_judge_series *s,
+static bool alike(const float a[2], const float b[2])
+{
+    return fabsf(a[0] - b[0]) <= MDM_JUDGE_ALIKE && fabsf(a[1] - b[1]) <= MDM_JUDGE_ALIKE;
+}
+
+/* Pairs of a track's own frames, at least `apart` frames between them, and how many of them the judge takes for one person. */
+typedef struct genuine {
+    long long pairs, same;
+} genuine;
+
+static void count_genuine(genuine *any_view, genuine *like_view, mdm_recogniser_kind kind, const mdm_judge_series *s,
                           int apart)
 {
     const size_t size = (size_t)mdm_recogniser_size(kind);
     const int step = 1 + s->count / MOST_OF_A_TRACK;
     for (int a = 0; a < s->count; a += step)
-        for (int b = a + step; b < s->count; b += step)
-            if (s->frame[b] - s->frame[a] >= apart) {
-                ++*pairs;
-                *same += mdm_recogniser_distance(kind, s->vector[0] + (size_t)a * size,
-                                                 s->vector[0] + (size_t)b * size) < mdm_recogniser_match(kind);
-            }
+        for (int b = a + step; b < s->count; b += step) {
+            if (s->frame[b] - s->frame[a] < apart)
+                continue;
+            const bool same = mdm_recogniser_distance(kind, s->vector[0] + (size_t)a * size,
+                                                      s->vector[0] + (size_t)b * size) < mdm_recogniser_match(kind);
+            any_view->pairs++, any_view->same += same;
+            if (alike(s->view[a], s->view[b]))
+                like_view->pairs++, like_view->same += same;
+        }
 }
 
 mdm_status mdm_judge_measure(mdm_judge_figures *out, mdm_judge judge, const mdm_judge_series *const *series, int count,
@@ -102,7 +120,7 @@ mdm_status mdm_judge_measure(mdm_judge_figures *out, mdm_judge judge, const mdm_
     const size_t size = (size_t)mdm_recogniser_size(kind);
     float sum[2][MDM_RECOGNISER_MAX] = {{0}};
     double total = 0, steps[2] = {0};
-    long long same = 0;
+    genuine any_view = {0}, like_view = {0};
     int step_count = 0;
     *out = (mdm_judge_figures){.mean = NAN, .nearest = NAN, .average = NAN, .true_rate = NAN, .wobble = {NAN, NAN}};
     for (int s = 0; s < count; s++) {
@@ -124,7 +142,7 @@ mdm_status mdm_judge_measure(mdm_judge_figures *out, mdm_judge judge, const mdm_
             }
             step_count += i > 0;
         }
-        count_genuine(&out->pairs, &same, kind, of, apart);
+        count_genuine(&any_view, &like_view, kind, of, apart);
     }
     if (out->frames) {
         out->mean = total / out->frames;
@@ -132,8 +150,10 @@ mdm_status mdm_judge_measure(mdm_judge_figures *out, mdm_judge judge, const mdm_
             mdm_recogniser_mean(kind, sum[k], out->frames);
         out->average = (double)mdm_recogniser_distance(kind, sum[0], sum[1]);
     }
-    if (out->pairs >= MDM_JUDGE_PAIRS)
-        out->true_rate = (double)same / (double)out->pairs;
+    const genuine *told = like_view.pairs >= MDM_JUDGE_PAIRS ? &like_view : &any_view;
+    out->pairs = told->pairs;
+    if (told->pairs >= MDM_JUDGE_PAIRS)
+        out->true_rate = (double)told->same / (double)told->pairs;
     for (int k = 0; k < 2 && step_count; k++)
         out->wobble[k] = steps[k] / step_count;
     mdm_wipe(sum, sizeof sum);

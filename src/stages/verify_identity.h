@@ -10,10 +10,11 @@
 
 #include "models/recogniser.h"
 
-#define MDM_JUDGE_TRUE_RATE 0.90 /* a judge that knows fewer genuine pairs does not decide */
-#define MDM_JUDGE_PAIRS     10   /* fewer genuine pairs say nothing about a judge */
-#define MDM_JUDGE_SMALLEST  20   /* px a face is wide that a recogniser is shown */
-#define MDM_MATCH_SHARE     0.03 /* of a person's frames that may be recognised */
+#define MDM_JUDGE_TRUE_RATE 0.90  /* a judge that knows fewer genuine pairs does not decide */
+#define MDM_JUDGE_PAIRS     10    /* fewer genuine pairs say nothing about a judge */
+#define MDM_JUDGE_SMALLEST  20    /* px a face is wide that a recogniser is shown */
+#define MDM_JUDGE_ALIKE     10.0f /* degrees of yaw and of pitch within which two views are alike */
+#define MDM_MATCH_SHARE     0.03  /* of a person's frames that may be recognised */
 
 typedef enum mdm_judge { MDM_JUDGE_HELD_OUT, MDM_JUDGE_DLIB, MDM_JUDGE_FACERES, MDM_JUDGES } mdm_judge;
 
@@ -25,12 +26,14 @@ int mdm_judge_every(mdm_judge judge); /* of the judged frames, one in so many is
 /* What one judge saw of one track: vectors of the recording and of the result at the same frames. In memory only. */
 typedef struct mdm_judge_series {
     float *vector[2]; /* recording, result: [count] times mdm_recogniser_size */
+    float (*view)[2]; /* [count] yaw and pitch of the head, degrees */
     int *frame;
     int count, capacity;
 } mdm_judge_series;
 
+/* `view`: yaw and pitch of the head in the recording, degrees. */
 mdm_status mdm_judge_keep(mdm_judge_series *series, mdm_judge judge, const float *source, const float *result,
-                          int frame);
+                          const float view[2], int frame);
 void mdm_judge_forget(mdm_judge_series *series, mdm_judge judge); /* wipes */
 
 /* Distances as mdm_recogniser_distance gives them; NAN where nothing was measured. */
@@ -39,8 +42,10 @@ typedef struct mdm_judge_figures {
     int match_at[MDM_FARS]; /* frames nearer than one in 100, 1,000, 10,000 pairs of strangers */
     double mean, nearest;
     double average; /* between the means of all vectors of a side: the attacker who adds a clip up */
-    double
-        true_rate; /* of pairs of the recording's own frames, `apart` or more: how many the judge takes for one person */
+    /* Of pairs of the recording's own frames, `apart` or more: how many the judge takes for one person. Pairs in like views, where
+     * there are enough of them: recording and result are compared in the same view, and a judge that does not know a face from its
+     * other side may well know it from this one. */
+    double true_rate;
     long long pairs;  /* of those */
     double wobble[2]; /* mean distance from one judged frame to the next, recording and result */
 } mdm_judge_figures;

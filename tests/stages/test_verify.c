@@ -40,7 +40,7 @@ static void fill(mdm_judge_series *series, mdm_judge judge, double wander, doubl
     for (int i = 0; i < 40; i++) {
         at_angle(a, judge, i % 2 ? wander : 0);
         at_angle(b, judge, (i % 2 ? wander : 0) + away);
-        ok(mdm_judge_keep(series, judge, a, b, 5 * i));
+        ok(mdm_judge_keep(series, judge, a, b, (const float[2]){0, 0}, 5 * i));
     }
 }
 
@@ -120,6 +120,31 @@ static void figures_are_what_they_say(void **state)
     measure(f, (const double[]){60, 60, 60}, (const double[]){90, 90, 90});
     assert_true(fabs(f[0].wobble[1] - 0.5) < 1e-4);
     assert_true(mdm_judge_sees(&f[0]));
+}
+
+/* A head that turns: the judge knows each view of it, but not one from the other. */
+static void a_judge_is_asked_in_like_views(void **state)
+{
+    (void)state;
+    float vector[MDM_RECOGNISER_MAX];
+    for (int tilt = 0; tilt <= 11; tilt += 11) { /* degrees of pitch from one frame to the next */
+        mdm_judge_series series = {0};
+        mdm_judge_figures f;
+        for (int i = 0; i < 12; i++) {
+            at_angle(vector, MDM_JUDGE_HELD_OUT, i % 2 ? 90 : 0);
+            const float view[2] = {i % 2 ? 40.0f : 0.0f, (float)(tilt * i)};
+            ok(mdm_judge_keep(&series, MDM_JUDGE_HELD_OUT, vector, vector, view, 50 * i));
+        }
+        ok(mdm_judge_measure(&f, MDM_JUDGE_HELD_OUT, (const mdm_judge_series *[]){&series}, 1, 50));
+        if (!tilt) { /* 15 pairs of either view */
+            assert_int_equal(f.pairs, 30);
+            assert_true(f.true_rate > 0.99 && mdm_judge_sees(&f));
+        } else { /* no two views are alike: all 66 pairs tell */
+            assert_int_equal(f.pairs, 66);
+            assert_true(f.true_rate < 0.5 && !mdm_judge_sees(&f));
+        }
+        mdm_judge_forget(&series, MDM_JUDGE_HELD_OUT);
+    }
 }
 
 static void thresholds_fall_with_the_rate(void **state)
@@ -217,8 +242,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_held_out_judge_decides),       cmocka_unit_test(others_decide_where_it_is_blind),
         cmocka_unit_test(nobody_who_can_judge_is_no_proof), cmocka_unit_test(figures_are_what_they_say),
-        cmocka_unit_test(thresholds_fall_with_the_rate),    cmocka_unit_test(the_pulse_is_told_from_light),
-        cmocka_unit_test(one_closing_is_one_blink),
+        cmocka_unit_test(a_judge_is_asked_in_like_views),   cmocka_unit_test(thresholds_fall_with_the_rate),
+        cmocka_unit_test(the_pulse_is_told_from_light),     cmocka_unit_test(one_closing_is_one_blink),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
