@@ -63,6 +63,7 @@ class Still:
         self.fixed = np.vstack([self.points[:468, :2]] + [outline(self.points, g) for g, _ in self.rings] + [border])
         self.border = border
         self.triangles = Delaunay(self.fixed).simplices
+        self.closed = np.linalg.norm(self.points[13, :2] - self.points[14, :2]) < .05 * np.linalg.norm(self.points[78, :2] - self.points[308, :2])
         self.outside = (self.triangles >= 468).any(1)
         self.skull = np.array([*self.points[[234, 454], :2].mean(0), self.points[[234, 454], 2].mean() + .15 * self.width])
 
@@ -178,8 +179,7 @@ class Still:
         place = np.vstack([turned[:468, :2], *rings, self.border])
         depth = np.concatenate([turned[:468, 2], np.full(len(place) - 468, turned[:468, 2].max() + 1)])
         out = cv2.remap(self.picture, *self.sources(place, depth, 1 - m['lids'][i]), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        closed = np.linalg.norm(self.points[13, :2] - self.points[14, :2]) < .05 * np.linalg.norm(self.points[78, :2] - self.points[308, :2])
-        if closed and m['gap'][i] > 0:
+        if self.closed and m['gap'][i] > 0:
             self.mouth(out, turned[:, :2], m['gap'][i])
         for eye in EYES:
             self.eye(out, eye, turned[:, :2], m['gaze'][i])
