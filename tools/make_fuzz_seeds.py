@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets to fuzz/corpus/<reader>/: small, valid files of each format, made by other code than
-the readers. Needs numpy, safetensors and flatbuffers. Run once; the results are committed."""
+the readers. Needs numpy, safetensors, flatbuffers and torch. Run once; the results are committed."""
+import collections
+import io
 import json
 import pathlib
+import pickle
 import struct
+import zipfile
 
 import flatbuffers
 import numpy as np
@@ -206,11 +210,28 @@ def diffusion_config():
     put("diffusion_config", "scheduler", (golden / "scheduler/scheduler_config.json").read_bytes())
 
 
+def torch_files():
+    """torch.save of a state_dict, and of a checkpoint with other things around it."""
+    import torch
+    base = torch.arange(12, dtype=torch.float32)
+    state = {"a.weight": base.view(3, 4), "a.half": (base[:4] / 2).half(), "a.brain": torch.tensor([1.5, -2]).bfloat16(),
+             "b.view": base[6:10].view(2, 2), "count": torch.tensor(7), "parameter": torch.nn.Parameter(torch.ones(2, 1))}
+    checkpoint = {"epoch": 3, "loss": .5, "state_dict": collections.OrderedDict(state), "big": 1 << 70,
+                  "optimizer": {"state": {0: {"step": torch.zeros(1)}}}}
+    for name, value in (("state", state), ("checkpoint", checkpoint), ("nested", {"ema": {"w": torch.full((2,), 3.)}}),
+                        ("turned", {"w": torch.ones(2, 3).t()})):
+        file = io.BytesIO()
+        torch.save(value, file)
+        put("torch", name, file.getvalue())
+        put("pickle", name, zipfile.ZipFile(file).read("archive/data.pkl"))
+    put("pickle", "protocol4", pickle.dumps({"a": [1, -2, 1 << 40], "b": (None, True, 2.5), "c": {"d": "e"}}, 4))
+
+
 def weights():
     index = {"metadata": {"total_size": 16}, "weight_map": {"a": "1.safetensors", "b": "1.safetensors", "c": "1.safetensors"}}
     first = save({"a": np.ones(2, np.float32), "b": np.ones((1, 2), np.float16), "c": np.zeros(1, np.int8)})
     put("weights", "split", json.dumps(index).encode() + b"\0" + first)
 
 
-for make in (clip_tokenizer, diffusion_config, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
+for make in (clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
     make()

@@ -29,10 +29,12 @@ static mdm_status need_file(char **out, const char *folder, const char *name)
 mdm_status mdm_open_part(mdm_weights **out, const char *folder, const char *stem)
 {
     static const char *const endings[] = {".safetensors", ".safetensors.index.json", ".fp16.safetensors",
-                                          ".safetensors.index.fp16.json"};
+                                          ".safetensors.index.fp16.json", ".bin"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         char *path = NULL;
-        MDM_TRY(mdm_format(&path, "%s/%s%s", folder, stem, endings[i]));
+        const bool torch =
+            !strcmp(endings[i], ".bin") && !strcmp(stem, "model"); /* transformers calls those otherwise */
+        MDM_TRY(mdm_format(&path, "%s/%s%s%s", folder, torch ? "pytorch_" : "", stem, endings[i]));
         mdm_status status = MDM_OK;
         bool there = mdm_file_exists(path);
         if (there)
@@ -41,8 +43,8 @@ mdm_status mdm_open_part(mdm_weights **out, const char *folder, const char *stem
         if (there)
             return status;
     }
-    return mdm_fail(MDM_ERR_DEVICE, "%s/%s.safetensors is missing (and so are its .fp16 and .index.json variants)",
-                    folder, stem);
+    return mdm_fail(MDM_ERR_DEVICE,
+                    "%s/%s.safetensors is missing (and so are its variants .fp16, .index.json and .bin)", folder, stem);
 }
 
 /* ---- parts ---- */

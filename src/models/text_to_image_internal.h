@@ -39,8 +39,8 @@ struct mdm_text_to_image {
 /* Fills folders and sizes from options. */
 mdm_status mdm_text_to_image_find(mdm_text_to_image *model, const mdm_text_to_image_options *options);
 
-/* The weights in FOLDER called STEM, for example "diffusion_pytorch_model": STEM.safetensors, one split over files, or the fp16
- * variant of either. MDM_ERR_DEVICE naming them when there is none. */
+/* The weights in FOLDER called STEM, for example "diffusion_pytorch_model": STEM.safetensors, one split over files, the fp16
+ * variant of either, or PyTorch's .bin. MDM_ERR_DEVICE naming them when there is none. */
 mdm_status mdm_open_part(mdm_weights **out, const char *folder, const char *stem);
 
 #endif

@@ -59,6 +59,31 @@ static mdm_status read_meta(mdm_tensor_file *file, json_t *meta)
     return MDM_OK;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const unsigned char *x = (*(const mdm_array *const *)a)->data, *y = (*(const mdm_array *const *)b)->data;
+    return (x > y) - (x < y);
+}
+
+/* No two arrays share bytes, as the format demands. */
+static mdm_status check_overlap(const mdm_tensor_file *file, const char *path)
+{
+    const mdm_array **order = NULL;
+    size_t count = 0;
+    MDM_TRY(mdm_alloc(&order, file->count, sizeof *order, "arrays"));
+    for (size_t i = 0; i < file->count; i++)
+        if (file->array[i].size)
+            order[count++] = &file->array[i];
+    if (count)
+        qsort(order, count, sizeof *order, by_place);
+    mdm_status status = MDM_OK;
+    for (size_t i = 1; i < count && !status; i++)
+        if ((const unsigned char *)order[i - 1]->data + order[i - 1]->size > (const unsigned char *)order[i]->data)
+            status = mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" and \"%s\" overlap", path, order[i - 1]->name, order[i]->name);
+    mdm_free(&order);
+    return status;
+}
+
 mdm_status mdm_read_safetensors(mdm_tensor_file *file, const char *path)
 {
     uint64_t length = 0;
@@ -88,7 +113,7 @@ mdm_status mdm_read_safetensors(mdm_tensor_file *file, const char *path)
             strcmp(name, "__metadata__") ? read_entry(file, name, entry, data, size, path) : read_meta(file, entry);
     }
     json_decref(root);
-    return status;
+    return status ? status : check_overlap(file, path);
 }
 
 mdm_status mdm_safetensors_write(const char *path, const mdm_array *arrays, size_t count, const char *const *meta)

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "nn/tensor_file_internal.h"
+#include "nn/zip.h"
 
 #define MAX_ARRAYS 100000
 #define MAX_NAME   512
@@ -99,6 +100,8 @@ mdm_status mdm_tensor_file_open(mdm_tensor_file **out, const char *path)
             status = mdm_read_gguf(file, path);
         else if (ends_with(path, ".json"))
             status = mdm_read_tfjs(file, path);
+        else if (mdm_is_zip(file->map.data, file->map.size))
+            status = mdm_read_torch(file, path);
         else if (mdm_is_ct2(file->map.data, file->map.size))
             status = mdm_read_ct2(file, path);
         else

@@ -244,6 +244,30 @@ static void noise_comes_from_the_seed(void **state)
     mdm_text_to_image_free(&m);
 }
 
+/* Files under the names that PyTorch's have are found (what is in them is said by their content). */
+static void other_file_names_are_found(void **state)
+{
+    (void)state;
+    static const char *const renamed[][2] = {
+        {"text_encoder/model.safetensors", "text_encoder/pytorch_model.bin"},
+        {"unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors"},
+    };
+    char from[256], to[256];
+    float latent[LATENT];
+    const mdm_drawing drawing = drawing_of(1, 1);
+    for (int turn = 0; turn < 2; turn++) { /* there and back */
+        for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) {
+            snprintf(from, sizeof from, "%s/sd15/%s", folder, renamed[i][turn]);
+            snprintf(to, sizeof to, "%s/sd15/%s", folder, renamed[i][!turn]);
+            assert_int_equal(rename(from, to), 0);
+        }
+        mdm_text_to_image *m = open_model("sd15", NULL);
+        ok(mdm_text_to_image_ask(m, PROMPT, NULL, NULL));
+        ok(mdm_text_to_image_draw(m, latent, &drawing));
+        mdm_text_to_image_free(&m);
+    }
+}
+
 /* ---- other people's U-nets ---- */
 
 static void another_unet_takes_the_place(void **state)
@@ -330,6 +354,7 @@ int main(void)
         cmocka_unit_test(models_agree),
         cmocka_unit_test(second_pass_agrees),
         cmocka_unit_test(noise_comes_from_the_seed),
+        cmocka_unit_test(other_file_names_are_found),
         cmocka_unit_test(another_unet_takes_the_place),
         cmocka_unit_test(incomplete_folders_are_refused),
         cmocka_unit_test(sizes_that_do_not_halve_are_refused),

@@ -267,7 +267,7 @@ static void other_formats_are_read(void **state)
 static void cut_files_are_errors(void **state)
 {
     (void)state;
-    static const char *const seeds[] = {"safetensors/small", "gguf/small", "ctranslate2/small"};
+    static const char *const seeds[] = {"safetensors/small", "gguf/small", "ctranslate2/small", "torch/state"};
     for (size_t s = 0; s < sizeof seeds / sizeof *seeds; s++) {
         char path[256];
         unsigned char *data;
@@ -287,6 +287,120 @@ static void cut_files_are_errors(void **state)
     }
 }
 
+/* ---- PyTorch ---- */
+
+static void checkpoints_of_torch_are_read(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"state", "checkpoint"}; /* a state_dict, and one inside of other things */
+    const float twelve[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+    char path[256];
+    mdm_tensor_file *file;
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, CORPUS "/torch/%s", names[i]);
+        ok(mdm_tensor_file_open(&file, path));
+        assert_int_equal(mdm_tensor_file_count(file), 6);
+        expect(file, "a.weight", twelve, 12);
+        expect(file, "a.half", (const float[]){0, 0.5f, 1, 1.5f}, 4);
+        expect(file, "a.brain", (const float[]){1.5f, -2}, 2);
+        expect(file, "b.view", (const float[]){6, 7, 8, 9}, 4);
+        expect(file, "parameter", (const float[]){1, 1}, 2);
+        expect(file, "count", (const float[]){7}, 1);
+        const mdm_array *view = mdm_tensor_file_find(file, "b.view");
+        assert_true(view->rank == 2 && view->shape[0] == 2 && view->shape[1] == 2 && view->dtype == MDM_F32);
+        mdm_tensor_file_free(&file);
+    }
+    ok(mdm_tensor_file_open(&file, CORPUS "/torch/nested"));
+    expect(file, "ema.w", (const float[]){3, 3}, 2);
+    mdm_tensor_file_free(&file);
+    assert_int_equal(mdm_tensor_file_open(&file, CORPUS "/torch/turned"), MDM_ERR_INPUT);
+    assert_non_null(strstr(mdm_error_message(), "row by row"));
+}
+
+/* A ZIP file of one member "a/data.pkl" that holds `pickle`. */
+static void put_pickle(const char *name, const char *pickle, size_t size)
+{
+    unsigned char zip[2048] = {0}, *p = zip;
+    const char member[] = "a/data.pkl";
+    const unsigned char n = sizeof member - 1;
+    memcpy(p, "PK\3\4", 4);
+    p[26] = n;
+    memcpy(p + 30, member, n);
+    memcpy(p + 30 + n, pickle, size);
+    p += 30 + n + size;
+    const size_t directory = (size_t)(p - zip);
+    memcpy(p, "PK\1\2", 4);
+    p[20] = p[24] = (unsigned char)size;
+    p[21] = p[25] = (unsigned char)(size >> 8);
+    p[28] = n;
+    memcpy(p + 46, member, n);
+    p += 46 + n;
+    memcpy(p, "PK\5\6", 4);
+    p[8] = p[10] = 1;
+    p[16] = (unsigned char)directory;
+    p[17] = (unsigned char)(directory >> 8);
+    put(name, zip, (size_t)(p - zip) + 22);
+}
+
+static void refuse_pickle(const char *pickle, size_t size, const char *word)
+{
+    mdm_tensor_file *file;
+    put_pickle("x.bin", pickle, size);
+    assert_int_equal(open_file(&file, "x.bin"), MDM_ERR_INPUT);
+    assert_null(file);
+    if (!strstr(mdm_error_message(), word) || !strstr(mdm_error_message(), "x.bin"))
+        fail_msg("\"%s\" does not say \"%s\"", mdm_error_message(), word);
+}
+
+#define PUT_PICKLE(text)          put_pickle("x.bin", text, sizeof(text) - 1)
+#define REFUSE_PICKLE(text, word) refuse_pickle(text, sizeof(text) - 1, word)
+
+static void hostile_pickles_are_refused(void **state)
+{
+    (void)state;
+    mdm_tensor_file *file;
+    PUT_PICKLE("\x80\2}."); /* as it should be: nothing in it */
+    ok(open_file(&file, "x.bin"));
+    assert_int_equal(mdm_tensor_file_count(file), 0);
+    mdm_tensor_file_free(&file);
+    /* what would run a command is a name and arguments, in a dictionary that has no tensor */
+    PUT_PICKLE("\x80\2}X\1\0\0\0acposix\nsystem\nX\4\0\0\0true\x85Rs.");
+    ok(open_file(&file, "x.bin"));
+    assert_int_equal(mdm_tensor_file_count(file), 0);
+    mdm_tensor_file_free(&file);
+    REFUSE_PICKLE("\x80\2", "too early");
+    REFUSE_PICKLE("\x80\2K\1.", "not a dictionary");
+    REFUSE_PICKLE("}}.", "one value");
+    REFUSE_PICKLE("(.", "one value");
+    REFUSE_PICKLE(".", "one value");
+    REFUSE_PICKLE("R.", "without a value");
+    REFUSE_PICKLE("}(0.", "without a value");
+    REFUSE_PICKLE("}K\1s.", "there");
+    REFUSE_PICKLE("}(K\1u.", "key without");
+    REFUSE_PICKLE("h\5.", "never made");
+    REFUSE_PICKLE("q\5.", "memo");
+    REFUSE_PICKLE("X\xff\xff\xff\x7f.", "longer than the file");
+    REFUSE_PICKLE("iposix\nsystem\n.", "operation 0x69");
+    REFUSE_PICKLE("cposix", "without an end");
+    REFUSE_PICKLE("}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n)Rs.", "\"a\" has no storage");
+    put("x.bin", "PK\3\4 and no more", 16);
+    assert_int_equal(open_file(&file, "x.bin"), MDM_ERR_INPUT);
+    assert_non_null(strstr(mdm_error_message(), "cut off"));
+}
+
+static void overlapping_arrays_are_refused(void **state)
+{
+    (void)state;
+    static const char header[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+                                 "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}";
+    unsigned char bytes[8 + sizeof header - 1 + 8] = {sizeof header - 1};
+    mdm_tensor_file *file;
+    memcpy(bytes + 8, header, sizeof header - 1);
+    put("overlap.safetensors", bytes, sizeof bytes);
+    assert_int_equal(open_file(&file, "overlap.safetensors"), MDM_ERR_INPUT);
+    assert_non_null(strstr(mdm_error_message(), "\"a\" and \"b\" overlap"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +411,9 @@ int main(void)
         cmocka_unit_test(hostile_manifests_are_refused),
         cmocka_unit_test(other_formats_are_read),
         cmocka_unit_test(cut_files_are_errors),
+        cmocka_unit_test(checkpoints_of_torch_are_read),
+        cmocka_unit_test(hostile_pickles_are_refused),
+        cmocka_unit_test(overlapping_arrays_are_refused),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
