@@ -100,7 +100,7 @@ static void ask(void *user, void *own_, int at, const mdm_image *image, const md
     float age[100], male, expected = 0;
     double m[6];
     bench_must(mdm_portrait_measure(&measures, image, points), name);
-    v->complaint = mdm_portrait_complaint(&measures, false);
+    v->complaint = mdm_portrait_complaint(&measures, false, 0);
     bench_must(mdm_attributes_run(own->attributes, image, mesh, &attributes), name);
     v->said[ATTRIBUTES_B].age = best(attributes.age_prob, MDM_ATTRIBUTES_AGES);
     v->said[ATTRIBUTES_B].gender = best(attributes.gender_prob, MDM_ATTRIBUTES_GENDERS);

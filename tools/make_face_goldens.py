@@ -46,6 +46,28 @@ def scene(A, V, rng):
         out[f] = s * X @ R.T + [210 + 30 * t, 160 - 20 * t, 0]
     return out.astype(np.float32)
 
+SHARE = .22  # of the way from the upper to the lower lip
+
+def rest_of(X):
+    """resting expression of a shape: lift of the mouth's corners, its width, inner and outer brows over the eyes, eyes"""
+    up = lambda *ids: -np.mean([X[i, 1] for i in ids]); d = lambda a, b: np.linalg.norm(X[a] - X[b]); line = up(33, 133, 362, 263)
+    eyes = [([160, 159, 158], [144, 145, 153], 33, 133), ([387, 386, 385], [373, 374, 380], 263, 362)]
+    return np.array([up(61, 291) + (1 - SHARE) * X[13, 1] + SHARE * X[14, 1], d(61, 291), up(55, 107, 285, 336) - line, up(63, 105, 293, 334) - line,
+                     np.mean([np.mean([d(a, b) for a, b in zip(u, l)]) / d(o, i) for u, l, o, i in eyes])])
+
+def rest_fields(V, skin):
+    """-> moves [4,468,3] cm and shade [4,468] log for 1 cm of each of the first four"""
+    x, y, side = np.abs(V[:, 0]), V[:, 1], np.where(V[:, 0] < 0, -1., 1.); M, S = np.zeros((4, 468, 3)), np.zeros((4, 468))
+    def bump(x, y, at, aside, above, below): return np.exp(-.5 * (((x - at[0]) / aside) ** 2 + ((y - at[1]) / np.where(y < at[1], above, below)) ** 2))
+    corner = (2.46, 4.34); lift = bump(x, y, corner, np.where(x < corner[0], .8, 1.1), 1.1, 1.1); cheek = bump(x, y, (3.6, 1.6), 1.3, 1.1, 1.3)
+    M[0, :, 1] = -lift - .15 * cheek + .25 * bump(x, y, (0, 3.55), 1.2, .4, .3) - .3 * bump(x, y, (0, 5.25), 1.2, .3, .4); M[0, :, 2] = .25 * lift - .17 * cheek
+    S[0] = .1 * skin * cheek - .5 * bump(x, y, (2.2, 2.7), .9, .75, .75)
+    across = np.where(x < corner[0], x / corner[0], np.exp(-.5 * ((x - corner[0]) / 1.1) ** 2)); stretch = across * np.exp(-.5 * ((y - corner[1]) / 1.2) ** 2)
+    M[1, :, 0] = side * stretch; M[1, :, 2] = .3 * stretch * across
+    M[2, :, 1] = -bump(x, y, (1.35, -4.6), 1., 1.3, .75); S[2] = -.1 * skin * bump(x, y, (0, -6.5), 2., .9, .9); M[3, :, 1] = -bump(x, y, (4.3, -5.), 1.3, 1.3, .8)
+    for k in range(4): M[k] *= .1 / (rest_of(V + .1 * M[k])[k] - rest_of(V)[k])
+    return M, S
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--shared', default='../shared'); p.add_argument('--models', default='.deps/models'); p.add_argument('--out', default='tests/face/golden/motion-golden.safetensors')
@@ -58,6 +80,9 @@ def main():
     turn = np.array([.05, -.08, .03]); a = np.linalg.norm(turn); k = turn / a; K = np.array([[0, -k[2], k[1]], [k[2], 0, -k[0]], [-k[1], k[0], 0]])
     R = np.eye(3) + np.sin(a) * K + (1 - np.cos(a)) * K @ K; cal = dict(eye=1.3, gap=1.2, R=R)
     corrected = [A.transfer(m, i, S, A.oval_weights(V), cal=cal) for i in at]
+    V64 = V.astype(np.float64); moves, shade = rest_fields(V64, A.skin_weights(V)); rest = np.array([.3, .2, -.1, .25])
+    class Rested: X = (standin + np.tensordot(rest, moves, 1)).astype(np.float32)
+    rested = [A.transfer(m, i, Rested, A.oval_weights(V)) for i in at]
     # light: a known low-order light on skin with freckles, and outliers that the fit must not follow
     B = A.light_basis('poly', V, None); truth = rng.normal(0, .3, (6, 3)); colour = B @ truth + rng.normal(0, .03, (468, 3)); colour[rng.choice(468, 40, False)] -= 1.2
     weight = A.skin_weights(V) * rng.uniform(0, 1, 468)
@@ -67,6 +92,7 @@ def main():
         'angles': m.angles, 'shape': np.array([m.X[i][:468] for i in at]), 'neutral': m.N[:468], 'eyes': m.eye, 'eye_neutral': m.eyeN, 'lips': m.gap,
         'gaze': np.array([[A.gaze(l, E) for E in A.EYE] for l in m.L]), 'standin': standin, 'transfer': np.array(plain), 'corrected': np.array(corrected),
         'border': A.oval_weights(V), 'skin': A.skin_weights(V), 'ring': A.ring_points(standin), 'light_colour': colour, 'light_weight': weight, 'light': fit,
+        'rest': np.array([rest_of(m.N[:468].astype(np.float64)), rest_of(standin.astype(np.float64))]), 'moves': moves, 'shade': shade, 'rested': np.array(rested),
     }
     save_file({k: np.ascontiguousarray(v, dtype=np.float32) for k, v in g.items()}, o.out); print('%s: %d KiB' % (o.out, os.path.getsize(o.out) // 1024))
 if __name__ == '__main__': main()

@@ -158,6 +158,7 @@ static void derive(mdm_canonical *out)
     add_ring(out);
     add_normals(out);
     add_skin(out);
+    mdm_rest_fields(out->rest, out->shade, (const float(*)[3])out->vertex, out->skin);
     for (int i = 0; i < MDM_MESH_VERTICES; i++) {
         float nearest = INFINITY;
         for (int k = 0; k < MDM_OVAL; k++)

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "face/mesh.h"
 #include "face/mesh_index.h"
+#include "face/rest.h"
 
 #define MDM_RENDER_VERTICES  (MDM_MESH_VERTICES + MDM_OVAL)      /* 504: the mesh and its ring */
 #define MDM_RENDER_TRIANGLES (MDM_MESH_TRIANGLES + 2 * MDM_OVAL) /* 970 */
@@ -19,8 +20,10 @@ typedef struct mdm_canonical {
     float border[MDM_MESH_VERTICES]; /* 1 on the oval, 0 from 2.6 cm inside: how far it is pinned to the person's */
     float skin[MDM_MESH_VERTICES];   /* 1 where a vertex lies on bare skin, 0 at brows, eyes and lips */
     float light[MDM_RENDER_VERTICES][MDM_LIGHT_TERMS];
-    int mirror[MDM_RENDER_VERTICES];          /* the vertex on the other side */
-    float smooth_weight[MDM_RENDER_VERTICES]; /* of a vertex in low-pass averages over the face */
+    int mirror[MDM_RENDER_VERTICES];                  /* the vertex on the other side */
+    float rest[MDM_REST_MOVES][MDM_MESH_VERTICES][3]; /* what an expression moves (face/rest.h) */
+    float shade[MDM_REST_MOVES][MDM_MESH_VERTICES];   /* and what it does to the skin's brightness */
+    float smooth_weight[MDM_RENDER_VERTICES];         /* of a vertex in low-pass averages over the face */
 } mdm_canonical;
 
 /* `models`: the folder of canonical-face-model.obj. MDM_ERR_DEVICE when it is absent, MDM_ERR_INPUT when it is not that mesh. */

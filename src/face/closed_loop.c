@@ -20,7 +20,7 @@ typedef struct reading {
     bool ok;
     int view; /* the nearest of the correction's yaws */
     bool frontal;
-    float eyes, lips, gaze[2][2], seen[2];
+    float eyes, lips, rest[MDM_RESTS], gaze[2][2], seen[2];
     mdm_pose pose;
 } reading;
 
@@ -124,6 +124,7 @@ static mdm_status measure(reading *out, mdm_face_mesh *mesher, const mdm_image *
     mdm_eye_opening(eyes, (const float(*)[3])shape);
     out->eyes = (eyes[0] + eyes[1]) / 2;
     out->lips = mdm_lip_gap((const float(*)[3])shape);
+    mdm_rest_measure(out->rest, (const float(*)[3])shape);
     out->view = view_of(m, index);
     out->frontal = frontal(m, index);
     mdm_eyes_seen(out->seen, (const float(*)[3])points);
@@ -169,9 +170,9 @@ static void turn_between(float out[3], const mdm_pose *source, const mdm_pose *r
     out[0] = (float)((d[7] - d[5]) / 2), out[1] = (float)((d[2] - d[6]) / 2), out[2] = (float)((d[3] - d[1]) / 2);
 }
 
-/* How far the rendered readings are from the recording's: openings, and of each view gaze and turn. */
+/* How far the rendered readings are from the recording's: openings, the resting expression, and of each view gaze and turn. */
 typedef struct mismatch {
-    float openings, gaze[MDM_YAW_NODES], turn[MDM_YAW_NODES];
+    float openings, rest[MDM_RESTS], gaze[MDM_YAW_NODES], turn[MDM_YAW_NODES];
 } mismatch;
 
 static void compare(mismatch *out, const reading *source, const reading *result, int count)
@@ -185,6 +186,8 @@ static void compare(mismatch *out, const reading *source, const reading *result,
             continue;
         turn_between(turn, &a->pose, &b->pose);
         out->openings += 2 * fabsf(a->eyes - b->eyes) + fabsf(a->lips - b->lips);
+        for (int k = 0; k < MDM_RESTS; k++)
+            out->rest[k] += fabsf(a->rest[k] - b->rest[k]);
         for (int e = 0; e < 2; e++)
             out->gaze[a->view] += a->seen[e] * hypotf(a->gaze[e][0] - b->gaze[e][0], a->gaze[e][1] - b->gaze[e][1]);
         out->turn[a->view] += fabsf(turn[0]) + fabsf(turn[1]) + fabsf(turn[2]);
@@ -213,6 +216,18 @@ static void correct_gains(mdm_motion_correction *c, const reading *source, const
     slope = slope_of(x, y, n, &range);
     if (range > 0.08f)
         c->lip_gain = clampf(c->lip_gain / clampf(slope, 0.5f, 1.5f), 0.8f, 1.5f);
+}
+
+/* Differences of the medians: a face at rest, though some of the probes speak or blink. */
+static void correct_rest(mdm_motion_correction *c, const reading *source, const reading *result, const int *ok, int n)
+{
+    float person[MDM_RESTS], standin[MDM_RESTS], x[MDM_PROBES], y[MDM_PROBES];
+    for (int k = 0; k < MDM_RESTS; k++) {
+        for (int i = 0; i < n; i++)
+            x[i] = source[ok[i]].rest[k], y[i] = result[ok[i]].rest[k];
+        person[k] = median(x, n), standin[k] = median(y, n);
+    }
+    mdm_rest_add(c->rest, person, standin, 0.8f);
 }
 
 /* The probes `ok` are of one view. `open`: eyes wider than this tell gaze. */
@@ -281,6 +296,7 @@ static void correct(mdm_motion_correction *c, bool *taught, const reading *sourc
     }
     share_views(c, taught);
     correct_gains(c, source, result, front, fronts);
+    correct_rest(c, source, result, ok, n);
 }
 
 static mdm_status render_all(reading *out, mdm_renderer *renderer, mdm_face_mesh *mesher, const mdm_motion *m,
@@ -326,6 +342,9 @@ mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_c
             least.openings = now.openings;
             best.eye_gain = m->correction.eye_gain, best.lip_gain = m->correction.lip_gain;
         }
+        for (int k = 0; k < MDM_RESTS; k++)
+            if (!round || now.rest[k] < least.rest[k])
+                least.rest[k] = now.rest[k], best.rest[k] = m->correction.rest[k];
         for (int v = 0; v < MDM_YAW_NODES; v++) {
             if (!round || now.gaze[v] < least.gaze[v]) {
                 least.gaze[v] = now.gaze[v];

@@ -385,6 +385,15 @@ mdm_status mdm_motion_from_track(mdm_motion *out, const mdm_track *track, const 
     return status;
 }
 
+void mdm_motion_rest(mdm_motion *m, const float (*standin)[3])
+{
+    float person[MDM_RESTS], own[MDM_RESTS];
+    mdm_rest_measure(person, (const float(*)[3])m->neutral);
+    mdm_rest_measure(own, standin);
+    memset(m->correction.rest, 0, sizeof m->correction.rest);
+    mdm_rest_add(m->correction.rest, person, own, 1);
+}
+
 void mdm_motion_image(float (*out)[3], const mdm_motion *motion, int index)
 {
     mdm_to_image(out, (const float(*)[3])motion->shape[index], MDM_MESH_VERTICES, &motion->pose[index]);

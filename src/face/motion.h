@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "face/canonical.h"
+#include "face/rest.h"
 #include "face/track.h"
 
 #define MDM_YAW_NODES 5     /* yaws -40, -20, 0, 20, 40: what the network reads differently changes with the view */
@@ -20,6 +21,7 @@ typedef struct mdm_view_correction {
 /* What the closed loop found out by rendering and measuring again; identity when it did not run. */
 typedef struct mdm_motion_correction {
     float eye_gain, lip_gain; /* 0.8..1.6, 0.8..1.5 */
+    float rest[MDM_RESTS]; /* added to the stand-in's resting expression: cm; of the eyes, a share of their opening */
     mdm_view_correction view[MDM_YAW_NODES];
 } mdm_motion_correction;
 
@@ -52,6 +54,8 @@ typedef struct mdm_motion {
 /* From a track's meshes. Gaps are bridged in a straight line. MDM_ERR_INPUT when no frame has a mesh. */
 mdm_status mdm_motion_from_track(mdm_motion *out, const mdm_track *track, const mdm_canonical *canonical, double fps);
 void mdm_motion_free(mdm_motion *motion);
+/* Sets correction.rest to what a stand-in's shape (HEAD cm) lacks of the person's resting expression. */
+void mdm_motion_rest(mdm_motion *motion, const float (*standin)[3]);
 mdm_status mdm_motion_alloc(mdm_motion *out, int count);
 
 /* Mesh of frame `index` in IMAGE px. */

@@ -75,12 +75,15 @@ static json_t *about(const mdm_motion *m)
                                                (double)v->gaze[1][1], "turn", (double)v->turn[0], (double)v->turn[1],
                                                (double)v->turn[2]));
     }
-    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:o}, s:{s:f, s:f, s:f, s:f, s:f}}", "track", m->track,
-                     "first", m->first, "frames", m->count, "fps", m->fps, "eye_neutral", (double)m->eye_neutral[0],
-                     (double)m->eye_neutral[1], "correction", "eye_gain", (double)c->eye_gain, "lip_gain",
-                     (double)c->lip_gain, "views", views, "look", "contrast", (double)l->contrast, "depth",
-                     (double)l->depth, "blur", (double)l->blur, "unsharp", (double)l->unsharp, "grain",
-                     (double)l->grain);
+    json_t *rest = json_array();
+    for (int i = 0; i < MDM_RESTS; i++)
+        json_array_append_new(rest, json_real((double)c->rest[i]));
+    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:o, s:o}, s:{s:f, s:f, s:f, s:f, s:f}}", "track",
+                     m->track, "first", m->first, "frames", m->count, "fps", m->fps, "eye_neutral",
+                     (double)m->eye_neutral[0], (double)m->eye_neutral[1], "correction", "eye_gain",
+                     (double)c->eye_gain, "lip_gain", (double)c->lip_gain, "rest", rest, "views", views, "look",
+                     "contrast", (double)l->contrast, "depth", (double)l->depth, "blur", (double)l->blur, "unsharp",
+                     (double)l->unsharp, "grain", (double)l->grain);
 }
 
 static mdm_status add_arrays(mdm_array *arrays, char (*names)[32], float **owned, const mdm_motion *m)
@@ -195,6 +198,8 @@ static mdm_status read_about(mdm_motion *m, const json_t *json, const char *wher
         for (size_t k = 0; k < 3; k++)
             MDM_TRY(number(&v->turn[k], turn, k, -1, 1, "a view's turn", where));
     }
+    for (size_t k = 0; k < MDM_RESTS; k++)
+        MDM_TRY(number(&m->correction.rest[k], json_object_get(c, "rest"), k, -1, 1, "correction.rest", where));
     MDM_TRY(
         number(&m->correction.eye_gain, json_object_get(c, "eye_gain"), SIZE_MAX, 0, 4, "correction.eye_gain", where));
     MDM_TRY(

@@ -262,8 +262,8 @@ mdm_status mdm_paint_eyes(mdm_render_frame *f)
         for (int i = 2; i < 5; i++)
             gap += distance(f->local[eye.index->up[i]], f->local[eye.index->lo[i]]) / 3;
         /* as drawn: the closed loop may close the stand-in's lids further than the person's are */
-        const float closing =
-            1 - gap / fmaxf((float)m->pose[f->index].scale * open_gap(f->r->standin, eye.index), 1e-3f);
+        const float open = open_gap(f->r->standin, eye.index) * (1 + m->correction.rest[MDM_REST_EYES]);
+        const float closing = 1 - gap / fmaxf((float)m->pose[f->index].scale * open, 1e-3f);
         if (closing > 0.25f)
             MDM_TRY(paint_lid(f, &eye, mdm_clampf((closing - 0.25f) / 0.5f, 0, 1)));
         float on = mdm_clampf((gap - 0.4f) / 0.9f, 0, 1);

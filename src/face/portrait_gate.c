@@ -9,6 +9,7 @@
 #define VERTICES 468
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
 #define DEGREES  57.29577951308232
+#define SMILE    0.08f /* of corner_lift, what a whole smile may have more */
 
 static const short eye_outline[2][4] = {{33, 133, 159, 145}, {263, 362, 386, 374}};
 static const struct {
@@ -44,8 +45,10 @@ static const struct {
     {offsetof(mdm_portrait_measures, fringe), -1, 0.10f, "fringe"},
 };
 
-const char *mdm_portrait_complaint(const mdm_portrait_measures *m, bool glasses)
+const char *mdm_portrait_complaint(const mdm_portrait_measures *measures, bool glasses, float smile)
 {
+    mdm_portrait_measures unasked = *measures, *m = &unasked;
+    m->corner_lift += SMILE * smile;
     for (int i = 0; i < COUNT(limits); i++) {
         float value = *(const float *)((const char *)m + limits[i].offset);
         if (!(value >= limits[i].low && value <= limits[i].high)) /* NaN is refused too */

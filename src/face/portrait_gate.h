@@ -27,8 +27,8 @@ typedef struct mdm_portrait_measures {
 mdm_status mdm_portrait_measure(mdm_portrait_measures *out, const mdm_image *image, const float (*points)[3]);
 
 /* The first thing that speaks against a portrait, NULL when it can be used: "not frontal", "fringe", ... Limits: a table in
- * portrait_gate.c. With `glasses` the stand-in has to wear clear glasses, without it none. */
-const char *mdm_portrait_complaint(const mdm_portrait_measures *measures, bool glasses);
+ * portrait_gate.c. With `glasses` the stand-in has to wear clear glasses, without it none. `smile` 0..1: how far it was asked to. */
+const char *mdm_portrait_complaint(const mdm_portrait_measures *measures, bool glasses, float smile);
 
 /* The parts of mdm_portrait_measure that look at colours, on `log` = ln(blurred picture + 8), [height][width][3]. */
 float mdm_portrait_fringe(const float *log, int width, int height, const float (*points)[3]);

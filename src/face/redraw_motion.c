@@ -110,6 +110,8 @@ static void coarsen_gaze(mdm_motion *m)
 
 void mdm_motion_redraw(mdm_motion *motion, const mdm_motion_policy *policy, const mdm_canonical *canonical)
 {
+    if (!plays(policy->expression)) /* the portrait's own */
+        memset(motion->correction.rest, 0, sizeof motion->correction.rest);
     if (!plays(policy->expression) || !plays(policy->mouth) || !plays(policy->eyes))
         redraw_shape(motion, policy, canonical);
     if (!plays(policy->eyes))

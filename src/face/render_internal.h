@@ -28,6 +28,7 @@ typedef struct mdm_render_frame {
     float local[MDM_RENDER_VERTICES][3]; /* canvas px */
     float source[MDM_MESH_VERTICES][3];  /* the person's mesh, IMAGE px */
     float width;                         /* of the face, px */
+    float expression[MDM_RESTS];         /* how far it is from the portrait's own, as face/rest.h measures it */
     const mdm_image *image;              /* the recording, not yet painted */
 } mdm_render_frame;
 

@@ -68,6 +68,11 @@ static void place(mdm_render_frame *f, int bounds[4], mdm_renderer *r, int index
     f->r = r;
     f->index = index;
     mdm_transfer(shape, m, index, (const float(*)[3])r->standin->shape, r->canonical);
+    float own[MDM_RESTS];
+    mdm_rest_measure(own, (const float(*)[3])r->standin->shape);
+    mdm_rest_measure(f->expression, (const float(*)[3])shape);
+    for (int k = 0; k < MDM_RESTS; k++)
+        f->expression[k] = mdm_clampf(f->expression[k] - own[k], -0.8f, 0.8f);
     mdm_ring_points(shape + MDM_MESH_VERTICES, (const float(*)[3])m->shape[index]); /* the border is the person's */
     mdm_to_image(f->point, (const float(*)[3])shape, MDM_RENDER_VERTICES, &m->pose[index]);
     mdm_motion_image(f->source, m, index);
@@ -226,6 +231,9 @@ static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])
         mdm_light_at(a + AT_GAIN, (const float(*)[3])r->motion->light[f->index], r->canonical->light[i]);
         for (int k = 0; k < 3; k++)
             a[AT_GAIN + k] = mdm_clampf(a[AT_GAIN + k], -1.9f, 1.386f);
+        for (int e = 0; e < MDM_REST_MOVES && i < MDM_MESH_VERTICES; e++)
+            for (int k = 0; k < 3; k++)
+                a[AT_GAIN + k] += f->expression[e] * r->canonical->shade[e][i];
         a[AT_CORE] = i < MDM_MESH_VERTICES;
         memcpy(a + AT_OWN, r->standin->own_light[i], 3 * sizeof *a);
     }

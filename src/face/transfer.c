@@ -31,7 +31,7 @@ static void move_lids(float (*out)[3], const mdm_motion *m, int index, const flo
         const mdm_eye_index *eye = &mdm_eyes[e];
         float r = 0.5f * ratio[e] + 0.5f * mean; /* half coupled: the network's two eyes differ more than people's do */
         r = 1 + (r - 1) * m->correction.eye_gain;
-        r = clampf((r - EYE_FLOOR) / (1 - EYE_FLOOR), 0, 1.5f);
+        r = clampf((r - EYE_FLOOR) / (1 - EYE_FLOOR), 0, 1.5f) * (1 + m->correction.rest[MDM_REST_EYES]);
         for (int i = 0; i < MDM_LID_ROW; i++) {
             int u = eye->up[i], l = eye->lo[i], w = eye->skin[i];
             for (int k = 0; k < 3; k++) {
@@ -90,9 +90,23 @@ static float outline(const mdm_pose *pose, const float normal[3])
     return clampf((OUTLINE - mdm_pose_towards(pose, normal)) / OUTLINE, 0, 1);
 }
 
-void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (*standin)[3],
+/* The stand-in's shape with the resting expression that the motion gives it. */
+static void at_rest(float (*out)[3], const mdm_motion *m, const float (*standin)[3], const mdm_canonical *canonical)
+{
+    for (int i = 0; i < MDM_MESH_VERTICES; i++)
+        for (int k = 0; k < 3; k++) {
+            out[i][k] = standin[i][k];
+            for (int r = 0; r < MDM_REST_MOVES; r++)
+                out[i][k] += m->correction.rest[r] * canonical->rest[r][i][k];
+        }
+}
+
+void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (*portrait)[3],
                   const mdm_canonical *canonical)
 {
+    float rested[MDM_MESH_VERTICES][3];
+    at_rest(rested, m, portrait, canonical);
+    const float(*standin)[3] = (const float(*)[3])rested;
     const float(*now)[3] = (const float(*)[3])m->shape[index], (*neutral)[3] = (const float(*)[3])m->neutral;
     /* one scale a region: a mouth twice as wide opens twice as far */
     float mouth = clampf(extent(standin, 61, 291) / extent(neutral, 61, 291), 0.7f, 1.4f);

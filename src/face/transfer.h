@@ -5,8 +5,8 @@
 
 #include "face/motion.h"
 
-/* Target shape of frame `index`, HEAD cm, in the person's pose. `standin`: the portrait's shape, HEAD cm. */
-void mdm_transfer(float (*out)[3], const mdm_motion *motion, int index, const float (*standin)[3],
+/* Target shape of frame `index`, HEAD cm, in the person's pose. `portrait`: the stand-in's shape, HEAD cm. */
+void mdm_transfer(float (*out)[3], const mdm_motion *motion, int index, const float (*portrait)[3],
                   const mdm_canonical *canonical);
 
 #endif

@@ -77,6 +77,9 @@ mdm_facegen_conditions mdm_facegen_unknown(void);
 mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, int gender, int race, bool glasses,
                                            mdm_random *random);
 
+/* From the neutral mouth (0) to a smile with closed lips (1). */
+void mdm_facegen_smile(mdm_facegen_conditions *conditions, float smile);
+
 /* Somebody of these classes who does not exist: their mean in the training data and normal noise of its covariance, times
  * `spread` (0: the mean itself). A class out of range stands for the mean over its rows. */
 void mdm_facegen_draw_identity(const mdm_facegen *facegen, float identity[MDM_FACEGEN_IDENTITY], int age, int gender,

@@ -159,6 +159,7 @@ static mdm_status prepare(animator *a)
         a->motions.count++;
         actor->motion = m;
         MDM_TRY(mdm_portrait_load(&actor->standin, role->person, a->work, a->detector, a->mesher, &a->canonical));
+        mdm_motion_rest(m, (const float(*)[3])actor->standin.shape);
         size_t room = PROBE_BYTES / (size_t)a->cast.count / frame_bytes;
         actor->wanted = mdm_probe_choose(actor->index, room < MDM_PROBES ? (int)room : MDM_PROBES, m);
     }

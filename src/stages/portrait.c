@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "face/portrait_gate.h"
+#include "face/pose.h"
 #include "face/track_file.h"
 #include "models/attributes.h"
 #include "models/face_detector.h"
@@ -29,6 +30,7 @@
 #define WORN_ENOUGH 1.25f /* no further draw is needed */
 #define WORN_FAIR   1.1f
 #define WORN_MORE   0.1f /* for each stand-in before this one that was still recognised */
+#define REST_ALIKE  0.2f /* cm, between the corners of the person's resting mouth and the stand-in's */
 
 #define IDENTITIES 64   /* drawn at most, for one draw */
 #define FAR_ENOUGH 0.8f /* dlib; the first identity with so much room becomes a face, else the one with most */
@@ -46,13 +48,15 @@ typedef struct casting_job {
     mdm_face_mesh *mesher;
     mdm_attributes *attributes;
     mdm_casting *casting;
+    mdm_canonical canonical;
     mdm_rehearsal *rehearsal; /* of the person at hand */
     int tracks[MDM_CAST_MAX];
     const mdm_casting_face *source; /* the person's faces, the rehearsal's */
     int source_count;
     mdm_casting_face *others; /* [MDM_CASTING_FACES] stand-ins of the job so far */
     int other_count;
-    const json_t *person; /* at hand */
+    const json_t *person;  /* at hand */
+    float rest[MDM_RESTS]; /* the person's resting expression where that is kept, else a neutral one */
     int draw;
 } casting_job;
 
@@ -123,6 +127,14 @@ static mdm_status know_source(casting_job *job)
     return MDM_OK;
 }
 
+/* The expression that the person rests with; a neutral one where it is not kept. */
+static void know_rest(casting_job *job)
+{
+    memcpy(job->rest, mdm_rest_neutral, sizeof job->rest);
+    if (json_object_get(json_object_get(job->person, "keep"), "expression"))
+        mdm_rehearsal_keep_rest(job->rest, job->rehearsal);
+}
+
 /* ---- candidates ---- */
 
 /* Somebody as planned who is far enough from the person and the other stand-ins. The first such, not the farthest of many: the
@@ -167,6 +179,17 @@ static int largest(const float *values, int count)
     return best;
 }
 
+/* Whether the corners of its mouth lie about where the person's do: pulled further, a smile becomes a sneer. */
+static bool rests_alike(const casting_job *job, const mdm_mesh *mesh)
+{
+    float shape[MDM_MESH_VERTICES][3], rest[MDM_RESTS];
+    mdm_pose pose;
+    mdm_pose_fit(&pose, (const float(*)[3])mesh->point, &job->canonical);
+    mdm_to_head(shape, (const float(*)[3])mesh->point, MDM_MESH_VERTICES, &pose);
+    mdm_rest_measure(rest, (const float(*)[3])shape);
+    return fabsf(rest[MDM_REST_LIFT] - job->rest[MDM_REST_LIFT]) < REST_ALIKE;
+}
+
 static mdm_status judge(candidate *c, casting_job *job, const look *planned)
 {
     const int age = planned->age, gender = planned->gender, race = planned->race;
@@ -176,7 +199,8 @@ static mdm_status judge(candidate *c, casting_job *job, const look *planned)
     c->as_planned =
         (age < 0 || (seen_age >= age - 1 && seen_age <= age + 1)) && (gender < 0 || seen.gender_prob[gender] > 0.5f) &&
         (race < 0 || seen.race_prob[race] > 0.25f || largest(seen.race_prob, MDM_ATTRIBUTES_RACES) == race) &&
-        mdm_portrait_complaint(&c->measures, planned->glasses) == NULL;
+        mdm_portrait_complaint(&c->measures, planned->glasses, mdm_rest_smile(job->rest)) == NULL &&
+        rests_alike(job, &c->mesh);
     MDM_TRY(mdm_casting_embed(&c->face, job->casting, &c->picture, &c->mesh));
     float person = mdm_casting_room(job->casting, &c->face, job->source, job->source_count);
     float others = mdm_casting_room(job->casting, &c->face, job->others, job->other_count);
@@ -200,12 +224,14 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
     const mdm_progress progress = {report, job};
     const char *seed_key = standin_text(job->person, "seed_key");
     const look planned = planned_look(job->person);
+    const float smile = mdm_rest_smile(job->rest);
     snprintf(key, sizeof key, "portrait/%.100s/%d", seed_key ? seed_key : "?", draw);
     mdm_random_seed(&random, job->work->settings->seed, key);
     memset(c, 0, sizeof *c);
     c->draw = job->draw = draw;
     mdm_facegen_conditions conditions =
         mdm_facegen_neutral(job->facegen, planned.age, planned.gender, planned.race, planned.glasses, &random);
+    mdm_facegen_smile(&conditions, smile);
     choose_identity(&conditions, job, &planned, &random);
     const mdm_facegen_sampler sampler = mdm_facegen_sampler_default();
     MDM_TRY(mdm_facegen_draw(job->facegen, &c->picture, &conditions, &sampler, &random, &progress));
@@ -213,16 +239,17 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
     const char *complaint = "no single face";
     if (*usable) {
         MDM_TRY(mdm_portrait_measure(&c->measures, &c->picture, (const float(*)[3])c->mesh.point));
-        complaint = mdm_portrait_complaint(&c->measures, planned.glasses);
+        complaint = mdm_portrait_complaint(&c->measures, planned.glasses, smile);
         /* not every draw wears the glasses it was asked for: without is not as planned, but better than no stand-in */
         if (complaint && planned.glasses)
-            complaint = mdm_portrait_complaint(&c->measures, false);
+            complaint = mdm_portrait_complaint(&c->measures, false, smile);
         *usable = complaint == NULL;
     }
     if (*usable)
         MDM_TRY(judge(c, job, &planned));
-    mdm_log(MDM_LOG_DEBUG, "%s, draw %d: %s; as planned: %s; room %.2f, worn %.2f", seed_key ? seed_key : "?", draw,
-            complaint ? complaint : "passes", c->as_planned ? "yes" : "no", (double)c->room, (double)c->worn);
+    mdm_log(MDM_LOG_DEBUG, "%s, draw %d, smile %.2f: %s; as planned: %s; room %.2f, worn %.2f",
+            seed_key ? seed_key : "?", draw, (double)smile, complaint ? complaint : "passes",
+            c->as_planned ? "yes" : "no", (double)c->room, (double)c->worn);
     return MDM_OK;
 }
 
@@ -396,6 +423,7 @@ static mdm_status open_networks(casting_job *job)
     MDM_TRY(mdm_face_mesh_new(&job->mesher, job->work->models, 1));
     MDM_TRY(mdm_attributes_new(&job->attributes, job->work->weights, MDM_ATTRIBUTES_A, 1));
     MDM_TRY(mdm_casting_new(&job->casting, job->work->models));
+    MDM_TRY(mdm_canonical_load(&job->canonical, job->work->models));
     return mdm_alloc(&job->others, MDM_CASTING_FACES, sizeof *job->others, "casting");
 }
 
@@ -415,6 +443,8 @@ static mdm_status cast_person(casting_job *job, json_t *records)
         status = open_networks(job);
         if (!status)
             status = know_source(job);
+        if (!status)
+            know_rest(job);
         if (!status)
             status = know_others(job, id);
         if (!status)

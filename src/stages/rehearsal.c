@@ -37,6 +37,7 @@ struct mdm_rehearsal {
     mdm_casting_face *faces; /* [MDM_CASTING_FACES] */
     int face_count;
     scene scene[SCENES];
+    bool rests; /* as the person does */
     int scene_count, drawn, drawn_most, drawn_of_a_track;
 };
 
@@ -170,6 +171,13 @@ const mdm_casting_face *mdm_rehearsal_person(const mdm_rehearsal *r, int *count)
     return r->faces;
 }
 
+void mdm_rehearsal_keep_rest(float rest[MDM_RESTS], mdm_rehearsal *r)
+{
+    r->rests = r->scene_count > 0;
+    if (r->rests) /* the first is the longest */
+        mdm_rest_measure(rest, (const float(*)[3])r->scene[0].motion.neutral);
+}
+
 /* ---- trying on ---- */
 
 static mdm_status fit_look(scene *s, const mdm_standin *standin, const mdm_canonical *canonical)
@@ -209,6 +217,8 @@ static mdm_status draw_and_compare(double *sum, mdm_rehearsal *r, scene *s, int 
 static mdm_status try_in(double *sum, mdm_rehearsal *r, scene *s, const mdm_standin *standin)
 {
     mdm_renderer *renderer;
+    if (r->rests)
+        mdm_motion_rest(&s->motion, (const float(*)[3])standin->shape);
     MDM_TRY(fit_look(s, standin, &r->canonical));
     MDM_TRY(mdm_renderer_new(&renderer, &r->canonical, &s->motion, standin));
     mdm_status status = MDM_OK;

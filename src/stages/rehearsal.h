@@ -4,6 +4,7 @@
 #ifndef MDM_STAGES_REHEARSAL_H
 #define MDM_STAGES_REHEARSAL_H
 
+#include "face/rest.h"
 #include "face/track_file.h"
 #include "media/clip_file.h"
 #include "models/face_mesh.h"
@@ -20,6 +21,9 @@ void mdm_rehearsal_free(mdm_rehearsal **rehearsal);
 
 /* The person in those frames: `count` faces, owned by the rehearsal. */
 const mdm_casting_face *mdm_rehearsal_person(const mdm_rehearsal *rehearsal, int *count);
+
+/* From now on stand-ins rest as the person does, whose resting expression is told in `rest` (left alone where it is not known). */
+void mdm_rehearsal_keep_rest(float rest[MDM_RESTS], mdm_rehearsal *rehearsal);
 
 /* Draws the portrait into every frame and compares it with the person there: *room is the mean over frames and recognisers of the
  * distance in units of "same person" (as mdm_casting_room); infinite where the person has no frame that can be drawn in. */

@@ -167,6 +167,40 @@ static void transfer_agrees(void **state)
     agrees(&out[0][0][0], sizeof out / sizeof(float), "corrected", 1e-3);
 }
 
+/* The resting expression: its measures, what it moves and shades, and a stand-in driven with it. */
+static void rest_agrees(void **state)
+{
+    NEEDS_MODELS();
+    float standin[MDM_MESH_VERTICES][3], rest[2][MDM_RESTS], out[LOOKED_AT][MDM_MESH_VERTICES][3];
+    mdm_motion *m = &world.motion;
+    const mdm_motion_correction none = m->correction;
+    ok(mdm_array_to_f32(&standin[0][0], MDM_MESH_VERTICES * 3, mdm_tensor_file_find(world.golden, "standin")));
+    mdm_rest_measure(rest[0], (const float(*)[3])m->neutral);
+    mdm_rest_measure(rest[1], (const float(*)[3])standin);
+    agrees(&rest[0][0], 2 * MDM_RESTS, "rest", 1e-3);
+    agrees(&world.canonical.rest[0][0][0], MDM_REST_MOVES * MDM_MESH_VERTICES * 3, "moves", 2e-3);
+    agrees(&world.canonical.shade[0][0], MDM_REST_MOVES * MDM_MESH_VERTICES, "shade", 1e-3);
+    memcpy(m->correction.rest, (const float[MDM_RESTS]){0.3f, 0.2f, -0.1f, 0.25f, 0}, sizeof m->correction.rest);
+    for (int i = 0; i < LOOKED_AT; i++)
+        mdm_transfer(out[i], m, looked_at[i], (const float(*)[3])standin, &world.canonical);
+    m->correction = none;
+    agrees(&out[0][0][0], sizeof out / sizeof(float), "rested", 1e-3);
+}
+
+/* A stand-in rests as the person does, within limits; what is too far away is not reached. */
+static void standin_rests_as_the_person(void **state)
+{
+    (void)state;
+    const float person[MDM_RESTS] = {0.2f, 5.6f, 2.0f, 2.5f, 0.27f}, other[MDM_RESTS] = {-0.1f, 5.2f, 1.8f, 1.6f, 0.3f};
+    float rest[MDM_RESTS] = {0};
+    mdm_rest_add(rest, person, other, 1);
+    assert_float_equal(rest[MDM_REST_LIFT], 0.3, 1e-5);
+    assert_float_equal(rest[MDM_REST_BROW_IN], 0.2, 1e-5);
+    assert_true(rest[MDM_REST_BROW_OUT] < 0.5f);
+    assert_float_equal(0.3 * (1 + (double)rest[MDM_REST_EYES]), 0.27, 1e-5);
+    assert_true(mdm_rest_smile(person) > 0.8f && mdm_rest_smile(mdm_rest_neutral) < 1e-6f);
+}
+
 /* The pose of `index` about the vertical, by `yaw` degrees more. */
 static mdm_pose turned_by(const mdm_pose *pose, double yaw)
 {
@@ -347,6 +381,7 @@ static void files_read_back(void **state)
     assert_non_null(mkdtemp(folder));
     world.motion.look.grain = 2.5f;
     world.motion.correction.view[3].turn[1] = 0.1f;
+    world.motion.correction.rest[MDM_REST_LIFT] = 0.25f;
     ok(mdm_motions_write(&in, folder));
     ok(mdm_motions_read(&out, folder));
     assert_int_equal(out.count, 1);
@@ -356,6 +391,7 @@ static void files_read_back(void **state)
     assert_memory_equal(out.motion->gaze, world.motion.gaze, FRAMES * sizeof *out.motion->gaze);
     assert_float_equal(out.motion->look.grain, 2.5, 1e-6);
     assert_float_equal(out.motion->correction.view[3].turn[1], 0.1, 1e-6);
+    assert_float_equal(out.motion->correction.rest[MDM_REST_LIFT], 0.25, 1e-6);
     for (int v = 0; v < MDM_MESH_VERTICES; v++)
         assert_float_equal(out.motion->shape[8][v][1], world.motion.shape[8][v][1], 1e-4);
     mdm_motions_free(&out);
@@ -381,6 +417,8 @@ int main(void)
         cmocka_unit_test(pose_agrees),
         cmocka_unit_test(motion_agrees),
         cmocka_unit_test(transfer_agrees),
+        cmocka_unit_test(rest_agrees),
+        cmocka_unit_test(standin_rests_as_the_person),
         cmocka_unit_test(light_agrees),
         cmocka_unit_test(gaps_are_bridged),
         cmocka_unit_test(files_read_back),

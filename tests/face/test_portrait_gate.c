@@ -59,8 +59,8 @@ static void measures_agree(void **state)
         for (int k = 0; k < MEASURES; k++)
             if (!(fabsf(got[k] - want[k]) <= tolerance[k]))
                 fail_msg("%s: measure %d is %g, expected %g", pictures[i].name, k, (double)got[k], (double)want[k]);
-        check(mdm_portrait_complaint(&m, false), pictures[i].complaint, pictures[i].name);
-        check(mdm_portrait_complaint(&m, true), pictures[i].with_glasses, pictures[i].name);
+        check(mdm_portrait_complaint(&m, false, 0), pictures[i].complaint, pictures[i].name);
+        check(mdm_portrait_complaint(&m, true, 0), pictures[i].with_glasses, pictures[i].name);
         mdm_image_free(&image);
     }
     mdm_tensor_file_free(&file);
@@ -71,17 +71,18 @@ static void limits_refuse(void **state)
     (void)state;
     const mdm_portrait_measures good = {.face_width = 88, .eye_open = 0.3f, .light = 0.1f, .glasses = -5};
     mdm_portrait_measures m = good;
-    check(mdm_portrait_complaint(&m, false), NULL, "good");
+    check(mdm_portrait_complaint(&m, false, 0), NULL, "good");
     m.yaw = 9;
-    check(mdm_portrait_complaint(&m, false), "not frontal", "yaw");
+    check(mdm_portrait_complaint(&m, false, 0), "not frontal", "yaw");
     m = good, m.lip_gap = 0.04f;
-    check(mdm_portrait_complaint(&m, false), "mouth open", "mouth");
-    m = good, m.corner_lift = -0.2f;
-    check(mdm_portrait_complaint(&m, false), "smiling", "smile");
+    check(mdm_portrait_complaint(&m, false, 0), "mouth open", "mouth");
+    m = good, m.corner_lift = -0.15f;
+    check(mdm_portrait_complaint(&m, false, 0), "smiling", "smile");
+    check(mdm_portrait_complaint(&m, false, 1), NULL, "a smile that was asked for");
     m = good, m.face_width = 60;
-    check(mdm_portrait_complaint(&m, false), "face too small", "size");
+    check(mdm_portrait_complaint(&m, false, 0), "face too small", "size");
     m = good, m.light = NAN;
-    check(mdm_portrait_complaint(&m, false), "lit from one side", "not a number");
+    check(mdm_portrait_complaint(&m, false, 0), "lit from one side", "not a number");
 }
 
 int main(void)

@@ -39,6 +39,8 @@ static void make(mdm_motion *m, float phase)
         }
         m->lips[f] = move;
     }
+    for (int k = 0; k < MDM_RESTS; k++)
+        m->correction.rest[k] = 0.1f + phase;
 }
 
 static bool same(const mdm_motion *a, const mdm_motion *b)
@@ -46,7 +48,8 @@ static bool same(const mdm_motion *a, const mdm_motion *b)
     return memcmp(a->shape, b->shape, FRAMES * sizeof *a->shape) == 0 &&
            memcmp(a->eyes, b->eyes, FRAMES * sizeof *a->eyes) == 0 &&
            memcmp(a->gaze, b->gaze, FRAMES * sizeof *a->gaze) == 0 &&
-           memcmp(a->lips, b->lips, FRAMES * sizeof *a->lips) == 0;
+           memcmp(a->lips, b->lips, FRAMES * sizeof *a->lips) == 0 &&
+           memcmp(a->correction.rest, b->correction.rest, sizeof a->correction.rest) == 0;
 }
 
 static const mdm_motion_policy nothing = {MDM_REDRAW, MDM_REDRAW, MDM_REDRAW, MDM_REDRAW, 1, "person-01#0/clip-0001"};
