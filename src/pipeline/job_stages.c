@@ -7,7 +7,7 @@
 #include "pipeline/job.h"
 
 /* Raised when a stage's result changes for the same input, so that old work is not taken for new. */
-#define WORK_VERSION "2"
+#define WORK_VERSION "3"
 
 /* Threads of ggml and of the codecs in one clip: a constant, so that results do not depend on --jobs. */
 enum { THREADS = 2 };

@@ -94,6 +94,7 @@ static mdm_status finish(finder *f)
     }
     if (f->text)
         MDM_TRY(mdm_text_finder_finish(&f->found.region, &f->found.region_count, f->text, f->found.frames));
+    mdm_text_off_faces(&f->found);
     return mdm_found_write(&f->found, f->work->folder);
 }
 

@@ -14,14 +14,16 @@
 #include "models/text_detector.h"
 #include "models/text_reader.h"
 
-#define LONGEST_SIDE 1024 /* px the detector sees at most: burnt-in text of 1080p is still 10 px high */
-#define TILE         1088 /* px: a larger picture is looked at a second time in tiles of its own size, for plates far away */
-#define OVERLAP      128
-#define MISSED       6 /* samples in a row that may not see a text that is still there: shake, glare, a bad crop */
-#define MAX_QUADS    256
-#define MAX_REGIONS  2048
-#define MIN_READING  0.50f /* confidence of a reading that counts as text */
-#define GROW         0.22f /* of the text's height, on every side: ascenders, outlines, compression halos */
+#define LONGEST_SIDE     1024 /* px the detector sees at most: burnt-in text of 1080p is still 10 px high */
+#define TILE             1088 /* px: a larger picture is looked at a second time in tiles of its own size, for plates far away */
+#define OVERLAP          128
+#define MISSED           6 /* samples in a row that may not see a text that is still there: shake, glare, a bad crop */
+#define MAX_QUADS        256
+#define MAX_REGIONS      2048
+#define MIN_READING      0.50f /* confidence of a reading that counts as text */
+#define ON_A_FACE        0.7f  /* of its frames: a region that follows a face */
+#define FEWEST_ON_A_FACE 3     /* signs at its best reading, or it is a beard or a brow */
+#define GROW             0.22f /* of the text's height, on every side: ascenders, outlines, compression halos */
 
 typedef struct open_region {
     mdm_region region;
@@ -126,12 +128,17 @@ static void grow(float out[4][2], const float corner[4][2])
     }
 }
 
-static bool worth_covering(const char *reading, float confidence)
+static int signs_of(const char *reading)
 {
     int signs = 0;
     for (const char *p = reading; *p; p++)
         signs += isalnum((unsigned char)*p) || (*p & 0x80);
-    return signs >= 2 && confidence >= MIN_READING;
+    return signs;
+}
+
+static bool worth_covering(const char *reading, float confidence)
+{
+    return signs_of(reading) >= 2 && confidence >= MIN_READING;
 }
 
 static mdm_status add_quad(open_region *open, int number, const float corner[4][2])
@@ -337,4 +344,39 @@ mdm_status mdm_text_finder_finish(mdm_region **regions, int *count, mdm_text_fin
     *regions = out;
     *count = n;
     return MDM_OK;
+}
+
+/* Of the frames of a region in which a face is known: the share in which its middle lies in one. */
+static bool follows_a_face(const mdm_region *region, mdm_tracks *tracks)
+{
+    int faces = 0, inside = 0;
+    for (int i = 0; i < region->count; i++) {
+        float box[4];
+        bool any = false, in = false;
+        quad_box(box, region->quad[i].corner);
+        const float x = box[0] + box[2] / 2, y = box[1] + box[3] / 2;
+        for (int t = 0; t < tracks->count; t++) {
+            const mdm_track_frame *at = mdm_track_at(&tracks->track[t], region->quad[i].frame);
+            if (!at || at->state == MDM_TRACK_LOST)
+                continue;
+            const float *face = at->box;
+            any = true;
+            in |= x > face[0] && x < face[0] + face[2] && y > face[1] && y < face[1] + face[3];
+        }
+        faces += any, inside += in;
+    }
+    return faces > 0 && (float)inside >= ON_A_FACE * (float)faces;
+}
+
+void mdm_text_off_faces(mdm_found *found)
+{
+    int kept = 0;
+    for (int i = 0; i < found->region_count; i++) {
+        mdm_region *region = &found->region[i];
+        if (signs_of(region->reading) < FEWEST_ON_A_FACE && follows_a_face(region, &found->tracks))
+            mdm_free(&region->quad);
+        else
+            found->region[kept++] = *region;
+    }
+    found->region_count = kept;
 }

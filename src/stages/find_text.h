@@ -16,6 +16,8 @@ bool mdm_text_finder_wants(mdm_text_finder *finder, int number, bool cut);
 mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image, int number, bool cut);
 /* The regions over `frames` frames; they belong to the caller. */
 mdm_status mdm_text_finder_finish(mdm_region **regions, int *count, mdm_text_finder *finder, int frames);
+/* Takes out regions that follow a face and in which no more than two signs were read: beards, brows and wrinkles. */
+void mdm_text_off_faces(mdm_found *found);
 void mdm_text_finder_free(mdm_text_finder **finder);
 
 #endif

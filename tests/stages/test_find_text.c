@@ -59,8 +59,45 @@ static void small_text_in_a_large_picture(void **state)
     assert_true(read >= 2);
 }
 
+/* A region around (x, y) over frames 0 to 9. */
+static void add_region(mdm_found *found, const char *reading, float x, float y)
+{
+    mdm_region *region = &found->region[found->region_count++];
+    *region = (mdm_region){.kind = "text", .count = 10};
+    snprintf(region->reading, sizeof region->reading, "%s", reading);
+    assert_int_equal(mdm_alloc(&region->quad, 10, sizeof *region->quad, "region"), MDM_OK);
+    for (int i = 0; i < 10; i++) {
+        const float corner[4][2] = {{x - 20, y - 5}, {x + 20, y - 5}, {x + 20, y + 5}, {x - 20, y + 5}};
+        region->quad[i].frame = i;
+        memcpy(region->quad[i].corner, corner, sizeof corner);
+    }
+}
+
+static void a_beard_is_no_text(void **state)
+{
+    (void)state;
+    mdm_region regions[4] = {0};
+    mdm_found found = {.region = regions};
+    mdm_track *track;
+    const float face[4] = {100, 100, 80, 100};
+    assert_int_equal(mdm_tracks_add(&track, &found.tracks, 0), MDM_OK);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(mdm_track_set_box(track, i, face, 0.9f, MDM_TRACK_FILLED), MDM_OK);
+    add_region(&found, "9", 140, 180);       /* on the chin */
+    add_region(&found, "AB12 CD", 140, 180); /* read in earnest: whoever burnt it in did not look at the face */
+    add_region(&found, "9", 300, 180);       /* beside the face */
+    mdm_text_off_faces(&found);
+    assert_int_equal(found.region_count, 2);
+    assert_string_equal(found.region[0].reading, "AB12 CD");
+    assert_string_equal(found.region[1].reading, "9");
+    for (int i = 0; i < found.region_count; i++)
+        mdm_free(&found.region[i].quad);
+    mdm_tracks_free(&found.tracks);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(small_text_in_a_large_picture)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(small_text_in_a_large_picture),
+                                       cmocka_unit_test(a_beard_is_no_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
