@@ -1,6 +1,6 @@
 /* Calibration of the judges on a folder of face pictures of different people (FairFace's validation set): distances at
  * which one in 100, 1,000 and 10,000 pairs of strangers is taken for one person, for the table in src/models/recogniser.c;
- * and how the head-pose judge agrees with the mesh.
+ * what of that a face's size, blur or turn makes worse; and how the head-pose judge agrees with the mesh.
  *   bench_judges FOLDER MODELS */
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +16,15 @@ static bench_faces faces;
 static int *kept;             /* the faces with a mesh */
 static double (*poses)[2][3]; /* of a face: network, mesh */
 static mdm_canonical canonical;
+
+/* The same pictures as a camera far away or out of focus would have taken them. */
+static const struct {
+    const char *name;
+    float width; /* px of the face; 0: as it is */
+    float blur;  /* sigma over the face's width */
+} spoilt[] = {{"40 px wide", 40, 0}, {"24 px wide", 24, 0}, {"blurred by 4 % of its width", 0, 0.04f}};
+enum { SPOILT = sizeof spoilt / sizeof *spoilt, JUDGES = MDM_RECOGNISER_FR_FEATURE }; /* all but the tests' own */
+static float *spoilt_vector[SPOILT][JUDGES]; /* [count][mdm_recogniser_size] */
 
 typedef struct pair {
     float distance;
@@ -67,20 +76,96 @@ static void tell_poses(int n)
         }
 }
 
-static void *open_head_pose(void *models)
+/* Pairs of strangers in one view, as recording and result are: both turned by `low` to `high` degrees to one side, within 10 of each other. */
+static void tell_turned(mdm_recogniser_kind kind, int n, double low, double high)
 {
-    mdm_head_pose *head;
-    bench_must(mdm_head_pose_new(&head, models, 1), "head pose");
-    return head;
+    const size_t size = (size_t)mdm_recogniser_size(kind);
+    int pairs = 0, same = 0;
+    for (int a = 0; a < n; a++)
+        for (int b = a + 1; b < n; b++) {
+            const double x = poses[kept[a]][1][0], y = poses[kept[b]][1][0];
+            if (fabs(x) < low || fabs(x) >= high || fabs(y) < low || fabs(y) >= high || fabs(x - y) > 10)
+                continue;
+            pairs++;
+            same += mdm_recogniser_distance(kind, faces.vector[kind] + (size_t)kept[a] * size,
+                                            faces.vector[kind] + (size_t)kept[b] * size) < mdm_recogniser_match(kind);
+        }
+    printf("%-14s both turned by %.0f to %.0f degrees: %.4f of %d pairs taken for one person\n", mdm_recogniser_name(kind),
+           low, high, pairs ? (double)same / pairs : NAN, pairs);
 }
 
-static void look(void *models, void *head, int at, const mdm_image *image, const mdm_mesh *mesh)
+static void tell_spoilt(mdm_recogniser_kind kind, int n, int how)
+{
+    const size_t size = (size_t)mdm_recogniser_size(kind);
+    const float *v = spoilt_vector[how][kind];
+    int pairs = 0, same = 0, known = 0;
+    for (int a = 0; a < n; a++) {
+        known += mdm_recogniser_distance(kind, v + (size_t)kept[a] * size,
+                                         faces.vector[kind] + (size_t)kept[a] * size) < mdm_recogniser_match(kind);
+        for (int b = a + 1; b < n; b++, pairs++)
+            same += mdm_recogniser_distance(kind, v + (size_t)kept[a] * size, v + (size_t)kept[b] * size) <
+                    mdm_recogniser_match(kind);
+    }
+    printf("%-14s %s: %.4f of %d pairs of strangers taken for one person; %.4f of the faces known again in full size\n",
+           mdm_recogniser_name(kind), spoilt[how].name, (double)same / pairs, pairs, (double)known / n);
+}
+
+/* What a thread looks with. */
+typedef struct eyes {
+    mdm_head_pose *head;
+    mdm_recogniser *judge[JUDGES];
+} eyes;
+
+static void *open_eyes(void *models)
+{
+    eyes *own;
+    bench_must(mdm_alloc(&own, 1, sizeof *own, "networks"), "networks");
+    bench_must(mdm_head_pose_new(&own->head, models, 1), "head pose");
+    for (int k = 0; k < JUDGES; k++)
+        bench_must(mdm_recogniser_new(&own->judge[k], (mdm_recogniser_kind)k, models, 1), "recogniser");
+    return own;
+}
+
+static void look_at_spoilt(eyes *own, int at, const mdm_image *image, const mdm_mesh *mesh, int how)
+{
+    const float width = hypotf(mesh->point[454][0] - mesh->point[234][0], mesh->point[454][1] - mesh->point[234][1]);
+    const float scale = spoilt[how].width > 0 ? fminf(1, spoilt[how].width / width) : 1;
+    mdm_image small = {0};
+    mdm_mesh moved = *mesh;
+    bench_must(mdm_image_new(&small, (int)fmaxf(8, (float)image->width * scale), (int)fmaxf(8, (float)image->height * scale), 3), "picture");
+    mdm_image_resize(&small, image);
+    for (int i = 0; i < MDM_MESH_POINTS; i++)
+        for (int k = 0; k < 3; k++)
+            moved.point[i][k] = k < 2 ? (mesh->point[i][k] + 0.5f) * scale - 0.5f : mesh->point[i][k] * scale;
+    if (spoilt[how].blur > 0) {
+        const size_t n = (size_t)small.width * (size_t)small.height * 3;
+        float *soft;
+        bench_must(mdm_alloc(&soft, n, sizeof *soft, "picture"), "picture");
+        for (size_t i = 0; i < n; i++)
+            soft[i] = (float)small.data[i / (3 * (size_t)small.width) * small.stride + i % (3 * (size_t)small.width)];
+        bench_must(mdm_blur_float(soft, small.width, small.height, 3, spoilt[how].blur * width), "blur");
+        for (size_t i = 0; i < n; i++)
+            small.data[i / (3 * (size_t)small.width) * small.stride + i % (3 * (size_t)small.width)] = (uint8_t)soft[i];
+        mdm_free(&soft);
+    }
+    for (int k = 0; k < JUDGES; k++)
+        bench_must(mdm_recogniser_embed(own->judge[k], &small, &moved,
+                                        spoilt_vector[how][k] +
+                                            (size_t)at * (size_t)mdm_recogniser_size((mdm_recogniser_kind)k)),
+                   faces.face[at].name);
+    mdm_image_free(&small);
+}
+
+static void look(void *models, void *with, int at, const mdm_image *image, const mdm_mesh *mesh)
 {
     (void)models;
+    eyes *own = with;
     mdm_pose pose;
     mdm_pose_fit(&pose, (const float(*)[3])mesh->point, &canonical);
     mdm_pose_angles(poses[at][1], &pose);
-    bench_must(mdm_head_pose_run(head, poses[at][0], image, mesh), faces.face[at].name);
+    bench_must(mdm_head_pose_run(own->head, poses[at][0], image, mesh), faces.face[at].name);
+    for (int how = 0; how < SPOILT; how++)
+        look_at_spoilt(own, at, image, mesh, how);
 }
 
 int main(int argc, char **argv)
@@ -94,10 +179,16 @@ int main(int argc, char **argv)
     bench_add_folder(&faces, argv[1]);
     bench_must(mdm_alloc(&kept, (size_t)faces.count, sizeof *kept, "faces"), "faces");
     bench_must(mdm_alloc(&poses, (size_t)faces.count, sizeof *poses, "poses"), "poses");
+    for (int how = 0; how < SPOILT; how++)
+        for (int k = 0; k < JUDGES; k++)
+            bench_must(mdm_alloc(&spoilt_vector[how][k],
+                                 (size_t)faces.count * (size_t)mdm_recogniser_size((mdm_recogniser_kind)k), sizeof(float),
+                                 "vectors"),
+                       "vectors");
     bench_look_at(&faces, &(bench_look){.models = argv[2],
                                         .kinds = (1u << MDM_RECOGNISER_COUNT) - 1,
                                         .threads = 1,
-                                        .open = open_head_pose,
+                                        .open = open_eyes,
                                         .face = look,
                                         .user = argv[2]});
     for (int i = 0; i < faces.count; i++)
@@ -106,6 +197,13 @@ int main(int argc, char **argv)
     printf("%d of %d pictures, %d pairs\n", n, faces.count, n * (n - 1) / 2);
     for (int k = 0; k < MDM_RECOGNISER_COUNT; k++)
         tell_thresholds((mdm_recogniser_kind)k, n);
+    for (int k = 0; k < JUDGES; k++) {
+        tell_turned((mdm_recogniser_kind)k, n, 0, 15);
+        tell_turned((mdm_recogniser_kind)k, n, 15, 30);
+        tell_turned((mdm_recogniser_kind)k, n, 30, 52);
+        for (int how = 0; how < SPOILT; how++)
+            tell_spoilt((mdm_recogniser_kind)k, n, how);
+    }
     tell_poses(n);
     bench_faces_free(&faces);
     return 0;

@@ -27,8 +27,8 @@
 #define DRAWS_FEW   5     /* after which WORN_FAIR is enough */
 #define ROOM_LEAST  0.75f /* nearer is never taken */
 #define ROOM_FAIR   1.0f  /* nearer is taken where nothing else is left */
-#define WORN_ENOUGH 1.25f /* no further draw is needed */
-#define WORN_FAIR   1.1f
+#define WORN_ENOUGH 1.3f  /* no further draw is needed */
+#define WORN_FAIR   1.05f
 #define WORN_MORE   0.1f /* for each stand-in before this one that was still recognised */
 #define REST_ALIKE  0.2f /* cm, between the corners of the person's resting mouth and the stand-in's */
 
