@@ -134,6 +134,45 @@ mdm_status mdm_models_verify(const mdm_options *options, mdm_model_fn tell, void
 /* Fetches what is missing from the base address in MMDM_MODEL_BASE; without it, says which script gets them. */
 mdm_status mdm_models_pull(const mdm_options *options, mdm_model_fn tell, void *user);
 
+/* ---- a portrait from words ------------------------------------------------------------------------------------------------- */
+
+/* One picture by a text-to-picture model of the user's (`mmdm models list` names them). mdm_drawing_defaults fills everything in. */
+typedef struct mdm_drawing_options {
+    const char *backend;       /* "cosmicman-sdxl", "cosmicman-sd" */
+    const char *describe;      /* the prompt, word for word; or NULL and: */
+    const char *plan, *person; /* a plan.json and a person's id in it (NULL: the first who is replaced) */
+    const char *negative;      /* "" is the empty text; NULL no negative prompt at all */
+    const char *model, *unet;  /* folders of the base and of the U-net; NULL: from the hub's cache */
+    const char *refiner;       /* folder of a model for the second pass; NULL: the same model */
+    int width, height, steps;  /* 0: the backend's own */
+    double guidance;           /* below 0: the backend's own; up to 1: none */
+    const char *sampler;       /* "euler", "euler-a", "ddim", "dpm++2m"; NULL: the backend's own */
+    double second_pass;        /* strength of the second pass, 0..1 */
+    int second_steps;          /* 0: the backend's own */
+    double second_guidance;    /* below 0: the backend's own */
+    uint64_t seed;
+    int tries; /* pictures drawn until one can be used as a stand-in; 0: the first is taken, whatever it shows */
+    const char *noise;            /* safetensors of the first noise, in place of the seed's; NULL: the seed's */
+    const char *save_latents;     /* safetensors of the finished latent, "latents"; NULL: not saved */
+    const char *output;           /* PNG; NULL: not decoded */
+    const char *precision;        /* of the weights' matrices: "f32", "f16", "q8_0" */
+    int threads;                  /* 0: one a core */
+    const char *models, *weights; /* folders; "": as for everything else */
+} mdm_drawing_options;
+
+void mdm_drawing_defaults(mdm_drawing_options *options);
+/* Calls `say` with a line in plain words now and then. MDM_ERR_DEVICE: the model is not there (the message says what to get);
+ * MDM_ERR_AGAIN: no try could be used. */
+mdm_status mdm_draw_portrait(const mdm_drawing_options *options, void (*say)(void *user, const char *line), void *user);
+
+/* The models that mdm_draw_portrait knows: calls `tell` for each. */
+typedef struct mdm_drawing_info {
+    const char *name, *base, *unet, *licence;
+    double gigabytes;
+    bool present; /* in the hub's cache */
+} mdm_drawing_info;
+void mdm_drawing_list(void (*tell)(void *user, const mdm_drawing_info *info), void *user);
+
 #ifdef __cplusplus
 }
 #endif

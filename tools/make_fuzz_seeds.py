@@ -204,6 +204,11 @@ def clip_tokenizer():
     put("clip_tokenizer", "vocabulary", vocabulary + b"\0s h\nh e\n\0she")
 
 
+def caption():
+    put("caption", "example", "A full-body shot, a Asian adult male, fit, a city street, short straight black hair, white "
+        "cotton long sleeve solid color normal shirt, blue denim long straight solid color jeans, white leather sneakers")
+
+
 def diffusion_config():
     golden = corpus.parents[1] / "tests/models/golden/diffusion/sdxl"
     for part in ("unet", "text_encoder_2", "vae"):
@@ -234,5 +239,5 @@ def weights():
     put("weights", "split", json.dumps(index).encode() + b"\0" + first)
 
 
-for make in (clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
+for make in (caption, clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
     make()

@@ -15,7 +15,7 @@ static const mdm_command table[] = {
     {"describe", "FOLDER", "Age, gender, race, expression, glasses; a caption.", mdm_cli_stage},
     {"transcribe", "FOLDER", "Words, and the personal data in them.", mdm_cli_stage},
     {"plan", "PLAN.json", "Checks a plan after editing, and says what it will do.", mdm_cli_plan},
-    {"portrait", "FOLDER", "The stand-ins' pictures.", mdm_cli_stage},
+    {"portrait", "FOLDER", "The stand-ins' pictures; with --backend, one from words.", mdm_cli_stage},
     {"animate", "FOLDER", "Their motion.", mdm_cli_stage},
     {"compose", "FOLDER", "The new recording.", mdm_cli_stage},
     {"verify", "FOLDER", "Evidence, by networks that took no part in the making.", mdm_cli_stage},
@@ -86,6 +86,8 @@ static int dispatch(const mdm_command *command, mdm_arguments *arguments, int ar
             arguments->words[arguments->word_count++] = argv[i];
         return mdm_cli_help(arguments);
     }
+    if (strcmp(command->name, "portrait") == 0 && mdm_cli_draws(argc, argv))
+        return mdm_cli_draw(argc, argv);
     mdm_status status = mdm_options_new(&arguments->options);
     if (status == MDM_OK)
         status = mdm_options_parse(arguments->options, arguments->words, &arguments->word_count, argc, argv);

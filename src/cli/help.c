@@ -19,7 +19,10 @@ static int print_options(bool markdown)
 static int print_command(const mdm_command *command)
 {
     printf("mmdm %s %s\n%s\n", command->name, command->words, command->help);
-    return command->run == mdm_cli_help ? 0 : print_options(false);
+    int code = command->run == mdm_cli_help ? 0 : print_options(false);
+    if (strcmp(command->name, "portrait") == 0)
+        mdm_cli_draw_help();
+    return code;
 }
 
 int mdm_cli_help(const mdm_arguments *arguments)

@@ -13,6 +13,14 @@ static void say(void *user, const mdm_model_info *model, const char *problem)
         printf("%-8s %s\n", "", problem);
 }
 
+static void say_drawing(void *user, const mdm_drawing_info *info)
+{
+    (void)user;
+    printf("%-8s %6.0f MB  %-44s %-22s %s\n", info->present ? "ok" : "-", info->gigabytes * 1e3, info->name, "portrait",
+           info->licence);
+    printf("%-8s            %s%s%s\n", "", info->base, info->unet ? " + " : "", info->unet ? info->unet : "");
+}
+
 int mdm_cli_models(const mdm_arguments *arguments)
 {
     static const struct {
@@ -24,6 +32,8 @@ int mdm_cli_models(const mdm_arguments *arguments)
         if (strcmp(actions[i].name, wanted) != 0)
             continue;
         mdm_status status = actions[i].work(arguments->options, say, NULL);
+        if (status == MDM_OK && i == 0) /* the user's own, which mmdm run does not need */
+            mdm_drawing_list(say_drawing, NULL);
         return status == MDM_OK ? 0 : mdm_cli_fail(status);
     }
     fprintf(stderr, "mmdm: usage: mmdm models list|verify|pull\n");

@@ -125,6 +125,17 @@ mdm_status mdm_text_to_image_ask(mdm_text_to_image *model, const char *prompt, c
     return MDM_OK;
 }
 
+mdm_status mdm_text_to_image_fit(char text[MDM_CAPTION_TEXT], const mdm_text_to_image *model,
+                                 const mdm_caption *caption)
+{
+    mdm_clip_tokenizer *tokenizer = NULL;
+    const mdm_text_part *part = &model->text[model->text[0].there ? 0 : 1];
+    MDM_TRY(mdm_clip_tokenizer_load(&tokenizer, part->tokenizer));
+    mdm_status status = mdm_caption_fit(text, caption, tokenizer, model->tokens, NULL);
+    mdm_clip_tokenizer_free(&tokenizer);
+    return status;
+}
+
 /* ---- drawing ---- */
 
 mdm_status mdm_text_to_image_shape(int shape[3], const mdm_text_to_image *model, int width, int height)

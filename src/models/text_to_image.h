@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "media/image.h"
 #include "models/diffusion_sampler.h"
+#include "models/person_caption.h"
 #include "nn/nn.h"
 
 typedef struct mdm_text_to_image mdm_text_to_image;
@@ -30,6 +31,10 @@ void mdm_text_to_image_free(mdm_text_to_image **model);
  * *tokens (may be NULL): of the prompt, with start and end; more than mdm_text_to_image_tokens: it was cut. */
 mdm_status mdm_text_to_image_ask(mdm_text_to_image *model, const char *prompt, const char *negative, size_t *tokens);
 int mdm_text_to_image_tokens(const mdm_text_to_image *model); /* 77 */
+
+/* The caption with as many groups as the first tokenizer's tokens allow (person_caption.h). */
+mdm_status mdm_text_to_image_fit(char text[MDM_CAPTION_TEXT], const mdm_text_to_image *model,
+                                 const mdm_caption *caption);
 
 /* Shape of the latent of a picture: channels, rows, columns. MDM_ERR_USAGE for sizes that are no multiple of what the networks
  * halve (64 px for SD 1.5 and the refiner, 32 for SDXL). */

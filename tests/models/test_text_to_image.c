@@ -12,15 +12,14 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "common/drawing_folders.h"
 #include "common/golden.h"
-#include "common/random_weights.h"
 #include "models/text_to_image.h"
 
-#define GOLDEN    MMDM_SOURCE_DIR "/tests/models/golden/diffusion"
-#define TOKENIZER MMDM_SOURCE_DIR "/tests/nn/golden/clip-tokenizer"
-#define PROMPT    "A headshot, a Asian adult female, fit, a plain wall, short straight black hair, white cotton shirt"
+#define GOLDEN DRAWING_GOLDEN
+#define PROMPT DRAWING_PROMPT
 
-enum { WIDTH = 64, HEIGHT = 32, LATENT = 4 * (HEIGHT / 4) * (WIDTH / 4) };
+enum { WIDTH = DRAWING_WIDTH, HEIGHT = DRAWING_HEIGHT, LATENT = DRAWING_LATENT };
 
 static char folder[64];
 
@@ -30,82 +29,11 @@ static void ok(mdm_status status)
         fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
 }
 
-/* ---- folders ---- */
-
-typedef struct part {
-    const char *model, *name, *config, *file, *shapes;
-} part;
-
-static const part parts[] = {
-    {"sd15", "text_encoder", "config.json", "model", "clip-l"},
-    {"sd15", "unet", "config.json", "diffusion_pytorch_model", "unet-sd15"},
-    {"sd15", "vae", "config.json", "diffusion_pytorch_model", "vae"},
-    {"sd15", "scheduler", "scheduler_config.json", NULL, NULL},
-    {"sdxl", "text_encoder", "config.json", "model", "clip-l"},
-    {"sdxl", "text_encoder_2", "config.json", "model", "clip-big-g"},
-    {"sdxl", "unet", "config.json", "diffusion_pytorch_model", "unet-sdxl"},
-    {"sdxl", "vae", "config.json", "diffusion_pytorch_model", "vae"},
-    {"sdxl", "scheduler", "scheduler_config.json", NULL, NULL},
-    {"refiner", "text_encoder_2", "config.json", "model", "clip-big-g"},
-    {"refiner", "unet", "config.json", "diffusion_pytorch_model", "unet-refiner"},
-    {"refiner", "vae", "config.json", "diffusion_pytorch_model", "vae"},
-    {"refiner", "scheduler", "scheduler_config.json", NULL, NULL},
-};
-
-static void copy(const char *from_folder, const char *from, const char *to_folder, const char *to)
-{
-    char source[256], target[256];
-    snprintf(source, sizeof source, "%s/%s", from_folder, from);
-    snprintf(target, sizeof target, "%s/%s", to_folder, to);
-    ok(mdm_copy_file(source, target));
-}
-
-static void make_part(const part *p)
-{
-    char from[256], to[256], file[256];
-    snprintf(from, sizeof from, GOLDEN "/%s/%s", p->model, p->name);
-    snprintf(to, sizeof to, "%s/%s/%s", folder, p->model, p->name);
-    ok(mdm_make_folder(to, 0700));
-    copy(from, p->config, to, p->config);
-    if (!p->file)
-        return;
-    snprintf(file, sizeof file, GOLDEN "/%s.json", p->shapes);
-    json_t *shapes = json_load_file(file, 0, NULL);
-    assert_non_null(shapes);
-    snprintf(file, sizeof file, "%s/%s.safetensors", to, p->file);
-    random_weights(file, shapes, 1);
-    json_decref(shapes);
-}
-
-static void make_tokenizer(const char *model, const char *name, const char *padding)
-{
-    char to[256], file[256];
-    snprintf(to, sizeof to, "%s/%s/%s", folder, model, name);
-    ok(mdm_make_folder(to, 0700));
-    copy(TOKENIZER, "vocab.json", to, "vocab.json");
-    copy(TOKENIZER, "merges.txt", to, "merges.txt");
-    snprintf(file, sizeof file, "%s/special_tokens_map.json", to);
-    ok(mdm_file_write(file, padding, strlen(padding)));
-}
-
 static int make_folders(void **state)
 {
     (void)state;
-    static const char *const models[] = {"sd15", "sdxl", "refiner"};
-    char to[256];
     snprintf(folder, sizeof folder, "/tmp/mdm-drawing-%ld", (long)getpid());
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        make_part(&parts[i]);
-    for (size_t i = 0; i < 3; i++) {
-        char from[256];
-        snprintf(from, sizeof from, GOLDEN "/%s", models[i]);
-        snprintf(to, sizeof to, "%s/%s", folder, models[i]);
-        copy(from, "model_index.json", to, "model_index.json");
-        if (i < 2)
-            make_tokenizer(models[i], "tokenizer", "{\"pad_token\": \"<|endoftext|>\"}");
-        if (i > 0)
-            make_tokenizer(models[i], "tokenizer_2", "{\"pad_token\": \"!\"}");
-    }
+    drawing_make_folders(folder);
     return 0;
 }
 
