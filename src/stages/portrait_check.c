@@ -108,7 +108,7 @@ mdm_status mdm_portrait_check_run(const char **complaint, mdm_mesh *mesh, mdm_po
     if (!found)
         return MDM_OK;
     MDM_TRY(mdm_portrait_measure(&measures, picture, (const float(*)[3])mesh->point));
-    *complaint = mdm_portrait_complaint(&measures, wanted->glasses);
+    *complaint = mdm_portrait_complaint(&measures, wanted->glasses, 0);
     if (*complaint)
         return MDM_OK;
     MDM_TRY(mdm_attributes_run(check->attributes, picture, mesh, &seen));
