@@ -24,7 +24,7 @@ static const struct {
     float blur;  /* sigma over the face's width */
 } spoilt[] = {{"40 px wide", 40, 0}, {"24 px wide", 24, 0}, {"blurred by 4 % of its width", 0, 0.04f}};
 enum { SPOILT = sizeof spoilt / sizeof *spoilt, JUDGES = MDM_RECOGNISER_FR_FEATURE }; /* all but the tests' own */
-static float *spoilt_vector[SPOILT][JUDGES]; /* [count][mdm_recogniser_size] */
+static float *spoilt_vector[SPOILT][JUDGES];                                          /* [count][mdm_recogniser_size] */
 
 typedef struct pair {
     float distance;
@@ -90,8 +90,8 @@ static void tell_turned(mdm_recogniser_kind kind, int n, double low, double high
             same += mdm_recogniser_distance(kind, faces.vector[kind] + (size_t)kept[a] * size,
                                             faces.vector[kind] + (size_t)kept[b] * size) < mdm_recogniser_match(kind);
         }
-    printf("%-14s both turned by %.0f to %.0f degrees: %.4f of %d pairs taken for one person\n", mdm_recogniser_name(kind),
-           low, high, pairs ? (double)same / pairs : NAN, pairs);
+    printf("%-14s both turned by %.0f to %.0f degrees: %.4f of %d pairs taken for one person\n",
+           mdm_recogniser_name(kind), low, high, pairs ? (double)same / pairs : NAN, pairs);
 }
 
 static void tell_spoilt(mdm_recogniser_kind kind, int n, int how)
@@ -132,7 +132,9 @@ static void look_at_spoilt(eyes *own, int at, const mdm_image *image, const mdm_
     const float scale = spoilt[how].width > 0 ? fminf(1, spoilt[how].width / width) : 1;
     mdm_image small = {0};
     mdm_mesh moved = *mesh;
-    bench_must(mdm_image_new(&small, (int)fmaxf(8, (float)image->width * scale), (int)fmaxf(8, (float)image->height * scale), 3), "picture");
+    bench_must(mdm_image_new(&small, (int)fmaxf(8, (float)image->width * scale),
+                             (int)fmaxf(8, (float)image->height * scale), 3),
+               "picture");
     mdm_image_resize(&small, image);
     for (int i = 0; i < MDM_MESH_POINTS; i++)
         for (int k = 0; k < 3; k++)
@@ -182,8 +184,8 @@ int main(int argc, char **argv)
     for (int how = 0; how < SPOILT; how++)
         for (int k = 0; k < JUDGES; k++)
             bench_must(mdm_alloc(&spoilt_vector[how][k],
-                                 (size_t)faces.count * (size_t)mdm_recogniser_size((mdm_recogniser_kind)k), sizeof(float),
-                                 "vectors"),
+                                 (size_t)faces.count * (size_t)mdm_recogniser_size((mdm_recogniser_kind)k),
+                                 sizeof(float), "vectors"),
                        "vectors");
     bench_look_at(&faces, &(bench_look){.models = argv[2],
                                         .kinds = (1u << MDM_RECOGNISER_COUNT) - 1,

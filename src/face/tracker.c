@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "face/face_search.h"
+#include "face/face_edge.h"
 #include "models/face_mesh.h"
 
 #define MAX_LIVE      64 /* faces followed at once */
@@ -339,6 +339,10 @@ mdm_status mdm_tracker_push(mdm_tracker *tracker, const mdm_image *image, int nu
     mdm_face_detection found[MDM_FACE_SEARCH_MAX];
     int count = 0;
     MDM_TRY(mdm_face_search_everywhere(found, &count, t->search, image));
+    const int whole = count;
+    MDM_TRY(mdm_face_edge_search(found, &count, t->search, t->mesher, image));
+    for (int i = whole; i < count; i++) /* confirmed, though not as it is */
+        found[i].score = fmaxf(found[i].score, SURE_SCORE);
     return take_in(t, image, number, found, count);
 }
 

@@ -427,6 +427,27 @@ static mdm_status open_networks(casting_job *job)
     return mdm_alloc(&job->others, MDM_CASTING_FACES, sizeof *job->others, "casting");
 }
 
+/* Nobody is drawn for a face that no mesh was ever fitted to: it cannot be replaced. */
+static bool can_be_played(const casting_job *job)
+{
+    size_t i;
+    const json_t *number;
+    json_array_foreach(json_object_get(job->person, "tracks"), i, number)
+    {
+        const json_int_t id = json_integer_value(number);
+        const mdm_track *track = id >= 0 && id < job->found.tracks.count ? &job->found.tracks.track[id] : NULL;
+        for (int k = 0; track && k < track->count; k++)
+            if (track->frame[k].has_mesh)
+                return true;
+    }
+    return false;
+}
+
+static json_t *failed(const casting_job *job, const char *id, const char *why)
+{
+    return json_pack("{s:s, s:s, s:s}", "id", id, "seed_key", standin_text(job->person, "seed_key"), "failed", why);
+}
+
 static mdm_status cast_person(casting_job *job, json_t *records)
 {
     const char *id = json_string_value(json_object_get(job->person, "id"));
@@ -438,7 +459,9 @@ static mdm_status cast_person(casting_job *job, json_t *records)
                         job->work->folder);
     MDM_TRY(mdm_format(&png, "%s/portraits/%s.png", job->work->folder, id));
     mdm_status status = reuse(&found, &record, job, id, png);
-    if (!status && !found) {
+    if (!status && !found && !can_be_played(job)) {
+        record = failed(job, id, "no frame shows the face to the mesh network");
+    } else if (!status && !found) {
         candidate best = {0};
         status = open_networks(job);
         if (!status)
@@ -460,8 +483,7 @@ static mdm_status cast_person(casting_job *job, json_t *records)
             mdm_log(MDM_LOG_WARN,
                     "%s: none of %d draws can stand in for %s; the face is covered (another --seed may help)",
                     job->work->clip_id, DRAWS, id);
-            record = json_pack("{s:s, s:s, s:s}", "id", id, "seed_key", standin_text(job->person, "seed_key"), "failed",
-                               "no draw passed the gate with enough distance");
+            record = failed(job, id, "no draw passed the gate with enough distance");
         }
         mdm_image_free(&best.picture);
     }

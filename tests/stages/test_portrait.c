@@ -57,8 +57,8 @@ static void in(char *out, size_t size, const char *folder, const char *name)
     snprintf(out, size, "%s/%s", folder, name);
 }
 
-/* A one-frame clip of a picture with one track that never showed a mesh, and a plan that replaces it. */
-static void open_job(job *j, const char *seed_key)
+/* A one-frame clip of a picture with one track, with its mesh or without, and a plan that replaces it. */
+static void open_job(job *j, const char *seed_key, bool meshed)
 {
     *j = (job){.folder = "/tmp/mmdm-portrait-XXXXXX"};
     assert_non_null(mkdtemp(j->folder));
@@ -87,6 +87,14 @@ static void open_job(job *j, const char *seed_key)
     const float box[4] = {20, 20, 90, 90};
     ok(mdm_tracks_add(&track, &found.tracks, 0));
     ok(mdm_track_set_box(track, 0, box, 0.9f, MDM_TRACK_FILLED));
+    if (meshed) {
+        mdm_tensor_file *points = NULL;
+        mdm_mesh mesh = {.presence = 1};
+        ok(mdm_tensor_file_open(&points, FACES "/gate-golden.safetensors"));
+        ok(mdm_array_to_f32(&mesh.point[0][0], 478 * 3, mdm_tensor_file_find(points, "gate-good-a.points")));
+        ok(mdm_track_set_mesh(track, 0, &mesh));
+        mdm_tensor_file_free(&points);
+    }
     ok(mdm_found_write(&found, j->work_folder));
     mdm_tracks_free(&found.tracks);
     mdm_clip_free(&clip);
@@ -151,7 +159,7 @@ static void the_jobs_standin_is_used_again(void **state)
     job j;
     json_t *root = NULL;
     char path[160];
-    open_job(&j, "person-01#0");
+    open_job(&j, "person-01#0", true);
     put_standin(&j, "person-01#0");
     ok(mdm_stage_portrait(&j.work)); /* without any weights: nothing is drawn */
     assert_int_equal(json_integer_value(json_object_get(entry(&root, &j), "draw")), 3);
@@ -174,7 +182,7 @@ static void no_usable_face_means_covered(void **state)
     need(models(), "face_recognition_model-weights_manifest.json");
     need(MMDM_SOURCE_DIR "/models", "attributes-a.safetensors");
     need(MMDM_SOURCE_DIR "/models", "facegen-upsample.safetensors");
-    open_job(&j, "person-01#1");
+    open_job(&j, "person-01#1", true);
     put_standin(&j, "person-01#0"); /* of an attempt before: not wanted any more */
     use_small_generator(&j);
     ok(mdm_stage_portrait(&j.work));
@@ -182,6 +190,18 @@ static void no_usable_face_means_covered(void **state)
     json_decref(root);
     in(path, sizeof path, j.work_folder, "portraits/person-01.png");
     assert_false(mdm_file_exists(path)); /* animate plays only persons that have one; compose covers the others */
+    close_job(&j);
+}
+
+static void nobody_is_drawn_for_a_face_without_a_mesh(void **state)
+{
+    (void)state;
+    job j;
+    json_t *root = NULL;
+    open_job(&j, "person-01#0", false);
+    ok(mdm_stage_portrait(&j.work)); /* without any weights: drawing would fail */
+    assert_non_null(json_object_get(entry(&root, &j), "failed"));
+    json_decref(root);
     close_job(&j);
 }
 
@@ -232,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_jobs_standin_is_used_again),
         cmocka_unit_test(no_usable_face_means_covered),
+        cmocka_unit_test(nobody_is_drawn_for_a_face_without_a_mesh),
         cmocka_unit_test(room_is_the_nearest_in_either_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
