@@ -68,7 +68,7 @@ int mdm_probe_choose(int *indices, int max, const mdm_motion *m)
     for (int i = 0; i < m->count; i++)
         if (usable(m, i))
             total++, in_view[view_of(m, i)]++;
-    if (total < FEWEST)
+    if (!total)
         return 0;
     for (int pass = 0; pass < 2; pass++) /* narrowest eyes, widest lips */
         for (int k = 0; k < EXTREMES && k < max / 6; k++) {
@@ -230,9 +230,9 @@ static void correct_rest(mdm_motion_correction *c, const reading *source, const 
     mdm_rest_add(c->rest, person, standin, 0.8f);
 }
 
-/* The probes `ok` are of one view. `open`: eyes wider than this tell gaze. */
+/* The probes `ok` are of one view. `open`: eyes wider than this tell gaze, where `fewest` do. */
 static void correct_view(mdm_view_correction *c, const reading *source, const reading *result, const int *ok, int n,
-                         float open)
+                         float open, int fewest)
 {
     float x[MDM_PROBES];
     for (int e = 0; e < 2; e++)
@@ -241,7 +241,7 @@ static void correct_view(mdm_view_correction *c, const reading *source, const re
             for (int i = 0; i < n; i++)
                 if (source[ok[i]].eyes > open && source[ok[i]].seen[e] > 0.5f)
                     x[told++] = source[ok[i]].gaze[e][k] - result[ok[i]].gaze[e][k];
-            if (told >= TAUGHT)
+            if (told > 0 && told >= fewest)
                 c->gaze[e][k] = clampf(c->gaze[e][k] + 0.8f * median(x, told), -0.2f, 0.2f);
         }
     for (int k = 0; k < 3; k++) {
@@ -282,17 +282,18 @@ static void correct(mdm_motion_correction *c, bool *taught, const reading *sourc
             if (source[i].frontal)
                 front[fronts++] = i;
         }
-    if (n < FEWEST)
+    if (!n)
         return;
+    const int fewest = n < TAUGHT ? n : TAUGHT; /* a still teaches its own view */
     float open = 0.8f * median(eyes, n);
     for (int v = 0; v < MDM_YAW_NODES; v++) {
         int of[MDM_PROBES], k = 0;
         for (int i = 0; i < n; i++)
             if (source[ok[i]].view == v)
                 of[k++] = ok[i];
-        taught[v] = k >= TAUGHT;
+        taught[v] = k >= fewest;
         if (taught[v])
-            correct_view(&c->view[v], source, result, of, k, open);
+            correct_view(&c->view[v], source, result, of, k, open, fewest);
     }
     share_views(c, taught);
     correct_gains(c, source, result, front, fronts);
@@ -321,7 +322,7 @@ mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_c
     mdm_renderer *renderer;
     if (count > MDM_PROBES)
         count = MDM_PROBES;
-    if (count < FEWEST)
+    if (count < 1)
         return MDM_OK;
     MDM_TRY(mdm_renderer_new(&renderer, canonical, m, standin));
     mdm_status status = MDM_OK;
