@@ -143,6 +143,7 @@ typedef struct mdm_drawing_options {
     const char *plan, *person; /* a plan.json and a person's id in it (NULL: the first who is replaced) */
     const char *negative;      /* "" is the empty text; NULL no negative prompt at all */
     const char *model, *unet;  /* folders of the base and of the U-net; NULL: from the hub's cache */
+    const char *checkpoint;    /* a file of all the base's weights in the original naming; NULL: the folder's files */
     const char *refiner;       /* folder of a model for the second pass; NULL: the same model */
     int width, height, steps;  /* 0: the backend's own */
     double guidance;           /* below 0: the backend's own; up to 1: none */

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Golden values of text-to-image diffusion (CLIP tokenizer, text encoders, U-net, VAE, samplers, whole pipelines), from transformers and diffusers at
+"""Golden values of text-to-image diffusion (CLIP tokenizer, text encoders, U-net, VAE, samplers, whole pipelines, original names), from transformers and diffusers at
 reduced size with random weights. Development time only.
 
-  make_diffusion_goldens.py [--openai bpe_simple_vocab_16e6.txt.gz FOLDER] [tokenizer] [text] [blocks] [unet] [vae] [sampler] [pipeline]
+  make_diffusion_goldens.py [--openai bpe_simple_vocab_16e6.txt.gz FOLDER] [tokenizer] [text] [blocks] [unet] [vae] [sampler] [pipeline] [names]
 
 Writes tests/nn/golden/clip-tokenizer/ and tests/models/golden/diffusion/. Weights are not stored: product_random.weight draws
 them from their names here and tests/common/random_weights.h in the tests; NAME.json lists the names and shapes. With --openai
@@ -360,8 +360,95 @@ def pipeline():
     save("pipeline", result)
 
 
+# ---- the original naming ----
+
+UNET_NAMES = [("time_embedding.linear_1", "time_embed.0"), ("time_embedding.linear_2", "time_embed.2"),
+              ("add_embedding.linear_1", "label_emb.0.0"), ("add_embedding.linear_2", "label_emb.0.2"),
+              ("conv_in", "input_blocks.0.0"), ("conv_norm_out", "out.0"), ("conv_out", "out.2"),
+              ("mid_block.resnets.0", "middle_block.0"), ("mid_block.attentions.0", "middle_block.1"),
+              ("mid_block.resnets.1", "middle_block.2")]
+RESIDUAL_NAMES = [("norm1", "in_layers.0"), ("conv1", "in_layers.2"), ("time_emb_proj", "emb_layers.1"),
+                  ("norm2", "out_layers.0"), ("conv2", "out_layers.3"), ("conv_shortcut", "skip_connection")]
+
+
+def original_unet(name, attends):
+    """diffusers' name -> the original one, by the table of the issue trackers; attends: whether an up block has transformers"""
+    for new, old in UNET_NAMES:
+        if name.startswith(new + "."):
+            name = old + name[len(new):]
+            break
+    else:
+        part = name.split(".")
+        level, kind, index, rest = int(part[1]), part[2], int(part[3]), ".".join(part[4:])
+        if part[0] == "down_blocks":
+            at = 3 * level + index + 1
+            name = {"resnets": f"input_blocks.{at}.0.{rest}", "attentions": f"input_blocks.{at}.1.{rest}",
+                    "downsamplers": f"input_blocks.{3 * level + 3}.0.op.{rest[5:]}"}[kind]
+        else:
+            at = 3 * level + index
+            name = {"resnets": f"output_blocks.{at}.0.{rest}", "attentions": f"output_blocks.{at}.1.{rest}",
+                    "upsamplers": f"output_blocks.{3 * level + 2}.{1 + attends[level]}.{rest}"}[kind]
+    part = name.split(".")
+    if part[0] in ("input_blocks", "output_blocks", "middle_block"):
+        at = 2 if part[0] == "middle_block" else 3
+        for new, old in RESIDUAL_NAMES:
+            if part[at] == new:
+                part[at] = old
+    return ".".join(part)
+
+
+def original_vae(name, levels):
+    half, *part = name.split(".")
+    if half in ("quant_conv", "post_quant_conv"):
+        return name
+    swap = {"conv_norm_out": "norm_out", "conv_shortcut": "nin_shortcut", "group_norm": "norm", "to_q": "q", "to_k": "k",
+            "to_v": "v"}
+    if part[0] == "mid_block":
+        rest = ".".join(part[3:]).replace("to_out.0", "proj_out")
+        rest = ".".join(swap.get(p, p) for p in rest.split("."))
+        return f"{half}.mid.{'attn_1' if part[1] == 'attentions' else f'block_{int(part[2]) + 1}'}.{rest}"
+    if part[0] in ("down_blocks", "up_blocks"):
+        up = part[0] == "up_blocks"
+        level = levels - 1 - int(part[1]) if up else int(part[1])
+        rest = ".".join(swap.get(p, p) for p in part[4:])
+        which = f"block.{part[3]}" if part[2] == "resnets" else ("upsample" if up else "downsample")
+        return f"{half}.{'up' if up else 'down'}.{level}.{which}.{rest}"
+    return ".".join([half, *(swap.get(p, p) for p in part)])
+
+
+def names():
+    """Original names of each small network's tensors -> diffusers' names; diffusers' own conversion must agree with every pair."""
+    from diffusers.loaders import single_file_utils as convert
+    result = {}
+
+    def check(name, pairs, converted):
+        assert len(pairs) == len(converted) and all(converted[new] == old for old, new in pairs.items()), name
+        result[name] = pairs
+        print(name, len(pairs), "names")
+    for name, sizes in UNETS.items():
+        shapes = json.loads((MODELS / f"unet-{name}.json").read_text())
+        attends = [kind == UP[1] for kind in sizes["up_block_types"]]
+        pairs = {original_unet(new, attends): new for new in shapes}
+        checkpoint = {"model.diffusion_model." + old: old for old in pairs}
+        check(name, pairs, convert.convert_ldm_unet_checkpoint(checkpoint, sizes))
+    pairs = {original_vae(new, 3): new for new in json.loads((MODELS / "vae.json").read_text())}
+    marked = {"first_stage_model." + old: Marked(old) for old in pairs}
+    check("vae", pairs, convert.convert_ldm_vae_checkpoint(marked, VAE))
+    (MODELS / "original-names.json").write_text(json.dumps(result, separators=(",", ":")).replace('",', '",\n'))
+
+
+class Marked(str):
+    """A name that stands for its tensor; diffusers squeezes 1x1 kernels."""
+    shape = (1, 1)
+    ndim = 2
+
+    def __getitem__(self, _):
+        return self
+
+
 if __name__ == "__main__":
-    steps = dict(tokenizer=tokenizer, text=text, blocks=blocks, unet=unet, vae=vae, sampler=sampler, pipeline=pipeline)
+    steps = dict(tokenizer=tokenizer, text=text, blocks=blocks, unet=unet, vae=vae, sampler=sampler, pipeline=pipeline,
+                 names=names)
     parse = argparse.ArgumentParser()
     parse.add_argument("--openai", nargs=2, metavar=("FILE", "FOLDER"))
     parse.add_argument("steps", nargs="*", choices=[*steps, []])

@@ -209,6 +209,15 @@ def caption():
         "cotton long sleeve solid color normal shirt, blue denim long straight solid color jeans, white leather sneakers")
 
 
+def checkpoint():
+    clip = "conditioner.embedders.1.model."
+    names = {clip + "transformer.resblocks.0.attn.in_proj_weight": (6, 2), clip + "text_projection": (2, 3), clip + "logit_scale": (),
+             clip + "ln_final.weight": (2,), "model.diffusion_model.input_blocks.3.0.op.weight": (2,), "alphas_cumprod": (1,),
+             "model.diffusion_model.output_blocks.2.1.conv.bias": (2,), "first_stage_model.decoder.mid.attn_1.q.weight": (2, 2, 1, 1),
+             "conditioner.embedders.0.transformer.text_model.final_layer_norm.bias": (2,)}
+    put("checkpoint", "small", save({k: np.ones(v, np.float32) for k, v in names.items()}))
+
+
 def diffusion_config():
     golden = corpus.parents[1] / "tests/models/golden/diffusion/sdxl"
     for part in ("unet", "text_encoder_2", "vae"):
@@ -239,5 +248,5 @@ def weights():
     put("weights", "split", json.dumps(index).encode() + b"\0" + first)
 
 
-for make in (caption, clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
+for make in (caption, checkpoint, clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
     make()

@@ -32,6 +32,8 @@ static const option table[] = {
     {"model", "FOLDER", TEXT, AT(model),
      "The base model as diffusers writes it, instead of the one in the hub's cache."},
     {"unet", "PATH", TEXT, AT(unet), "A folder or file with the U-net that takes the base's place."},
+    {"checkpoint", "FILE", TEXT, AT(checkpoint),
+     "All weights in one file of the original naming; --model then has tokenizers."},
     {"refiner", "FOLDER", TEXT, AT(refiner), "A model for the second pass; otherwise the same one."},
     {"width", "PX", WHOLE, AT(width), "Of the picture."},
     {"height", "PX", WHOLE, AT(height), "Of the picture."},

@@ -44,6 +44,7 @@ void mdm_text_to_image_free(mdm_text_to_image **model)
     mdm_free(&m->unet_file);
     mdm_free(&m->vae_folder);
     mdm_free(&m->scheduler);
+    mdm_free(&m->checkpoint);
     forget(&m->prompt);
     forget(&m->negative);
     mdm_unet_free(&m->unet);
@@ -93,7 +94,7 @@ static mdm_status encode_both(mdm_text_to_image *m, int index, const char *promp
     mdm_clip_text *clip = NULL;
     mdm_status status = mdm_clip_tokenizer_load(&tokenizer, part->tokenizer);
     if (!status)
-        status = mdm_open_part(&weights, part->folder, "model");
+        status = mdm_open_text(&weights, m, index);
     if (!status)
         status = mdm_clip_text_new(&clip, &part->sizes, weights, m->store, m->threads);
     if (!status)
@@ -157,8 +158,7 @@ static mdm_status build_unet(mdm_text_to_image *m, const int shape[3])
     if (m->unet && !memcmp(&wanted, &m->unet_shape, sizeof wanted))
         return MDM_OK;
     mdm_unet_free(&m->unet);
-    MDM_TRY(m->unet_file ? mdm_weights_open(&weights, m->unet_file)
-                         : mdm_open_part(&weights, m->unet_folder, "diffusion_pytorch_model"));
+    MDM_TRY(mdm_open_unet(&weights, m));
     mdm_status status = mdm_unet_new(&m->unet, &m->unet_sizes, weights, m->store, &wanted, m->threads);
     mdm_weights_free(&weights);
     m->unet_shape = wanted;
@@ -202,11 +202,14 @@ static mdm_status add_sizes(const mdm_text_to_image *m, float *added, const mdm_
 
 static mdm_status make_sampler(mdm_sampler **out, const mdm_text_to_image *m, const mdm_drawing *drawing)
 {
-    mdm_noise_schedule schedule;
+    mdm_noise_schedule schedule = mdm_noise_schedule_sd;
     mdm_sampler_kind kind = drawing->sampler;
-    if (kind >= MDM_SAMPLER_KINDS)
+    if (kind >= MDM_SAMPLER_KINDS && m->scheduler)
         MDM_TRY(mdm_config_sampler(&kind, m->scheduler));
-    MDM_TRY(mdm_config_schedule(&schedule, kind, m->scheduler));
+    if (kind >= MDM_SAMPLER_KINDS)
+        kind = MDM_SAMPLER_EULER;
+    if (m->scheduler)
+        MDM_TRY(mdm_config_schedule(&schedule, kind, m->scheduler));
     return mdm_sampler_new(out, kind, &schedule, drawing->steps);
 }
 
@@ -269,7 +272,7 @@ static mdm_status build_vae(mdm_text_to_image *m, const int shape[3])
     if (m->vae && height == m->vae_height && width == m->vae_width)
         return MDM_OK;
     mdm_vae_free(&m->vae);
-    MDM_TRY(mdm_open_part(&weights, m->vae_folder, "diffusion_pytorch_model"));
+    MDM_TRY(mdm_open_vae(&weights, m));
     mdm_status status =
         mdm_vae_new(&m->vae, &m->vae_sizes, weights, MDM_VAE_DECODER, height, width, OVERLAP, m->threads);
     mdm_weights_free(&weights);

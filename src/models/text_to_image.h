@@ -15,8 +15,11 @@ typedef struct mdm_text_to_image mdm_text_to_image;
 
 typedef struct mdm_text_to_image_options {
     const char *base; /* folder of text encoders, tokenizers, autoencoder, scheduler and U-net */
-    const char
-        *unet; /* instead of the base's: a folder of config.json and weights, or a file of weights; NULL: the base's */
+    const char *unet; /* instead of the base's: a folder of config.json and weights, or a file of weights; or NULL */
+    /* One file with the weights of all networks in the original naming; NULL: the base's files. Tokenizers still come from
+     * `base`, and sizes and schedule where it has their config.json files, else they are the published ones of SD 1.5, SDXL
+     * or the refiner. */
+    const char *checkpoint;
     mdm_store store; /* of the U-net's and text encoders' matrices */
     int threads;     /* >= 1 */
 } mdm_text_to_image_options;

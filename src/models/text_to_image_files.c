@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "models/checkpoint_names.h"
 #include "models/text_to_image_internal.h"
 
 /* Whether FOLDER/NAME is a file. */
@@ -26,39 +27,110 @@ static mdm_status need_file(char **out, const char *folder, const char *name)
     return status;
 }
 
-mdm_status mdm_open_part(mdm_weights **out, const char *folder, const char *stem)
+/* ---- weights ---- */
+
+static mdm_status find_weights(char **out, const char *folder, const char *stem)
 {
     static const char *const endings[] = {".safetensors", ".safetensors.index.json", ".fp16.safetensors",
                                           ".safetensors.index.fp16.json", ".bin"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        char *path = NULL;
         const bool torch =
             !strcmp(endings[i], ".bin") && !strcmp(stem, "model"); /* transformers calls those otherwise */
-        MDM_TRY(mdm_format(&path, "%s/%s%s%s", folder, torch ? "pytorch_" : "", stem, endings[i]));
-        mdm_status status = MDM_OK;
-        bool there = mdm_file_exists(path);
-        if (there)
-            status = mdm_weights_open(out, path);
-        mdm_free(&path);
-        if (there)
-            return status;
+        MDM_TRY(mdm_format(out, "%s/%s%s%s", folder, torch ? "pytorch_" : "", stem, endings[i]));
+        if (mdm_file_exists(*out))
+            return MDM_OK;
+        mdm_free(out);
     }
     return mdm_fail(MDM_ERR_DEVICE,
                     "%s/%s.safetensors is missing (and so are its variants .fp16, .index.json and .bin)", folder, stem);
 }
 
+mdm_status mdm_open_text(mdm_weights **out, const mdm_text_to_image *model, int index)
+{
+    char *path = NULL;
+    if (model->checkpoint)
+        return mdm_checkpoint_open(out, model->checkpoint, index ? MDM_CHECKPOINT_TEXT_LARGE : MDM_CHECKPOINT_TEXT, 0,
+                                   0);
+    MDM_TRY(find_weights(&path, model->text[index].folder, "model"));
+    mdm_status status = mdm_weights_open(out, path);
+    mdm_free(&path);
+    return status;
+}
+
+mdm_status mdm_open_unet(mdm_weights **out, const mdm_text_to_image *model)
+{
+    const mdm_unet_sizes *s = &model->unet_sizes;
+    const char *given = model->unet_file ? model->unet_file : model->checkpoint;
+    char *path = NULL;
+    MDM_TRY(given ? mdm_strdup(&path, given) : find_weights(&path, model->unet_folder, "diffusion_pytorch_model"));
+    mdm_status status = mdm_checkpoint_open(out, path, MDM_CHECKPOINT_UNET, s->levels, s->residuals);
+    mdm_free(&path);
+    return status;
+}
+
+mdm_status mdm_open_vae(mdm_weights **out, const mdm_text_to_image *model)
+{
+    char *path = NULL;
+    MDM_TRY(model->checkpoint ? mdm_strdup(&path, model->checkpoint)
+                              : find_weights(&path, model->vae_folder, "diffusion_pytorch_model"));
+    mdm_status status =
+        mdm_checkpoint_open(out, path, MDM_CHECKPOINT_VAE, model->vae_sizes.levels, model->vae_sizes.residuals);
+    mdm_free(&path);
+    return status;
+}
+
 /* ---- parts ---- */
 
-static mdm_status find_text(mdm_text_part *part, const char *base, const char *folder, const char *tokenizer)
+/* What a whole checkpoint is of, by the text encoders in it. */
+typedef struct published {
+    const char *tensor;
+    const mdm_clip_text_sizes *text[2];
+    const mdm_unet_sizes *unet;
+    const mdm_vae_sizes *vae;
+} published;
+
+static const published models[] = {
+    {"conditioner.embedders.1.model.ln_final.weight",
+     {&mdm_clip_text_l, &mdm_clip_text_big_g},
+     &mdm_unet_sdxl,
+     &mdm_vae_sdxl},
+    {"conditioner.embedders.0.model.ln_final.weight", {NULL, &mdm_clip_text_big_g}, &mdm_unet_refiner, &mdm_vae_sdxl},
+    {"cond_stage_model.transformer.text_model.final_layer_norm.weight",
+     {&mdm_clip_text_l, NULL},
+     &mdm_unet_sd15,
+     &mdm_vae_sd15},
+};
+
+static mdm_status recognise(const published **out, const char *checkpoint)
+{
+    mdm_tensor_file *file = NULL;
+    *out = NULL;
+    MDM_TRY(mdm_tensor_file_open(&file, checkpoint));
+    for (size_t i = 0; i < sizeof models / sizeof *models && !*out; i++)
+        if (mdm_tensor_file_find(file, models[i].tensor))
+            *out = &models[i];
+    mdm_tensor_file_free(&file);
+    return *out ? MDM_OK
+                : mdm_fail(MDM_ERR_INPUT, "%s: no checkpoint of SD 1.5, SDXL or its refiner in the original naming",
+                           checkpoint);
+}
+
+static mdm_status find_text(mdm_text_part *part, const char *base, const char *folder, const char *tokenizer,
+                            const mdm_clip_text_sizes *sizes, const published *model)
 {
     char *config = NULL;
     MDM_TRY(mdm_join_path(&part->folder, base, folder));
-    part->there = has_file(part->folder, "config.json");
+    const bool configured = has_file(part->folder, "config.json");
+    part->there = model ? sizes != NULL : configured;
     if (!part->there) {
         mdm_free(&part->folder);
         return MDM_OK;
     }
     MDM_TRY(mdm_join_path(&part->tokenizer, base, tokenizer));
+    if (!configured) {
+        part->sizes = *sizes;
+        return MDM_OK;
+    }
     MDM_TRY(need_file(&config, part->folder, "config.json"));
     mdm_status status = mdm_config_clip_text(&part->sizes, config);
     mdm_free(&config);
@@ -66,7 +138,7 @@ static mdm_status find_text(mdm_text_part *part, const char *base, const char *f
 }
 
 /* A folder of config.json and weights, or a file of weights with the sizes of the base's config.json. */
-static mdm_status find_unet(mdm_text_to_image *m, const mdm_text_to_image_options *options)
+static mdm_status find_unet(mdm_text_to_image *m, const mdm_text_to_image_options *options, const published *model)
 {
     char *config = NULL;
     const bool file = options->unet && mdm_file_exists(options->unet) && !has_file(options->unet, ".");
@@ -76,27 +148,39 @@ static mdm_status find_unet(mdm_text_to_image *m, const mdm_text_to_image_option
         MDM_TRY(mdm_join_path(&m->unet_folder, options->base, "unet"));
     if (file)
         MDM_TRY(mdm_strdup(&m->unet_file, options->unet));
+    if (model && !has_file(m->unet_folder, "config.json")) {
+        m->unet_sizes = *model->unet;
+        return MDM_OK;
+    }
     MDM_TRY(need_file(&config, m->unet_folder, "config.json"));
     mdm_status status = mdm_config_unet(&m->unet_sizes, config);
     mdm_free(&config);
+    if (!status && options->unet && !file) /* not the checkpoint's */
+        status = find_weights(&m->unet_file, options->unet, "diffusion_pytorch_model");
     return status;
 }
 
-static mdm_status find_vae(mdm_text_to_image *m, const char *base)
+static mdm_status find_vae(mdm_text_to_image *m, const char *base, const published *model)
 {
     char *config = NULL;
     MDM_TRY(mdm_join_path(&m->vae_folder, base, "vae"));
+    if (model && !has_file(m->vae_folder, "config.json")) {
+        m->vae_sizes = *model->vae;
+        return MDM_OK;
+    }
     MDM_TRY(need_file(&config, m->vae_folder, "config.json"));
     mdm_status status = mdm_config_vae(&m->vae_sizes, config);
     mdm_free(&config);
     return status;
 }
 
-static mdm_status find_scheduler(mdm_text_to_image *m, const char *base)
+static mdm_status find_scheduler(mdm_text_to_image *m, const char *base, const published *model)
 {
     char *folder = NULL;
     MDM_TRY(mdm_join_path(&folder, base, "scheduler"));
-    mdm_status status = need_file(&m->scheduler, folder, "scheduler_config.json");
+    mdm_status status = MDM_OK;
+    if (!model || has_file(folder, "scheduler_config.json"))
+        status = need_file(&m->scheduler, folder, "scheduler_config.json");
     mdm_free(&folder);
     return status;
 }
@@ -148,11 +232,16 @@ static mdm_status check_latent(const mdm_text_to_image *m)
 mdm_status mdm_text_to_image_find(mdm_text_to_image *model, const mdm_text_to_image_options *options)
 {
     const char *base = options->base;
-    MDM_TRY(find_text(&model->text[0], base, "text_encoder", "tokenizer"));
-    MDM_TRY(find_text(&model->text[1], base, "text_encoder_2", "tokenizer_2"));
-    MDM_TRY(find_unet(model, options));
-    MDM_TRY(find_vae(model, base));
-    MDM_TRY(find_scheduler(model, base));
+    const published *known = NULL;
+    if (options->checkpoint) {
+        MDM_TRY(recognise(&known, options->checkpoint));
+        MDM_TRY(mdm_strdup(&model->checkpoint, options->checkpoint));
+    }
+    MDM_TRY(find_text(&model->text[0], base, "text_encoder", "tokenizer", known ? known->text[0] : NULL, known));
+    MDM_TRY(find_text(&model->text[1], base, "text_encoder_2", "tokenizer_2", known ? known->text[1] : NULL, known));
+    MDM_TRY(find_unet(model, options, known));
+    MDM_TRY(find_vae(model, base, known));
+    MDM_TRY(find_scheduler(model, base, known));
     MDM_TRY(read_index(model, base));
     MDM_TRY(check_text(model, base));
     return check_latent(model);

@@ -22,8 +22,10 @@ struct mdm_text_to_image {
     mdm_store store;
     int threads;
     mdm_text_part text[2];
-    char *unet_folder, *vae_folder, *scheduler;
-    char *unet_file; /* a file of weights instead of what is in unet_folder, or NULL */
+    char *unet_folder, *vae_folder;
+    char *scheduler;  /* scheduler_config.json; NULL: as SD 1.5 and SDXL were trained */
+    char *unet_file;  /* a file of weights instead of what is in unet_folder, or NULL */
+    char *checkpoint; /* a file of all weights, or NULL */
     mdm_unet_sizes unet_sizes;
     mdm_vae_sizes vae_sizes;
     bool zeros_for_nothing; /* no negative prompt is zeros, else the empty text */
@@ -39,8 +41,11 @@ struct mdm_text_to_image {
 /* Fills folders and sizes from options. */
 mdm_status mdm_text_to_image_find(mdm_text_to_image *model, const mdm_text_to_image_options *options);
 
-/* The weights in FOLDER called STEM, for example "diffusion_pytorch_model": STEM.safetensors, one split over files, the fp16
- * variant of either, or PyTorch's .bin. MDM_ERR_DEVICE naming them when there is none. */
-mdm_status mdm_open_part(mdm_weights **out, const char *folder, const char *stem);
+/* The weights of a network: of the checkpoint, of the U-net's own file, or in the network's folder STEM.safetensors ("model",
+ * "diffusion_pytorch_model"), one split over files, the fp16 variant of either, or PyTorch's .bin. MDM_ERR_DEVICE naming them when
+ * there is none. `index`: which text encoder. */
+mdm_status mdm_open_text(mdm_weights **out, const mdm_text_to_image *model, int index);
+mdm_status mdm_open_unet(mdm_weights **out, const mdm_text_to_image *model);
+mdm_status mdm_open_vae(mdm_weights **out, const mdm_text_to_image *model);
 
 #endif

@@ -13,6 +13,14 @@ typedef struct mdm_weights mdm_weights;
 /* `path`: a tensor file (tensor_file.h), or the NAME.safetensors.index.json of one that is split over files beside it. Two
  * tensors of one name are MDM_ERR_INPUT. The files stay mapped until mdm_weights_free. */
 mdm_status mdm_weights_open(mdm_weights **out, const char *path);
+
+/* The same of a file whose tensors have other names: `rename` is called for each and adds it under the name the network gives it, as several, or not at all, where it belongs to another network. */
+typedef mdm_status (*mdm_weights_rename)(mdm_weights *weights, const mdm_array *array, void *user);
+mdm_status mdm_weights_open_as(mdm_weights **out, const char *path, mdm_weights_rename rename, void *user);
+/* For `rename`. The array's data stays where it is; the name is copied. */
+mdm_status mdm_weights_add(mdm_weights *weights, const char *name, const mdm_array *array);
+/* The same of the matrix [n, m] turned to [m, n]. */
+mdm_status mdm_weights_add_turned(mdm_weights *weights, const char *name, const mdm_array *array);
 void mdm_weights_free(mdm_weights **weights);
 
 /* For messages: what was opened. */

@@ -100,9 +100,11 @@ static mdm_status open_models(job *j)
     if (!status && (o->unet || !o->model)) /* a folder that is given is taken as it is */
         status = o->unet ? mdm_strdup(&unet, o->unet) : in_cache(&unet, j->backend, j->backend->unet);
     if (!status)
-        status = mdm_text_to_image_open(&j->model, &(mdm_text_to_image_options){base, unet, store, threads(o)});
+        status = mdm_text_to_image_open(&j->model,
+                                        &(mdm_text_to_image_options){base, unet, o->checkpoint, store, threads(o)});
     if (!status && o->refiner)
-        status = mdm_text_to_image_open(&j->refiner, &(mdm_text_to_image_options){o->refiner, NULL, store, threads(o)});
+        status = mdm_text_to_image_open(&j->refiner,
+                                        &(mdm_text_to_image_options){o->refiner, NULL, NULL, store, threads(o)});
     mdm_free(&base);
     mdm_free(&unet);
     return status;
