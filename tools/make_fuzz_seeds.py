@@ -192,7 +192,7 @@ def motion():
               "t0.lips": np.zeros((n, 1), np.float32), "t0.light": np.zeros((n, 18), np.float32),
               "t0.teeth": np.zeros((n, 1), np.float32), "t0.valid": np.ones(n, np.uint8)}
     about = {"version": 1, "tracks": [{"track": 0, "first": 0, "frames": n, "fps": 25.0, "eye_neutral": [0.3, 0.3],
-             "correction": {"eye_gain": 1.0, "lip_gain": 1.0, "rest": [0.1, 0.0, 0.0, 0.0, 0.0],
+             "correction": {"eye_gain": 1.0, "lip_gain": 1.0, "rest": [0.1, 0.0, 0.0, 0.0, 0.0], "gain": [1.0] * 4,
                             "views": [{"gaze": [[0.0, 0.0], [0.0, 0.0]], "turn": [0.0, 0.0, 0.0]}] * 5},
              "look": {"contrast": 1.0, "depth": 1.4, "blur": 0.5, "unsharp": 0.0, "grain": 0.0}}]}
     put("motion", "small", json.dumps(about).encode() + b"\0" + save(arrays))

@@ -218,6 +218,22 @@ static void correct_gains(mdm_motion_correction *c, const reading *source, const
         c->lip_gain = clampf(c->lip_gain / clampf(slope, 0.5f, 1.5f), 0.8f, 1.5f);
 }
 
+/* How much less the stand-in's expression moves than the person's. */
+static void correct_moves(mdm_motion_correction *c, const reading *source, const reading *result, const int *ok, int n)
+{
+    static const float least[MDM_REST_MOVES] = {0.35f, 0.6f, 0.4f, 0.4f}; /* cm, that tell it */
+    float x[MDM_PROBES], y[MDM_PROBES], range;
+    if (n < FEWEST)
+        return;
+    for (int k = 0; k < MDM_REST_MOVES; k++) {
+        for (int i = 0; i < n; i++)
+            x[i] = source[ok[i]].rest[k], y[i] = result[ok[i]].rest[k];
+        float slope = slope_of(x, y, n, &range);
+        if (range > least[k])
+            c->gain[k] = clampf(c->gain[k] / clampf(slope, 0.6f, 1.4f), 0.8f, 1.6f);
+    }
+}
+
 /* Differences of the medians: a face at rest, though some of the probes speak or blink. */
 static void correct_rest(mdm_motion_correction *c, const reading *source, const reading *result, const int *ok, int n)
 {
@@ -298,6 +314,7 @@ static void correct(mdm_motion_correction *c, bool *taught, const reading *sourc
     share_views(c, taught);
     correct_gains(c, source, result, front, fronts);
     correct_rest(c, source, result, ok, n);
+    correct_moves(c, source, result, front, fronts);
 }
 
 static mdm_status render_all(reading *out, mdm_renderer *renderer, mdm_face_mesh *mesher, const mdm_motion *m,
@@ -344,8 +361,12 @@ mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_c
             best.eye_gain = m->correction.eye_gain, best.lip_gain = m->correction.lip_gain;
         }
         for (int k = 0; k < MDM_RESTS; k++)
-            if (!round || now.rest[k] < least.rest[k])
-                least.rest[k] = now.rest[k], best.rest[k] = m->correction.rest[k];
+            if (!round || now.rest[k] < least.rest[k]) {
+                least.rest[k] = now.rest[k];
+                best.rest[k] = m->correction.rest[k];
+                if (k < MDM_REST_MOVES)
+                    best.gain[k] = m->correction.gain[k];
+            }
         for (int v = 0; v < MDM_YAW_NODES; v++) {
             if (!round || now.gaze[v] < least.gaze[v]) {
                 least.gaze[v] = now.gaze[v];

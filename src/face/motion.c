@@ -106,6 +106,8 @@ mdm_status mdm_motion_alloc(mdm_motion *m, int count)
     if (!status)
         status = mdm_alloc(&m->valid, n, 1, "motion");
     m->correction.eye_gain = m->correction.lip_gain = 1;
+    for (int k = 0; k < MDM_REST_MOVES; k++)
+        m->correction.gain[k] = 1;
     m->look.contrast = 1;
     m->look.depth = MDM_USUAL_DEPTH;
     if (status)

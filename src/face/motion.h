@@ -20,7 +20,8 @@ typedef struct mdm_view_correction {
 
 /* What the closed loop found out by rendering and measuring again; identity when it did not run. */
 typedef struct mdm_motion_correction {
-    float eye_gain, lip_gain; /* 0.8..1.6, 0.8..1.5 */
+    float eye_gain, lip_gain;   /* 0.8..1.6, 0.8..1.5 */
+    float gain[MDM_REST_MOVES]; /* of the expression\'s moves from there: 0.8..1.6 */
     float rest[MDM_RESTS]; /* added to the stand-in's resting expression: cm; of the eyes, a share of their opening */
     mdm_view_correction view[MDM_YAW_NODES];
 } mdm_motion_correction;

@@ -75,15 +75,17 @@ static json_t *about(const mdm_motion *m)
                                                (double)v->gaze[1][1], "turn", (double)v->turn[0], (double)v->turn[1],
                                                (double)v->turn[2]));
     }
-    json_t *rest = json_array();
+    json_t *rest = json_array(), *gain = json_array();
     for (int i = 0; i < MDM_RESTS; i++)
         json_array_append_new(rest, json_real((double)c->rest[i]));
-    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:o, s:o}, s:{s:f, s:f, s:f, s:f, s:f}}", "track",
+    for (int i = 0; i < MDM_REST_MOVES; i++)
+        json_array_append_new(gain, json_real((double)c->gain[i]));
+    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:o, s:o, s:o}, s:{s:f, s:f, s:f, s:f, s:f}}", "track",
                      m->track, "first", m->first, "frames", m->count, "fps", m->fps, "eye_neutral",
                      (double)m->eye_neutral[0], (double)m->eye_neutral[1], "correction", "eye_gain",
-                     (double)c->eye_gain, "lip_gain", (double)c->lip_gain, "rest", rest, "views", views, "look",
-                     "contrast", (double)l->contrast, "depth", (double)l->depth, "blur", (double)l->blur, "unsharp",
-                     (double)l->unsharp, "grain", (double)l->grain);
+                     (double)c->eye_gain, "lip_gain", (double)c->lip_gain, "rest", rest, "gain", gain, "views", views,
+                     "look", "contrast", (double)l->contrast, "depth", (double)l->depth, "blur", (double)l->blur,
+                     "unsharp", (double)l->unsharp, "grain", (double)l->grain);
 }
 
 static mdm_status add_arrays(mdm_array *arrays, char (*names)[32], float **owned, const mdm_motion *m)
@@ -200,6 +202,8 @@ static mdm_status read_about(mdm_motion *m, const json_t *json, const char *wher
     }
     for (size_t k = 0; k < MDM_RESTS; k++)
         MDM_TRY(number(&m->correction.rest[k], json_object_get(c, "rest"), k, -1, 1, "correction.rest", where));
+    for (size_t k = 0; k < MDM_REST_MOVES; k++)
+        MDM_TRY(number(&m->correction.gain[k], json_object_get(c, "gain"), k, 0, 4, "correction.gain", where));
     MDM_TRY(
         number(&m->correction.eye_gain, json_object_get(c, "eye_gain"), SIZE_MAX, 0, 4, "correction.eye_gain", where));
     MDM_TRY(

@@ -10,6 +10,8 @@
 #define LID_ALPHA  0.9f  /* of its skin over what the warp has drawn there */
 #define LASH_WIDTH 0.035f /* of the eye's width */
 #define LASH_DARK  0.6f
+#define IRIS_LIT                                                                                                       \
+    0.4f /* of what brightens the skin: much of that is skin fairer than the stand-in's, and no iris shines */
 
 typedef struct eye_place {
     const mdm_eye_index *index;
@@ -221,7 +223,8 @@ static void paint_ball(mdm_render_frame *f, const eye_place *eye, float on)
             for (int k = 0; k < 3; k++) {
                 float own = r->canvas.value[i * AT_COUNT + AT_OWN + (size_t)k], bare = logf(colour[k] + MDM_LOG_FLOOR);
                 bare += hazy * (own + mdm_soften(bare - own, 0, m->look.depth) - bare);
-                float lit = expf(bare + gain[k]) - MDM_LOG_FLOOR, *out = r->face + 3 * i + k;
+                float lit = expf(bare + (gain[k] > 0 ? IRIS_LIT * gain[k] : gain[k])) - MDM_LOG_FLOOR,
+                      *out = r->face + 3 * i + k;
                 *out = (*out + alpha * (lit - *out)) * shade;
             }
         }

@@ -90,22 +90,33 @@ static float outline(const mdm_pose *pose, const float normal[3])
     return clampf((OUTLINE - mdm_pose_towards(pose, normal)) / OUTLINE, 0, 1);
 }
 
-/* The stand-in's shape with the resting expression that the motion gives it. */
-static void at_rest(float (*out)[3], const mdm_motion *m, const float (*standin)[3], const mdm_canonical *canonical)
+/* The stand-in's shape, `by` centimetres of each expression further. */
+static void express(float (*out)[3], const float (*shape)[3], const float by[MDM_REST_MOVES],
+                    const mdm_canonical *canonical)
 {
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
         for (int k = 0; k < 3; k++) {
-            out[i][k] = standin[i][k];
+            out[i][k] = shape[i][k];
             for (int r = 0; r < MDM_REST_MOVES; r++)
-                out[i][k] += m->correction.rest[r] * canonical->rest[r][i][k];
+                out[i][k] += by[r] * canonical->rest[r][i][k];
         }
+}
+
+/* What the gains add to the person's movement of a frame: a warped face is read as moving less than it was moved. */
+static void gained(float by[MDM_REST_MOVES], const mdm_motion *m, int index)
+{
+    float now[MDM_RESTS], neutral[MDM_RESTS];
+    mdm_rest_measure(now, (const float(*)[3])m->shape[index]);
+    mdm_rest_measure(neutral, (const float(*)[3])m->neutral);
+    for (int r = 0; r < MDM_REST_MOVES; r++)
+        by[r] = (m->correction.gain[r] - 1) * (now[r] - neutral[r]);
 }
 
 void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (*portrait)[3],
                   const mdm_canonical *canonical)
 {
-    float rested[MDM_MESH_VERTICES][3];
-    at_rest(rested, m, portrait, canonical);
+    float rested[MDM_MESH_VERTICES][3], more[MDM_REST_MOVES];
+    express(rested, portrait, m->correction.rest, canonical);
     const float(*standin)[3] = (const float(*)[3])rested;
     const float(*now)[3] = (const float(*)[3])m->shape[index], (*neutral)[3] = (const float(*)[3])m->neutral;
     /* one scale a region: a mouth twice as wide opens twice as far */
@@ -120,6 +131,8 @@ void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (
         for (int k = 0; k < 3; k++)
             out[i][k] = standin[i][k] + scale[i] * (now[i][k] - neutral[i][k]);
     }
+    gained(more, m, index);
+    express(out, (const float(*)[3])out, more, canonical);
     move_lids(out, m, index, standin, scale);
     move_lips(out, m, index, mouth);
     turn(out, mdm_motion_correct(m, index).turn);

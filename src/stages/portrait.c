@@ -30,6 +30,7 @@
 #define WORN_ENOUGH 1.3f  /* no further draw is needed */
 #define WORN_FAIR   1.05f
 #define WORN_MORE   0.1f /* for each stand-in before this one that was still recognised */
+#define BROW_KNIT   0.3f /* cm, under a neutral face's: a frown */
 #define REST_ALIKE  0.2f /* cm, between the corners of the person's resting mouth and the stand-in's */
 
 #define IDENTITIES 64   /* drawn at most, for one draw */
@@ -179,7 +180,8 @@ static int largest(const float *values, int count)
     return best;
 }
 
-/* Whether the corners of its mouth lie about where the person's do: pulled further, a smile becomes a sneer. */
+/* Whether the corners of its mouth lie about where the person's do and its brows are not knit: pulled further, a smile becomes a
+ * sneer, and a frown is drawn in the skin and stays when the brows are lifted. */
 static bool rests_alike(const casting_job *job, const mdm_mesh *mesh)
 {
     float shape[MDM_MESH_VERTICES][3], rest[MDM_RESTS];
@@ -187,7 +189,8 @@ static bool rests_alike(const casting_job *job, const mdm_mesh *mesh)
     mdm_pose_fit(&pose, (const float(*)[3])mesh->point, &job->canonical);
     mdm_to_head(shape, (const float(*)[3])mesh->point, MDM_MESH_VERTICES, &pose);
     mdm_rest_measure(rest, (const float(*)[3])shape);
-    return fabsf(rest[MDM_REST_LIFT] - job->rest[MDM_REST_LIFT]) < REST_ALIKE;
+    return fabsf(rest[MDM_REST_LIFT] - job->rest[MDM_REST_LIFT]) < REST_ALIKE &&
+           rest[MDM_REST_BROW_IN] > mdm_rest_neutral[MDM_REST_BROW_IN] - BROW_KNIT;
 }
 
 static mdm_status judge(candidate *c, casting_job *job, const look *planned)

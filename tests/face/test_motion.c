@@ -187,6 +187,33 @@ static void rest_agrees(void **state)
     agrees(&out[0][0][0], sizeof out / sizeof(float), "rested", 1e-3);
 }
 
+/* A gain of 1.5 adds half of what the person's brows have moved; without it nothing changes. */
+static void gains_add_movement(void **state)
+{
+    NEEDS_MODELS();
+    float standin[MDM_MESH_VERTICES][3], plain[MDM_MESH_VERTICES][3], more[MDM_MESH_VERTICES][3];
+    float now[MDM_RESTS], neutral[MDM_RESTS], before[MDM_RESTS], after[MDM_RESTS];
+    mdm_motion *m = &world.motion;
+    const int index = looked_at[0];
+    float(*brow)[3] = &m->shape[index][55], was[3];
+    ok(mdm_array_to_f32(&standin[0][0], MDM_MESH_VERTICES * 3, mdm_tensor_file_find(world.golden, "standin")));
+    memcpy(was, *brow, sizeof was);
+    (*brow)[1] -= 2; /* a quarter of it is the measure's */
+    mdm_rest_measure(now, (const float(*)[3])m->shape[index]);
+    mdm_rest_measure(neutral, (const float(*)[3])m->neutral);
+    mdm_transfer(plain, m, index, (const float(*)[3])standin, &world.canonical);
+    m->correction.gain[MDM_REST_BROW_IN] = 1.5f;
+    mdm_transfer(more, m, index, (const float(*)[3])standin, &world.canonical);
+    m->correction.gain[MDM_REST_BROW_IN] = 1;
+    memcpy(*brow, was, sizeof was);
+    mdm_rest_measure(before, (const float(*)[3])plain);
+    mdm_rest_measure(after, (const float(*)[3])more);
+    const float moved = now[MDM_REST_BROW_IN] - neutral[MDM_REST_BROW_IN];
+    assert_true(moved > 0.3f);
+    assert_float_equal(after[MDM_REST_BROW_IN] - before[MDM_REST_BROW_IN], 0.5 * (double)moved, 0.1 * (double)moved);
+    assert_float_equal(after[MDM_REST_LIFT], before[MDM_REST_LIFT], 1e-3);
+}
+
 /* A stand-in rests as the person does, within limits; what is too far away is not reached. */
 static void standin_rests_as_the_person(void **state)
 {
@@ -382,6 +409,7 @@ static void files_read_back(void **state)
     world.motion.look.grain = 2.5f;
     world.motion.correction.view[3].turn[1] = 0.1f;
     world.motion.correction.rest[MDM_REST_LIFT] = 0.25f;
+    world.motion.correction.gain[MDM_REST_LIFT] = 1.25f;
     ok(mdm_motions_write(&in, folder));
     ok(mdm_motions_read(&out, folder));
     assert_int_equal(out.count, 1);
@@ -392,6 +420,7 @@ static void files_read_back(void **state)
     assert_float_equal(out.motion->look.grain, 2.5, 1e-6);
     assert_float_equal(out.motion->correction.view[3].turn[1], 0.1, 1e-6);
     assert_float_equal(out.motion->correction.rest[MDM_REST_LIFT], 0.25, 1e-6);
+    assert_float_equal(out.motion->correction.gain[MDM_REST_LIFT], 1.25, 1e-6);
     for (int v = 0; v < MDM_MESH_VERTICES; v++)
         assert_float_equal(out.motion->shape[8][v][1], world.motion.shape[8][v][1], 1e-4);
     mdm_motions_free(&out);
@@ -418,6 +447,7 @@ int main(void)
         cmocka_unit_test(motion_agrees),
         cmocka_unit_test(transfer_agrees),
         cmocka_unit_test(rest_agrees),
+        cmocka_unit_test(gains_add_movement),
         cmocka_unit_test(standin_rests_as_the_person),
         cmocka_unit_test(light_agrees),
         cmocka_unit_test(gaps_are_bridged),
