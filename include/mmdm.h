@@ -174,6 +174,10 @@ typedef struct mdm_drawing_info {
 } mdm_drawing_info;
 void mdm_drawing_list(void (*tell)(void *user, const mdm_drawing_info *info), void *user);
 
+/* Downloads one of them from the Hugging Face Hub (HF_ENDPOINT, HF_TOKEN, HF_HOME as its own tools have them) into its cache; what
+ * was begun before is gone on with. `tell` is told of bytes. MDM_ERR_AGAIN: the network failed, call again later. */
+mdm_status mdm_drawing_pull(const char *name, void (*tell)(void *user, double done, double total), void *user);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,4 +1,4 @@
-/* mmdm models list|verify|pull: the downloadable models. */
+/* mmdm models list|verify|pull [NAME]: the downloadable models. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +21,23 @@ static void say_drawing(void *user, const mdm_drawing_info *info)
     printf("%-8s            %s%s%s\n", "", info->base, info->unet ? " + " : "", info->unet ? info->unet : "");
 }
 
+static void say_bytes(void *user, double done, double total)
+{
+    int *percent = user, now = total > 0 ? (int)(100 * done / total) : 100;
+    if (now != *percent)
+        fprintf(stderr, "\r%3d %% of %.1f MB", now, total / 1e6);
+    *percent = now;
+}
+
+static int pull_drawing(const char *name)
+{
+    int percent = -1;
+    mdm_status status = mdm_drawing_pull(name, say_bytes, &percent);
+    if (percent >= 0)
+        fputc('\n', stderr);
+    return status == MDM_OK ? 0 : mdm_cli_fail(status);
+}
+
 int mdm_cli_models(const mdm_arguments *arguments)
 {
     static const struct {
@@ -28,6 +45,8 @@ int mdm_cli_models(const mdm_arguments *arguments)
         mdm_status (*work)(const mdm_options *options, mdm_model_fn tell, void *user);
     } actions[] = {{"list", mdm_models_list}, {"verify", mdm_models_verify}, {"pull", mdm_models_pull}};
     const char *wanted = arguments->word_count == 1 ? arguments->words[0] : "";
+    if (arguments->word_count == 2 && strcmp(arguments->words[0], "pull") == 0)
+        return pull_drawing(arguments->words[1]);
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         if (strcmp(actions[i].name, wanted) != 0)
             continue;
@@ -36,6 +55,6 @@ int mdm_cli_models(const mdm_arguments *arguments)
             mdm_drawing_list(say_drawing, NULL);
         return status == MDM_OK ? 0 : mdm_cli_fail(status);
     }
-    fprintf(stderr, "mmdm: usage: mmdm models list|verify|pull\n");
+    fprintf(stderr, "mmdm: usage: mmdm models list|verify|pull, or mmdm models pull NAME for one that `list` names\n");
     return 2;
 }

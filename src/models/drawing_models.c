@@ -11,6 +11,7 @@ static const mdm_drawing_model table[] = {
         .unet = "cosmicman/CosmicMan-SDXL",
         .licence = "CreativeML Open RAIL++-M (base); see the repository's page for CosmicMan's weights",
         .gigabytes = 13.9,
+        .two_encoders = true,
         .side = 1024,
         .sampler = MDM_SAMPLER_EULER,
         .steps = 30,

@@ -11,6 +11,7 @@ typedef struct mdm_drawing_model {
     const char *unet;    /* repository of the U-net that takes the place of the base's; NULL: the base's own */
     const char *licence; /* what can be said of it without seeing the weights' pages */
     double gigabytes;    /* of text encoders, autoencoder and U-net in f32, by their parameters */
+    bool two_encoders;   /* of text, as SDXL has */
     int side;            /* px of a picture, each way */
     mdm_sampler_kind sampler;
     int steps;

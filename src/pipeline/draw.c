@@ -67,10 +67,9 @@ static mdm_status in_cache(char **out, const mdm_drawing_model *backend, const c
         return MDM_OK;
     return mdm_fail(
         MDM_ERR_DEVICE,
-        "%s needs %s (%s and %s are %.1f GB together; licence: %s). Get it with the hub's own tools or give its "
-        "folder: --model for %s, --unet for %s",
-        backend->name, repository, backend->base, backend->unet, backend->gigabytes, backend->licence, backend->base,
-        backend->unet);
+        "%s needs %s, which is not in the hub's cache. `mmdm models pull %s` gets it and what belongs to it: %.1f GB, "
+        "licence %s. Or give folders: --model for %s, --unet for %s",
+        backend->name, repository, backend->name, backend->gigabytes, backend->licence, backend->base, backend->unet);
 }
 
 static mdm_status read_precision(mdm_store *out, const char *name)
