@@ -39,7 +39,8 @@ typedef enum mdm_store { MDM_STORE_F32, MDM_STORE_F16, MDM_STORE_Q8_0 } mdm_stor
 /* The array `name` of `file` as f32 values; its shape must be `shape` (the error says both). */
 mdm_node *mdm_nn_weight(mdm_nn *nn, const mdm_tensor_file *file, const char *name, mdm_store store, int rank,
                         const int64_t *shape);
-/* The same of an array whose file the caller looks after (nn/weights.h); extents of 1 at the end of either shape do not
+/* The same of an array whose data stays where it is until mdm_nn_build (nn/weights.h): a large network then needs memory for itself,
+ * not for a copy of its file as well. Extents of 1 at the end of either shape do not
  * count, so that the kernel of a 1x1 convolution is a matrix. */
 mdm_node *mdm_nn_array(mdm_nn *nn, const mdm_array *array, mdm_store store, int rank, const int64_t *shape);
 /* The same from floats in memory, which are copied. */

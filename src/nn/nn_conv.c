@@ -219,7 +219,8 @@ mdm_node *mdm_nn_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
     if (!(x = mdm_nn_contiguous(nn, x)) || !weight)
         return NULL;
     mdm_leaf *kernel = mdm_nn_leaf_of(nn, weight);
-    if (!kernel || !kernel->host)
+    const float *values = mdm_nn_leaf_values(nn, kernel);
+    if (!values)
         return mdm_nn_fail(nn, MDM_ERR_INPUT, "the kernel of a convolution must be a weight");
     conv_call *c = mdm_nn_own(nn, 1, sizeof *c);
     if (!c)
@@ -261,18 +262,19 @@ mdm_node *mdm_nn_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
         size_t taps = (size_t)(c->kernel[0] * c->kernel[1]);
         if (!(c->weights = mdm_nn_own(nn, (size_t)c->out_channels * taps, sizeof(float))))
             return NULL;
-        memcpy(c->weights, kernel->host, (size_t)c->out_channels * taps * sizeof(float));
+        memcpy(c->weights, values, (size_t)c->out_channels * taps * sizeof(float));
         scratch =
             (size_t)((c->out_size[0] - 1) * c->stride[0] + (c->kernel[0] - 1) * c->dilation[0] + 1) *
             (size_t)((c->out_size[1] - 1) * c->stride[1] + (c->kernel[1] - 1) * c->dilation[1] + 1 + c->stride[1]);
     } else {
         int k = c->in_channels / c->groups * c->kernel[0] * c->kernel[1];
-        if (!(c->weights = pack(nn, kernel->host, c->groups, c->out_channels / c->groups, k)))
+        if (!(c->weights = pack(nn, values, c->groups, c->out_channels / c->groups, k)))
             return NULL;
         int tile = TILE_FLOATS / k / MDM_GEMM_COLUMNS * MDM_GEMM_COLUMNS;
         c->tile = tile < MDM_GEMM_COLUMNS ? MDM_GEMM_COLUMNS : tile > 512 ? 512 : tile;
         scratch = (size_t)c->tile * (size_t)k;
     }
+    mdm_nn_leaf_release(kernel);
     if (scratch > nn->scratch_floats)
         nn->scratch_floats = scratch;
     mdm_node *out = mdm_nn_custom(nn, ne, &x, 1, depthwise ? run_depthwise : run_dense, c, false);
@@ -285,8 +287,8 @@ mdm_node *mdm_nn_conv2d_transposed(mdm_nn *nn, mdm_node *x, mdm_node *weight, md
         return NULL;
     mdm_leaf *kernel = mdm_nn_leaf_of(nn, weight);
     int64_t in = weight->ne[3], out = weight->ne[2], side = weight->ne[0];
-    if (!kernel || !kernel->host || side != stride || weight->ne[1] != side || in != x->ne[2] || stride < 1 ||
-        stride > 16)
+    const float *values = mdm_nn_leaf_values(nn, kernel);
+    if (!values || side != stride || weight->ne[1] != side || in != x->ne[2] || stride < 1 || stride > 16)
         return mdm_nn_fail(nn, MDM_ERR_INPUT,
                            "a transposed convolution of %lld x %lld by %d: only kernel = stride is known",
                            (long long)weight->ne[1], (long long)side, stride);
@@ -297,7 +299,7 @@ mdm_node *mdm_nn_conv2d_transposed(mdm_nn *nn, mdm_node *x, mdm_node *weight, md
         return NULL;
     for (int64_t i = 0; i < in; i++)
         for (int64_t o = 0; o < out * taps; o++)
-            turned[o * in + i] = kernel->host[i * out * taps + o];
+            turned[o * in + i] = values[i * out * taps + o];
     mdm_node *flat = mdm_nn_constant(nn, kernel->name, turned, MDM_STORE_F32, 4, (int64_t[]){out * taps, in, 1, 1});
     x = mdm_nn_conv2d(nn, x, flat, NULL, &(mdm_conv){.groups = 1});
     x = mdm_nn_pixel_shuffle(nn, x, stride);

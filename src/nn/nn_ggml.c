@@ -111,7 +111,7 @@ bool mdm_nn_fuse(mdm_nn *nn, mdm_node *x, mdm_activation activation, mdm_node *s
             return false;
         if (slope) {
             mdm_leaf *leaf = mdm_nn_leaf_of(nn, slope);
-            if (!leaf || !leaf->host || ((int64_t)leaf->count != x->ne[2] && leaf->count != 1))
+            if (!mdm_nn_leaf_values(nn, leaf) || ((int64_t)leaf->count != x->ne[2] && leaf->count != 1))
                 return false;
             *f->slope = mdm_nn_copy_vector(nn, slope, (int)x->ne[2], "the slope");
         }
@@ -124,13 +124,15 @@ bool mdm_nn_fuse(mdm_nn *nn, mdm_node *x, mdm_activation activation, mdm_node *s
 float *mdm_nn_copy_vector(mdm_nn *nn, mdm_node *node, int count, const char *what)
 {
     mdm_leaf *leaf = mdm_nn_leaf_of(nn, node);
-    if (!leaf || !leaf->host || (leaf->count != (size_t)count && leaf->count != 1)) {
+    const float *values = mdm_nn_leaf_values(nn, leaf);
+    if (!values || (leaf->count != (size_t)count && leaf->count != 1)) {
         mdm_nn_fail(nn, MDM_ERR_INPUT, "%s must be a weight of %d values", what, count);
         return NULL;
     }
     float *copy = mdm_nn_own(nn, (size_t)count, sizeof *copy);
     for (int i = 0; copy && i < count; i++)
-        copy[i] = leaf->host[leaf->count == 1 ? 0 : i];
+        copy[i] = values[leaf->count == 1 ? 0 : i];
+    mdm_nn_leaf_release(leaf);
     return copy;
 }
 
@@ -237,30 +239,51 @@ static void shape_text(char text[128], int rank, const int64_t *shape)
         n += snprintf(text + n, 128 - (size_t)n, " %lld", (long long)shape[i]);
 }
 
-/* A leaf of the array's values, once its shape is known to be right. */
-static mdm_node *convert(mdm_nn *nn, const mdm_array *array, mdm_store store, int rank, const int64_t *shape)
+const float *mdm_nn_leaf_values(mdm_nn *nn, mdm_leaf *leaf)
+{
+    if (!leaf || leaf->host || !leaf->array.data)
+        return leaf ? leaf->host : NULL;
+    mdm_status status = mdm_alloc(&leaf->host, leaf->count, sizeof(float), "weight");
+    if (!status)
+        status = mdm_array_to_f32(leaf->host, leaf->count, &leaf->array);
+    if (status) {
+        mdm_free(&leaf->host);
+        mdm_nn_fail(nn, status, "%s", mdm_error_message());
+    }
+    return leaf->host;
+}
+
+void mdm_nn_leaf_release(mdm_leaf *leaf)
+{
+    if (leaf->array.data)
+        mdm_free(&leaf->host);
+}
+
+/* A leaf of the array's values, once its shape is known to be right; `lazy`: the array stays until build. */
+static mdm_node *convert(mdm_nn *nn, const mdm_array *array, mdm_store store, int rank, const int64_t *shape, bool lazy)
 {
     mdm_leaf *leaf = add_leaf(nn, array->name, ggml_type_of(store), rank, shape);
     if (!leaf)
         return NULL;
-    if (mdm_alloc(&leaf->host, leaf->count, sizeof(float), "weight") != MDM_OK)
-        return mdm_nn_fail(nn, MDM_ERR_MEMORY, "no memory for weight \"%s\"", array->name);
-    mdm_status status = mdm_array_to_f32(leaf->host, leaf->count, array);
-    if (status)
-        return mdm_nn_fail(nn, status, "%s", mdm_error_message());
-    return leaf->node;
+    leaf->array = *array;
+    if (lazy)
+        return leaf->node;
+    const float *values = mdm_nn_leaf_values(nn, leaf);
+    leaf->array.data = NULL;
+    return values ? leaf->node : NULL;
 }
 
 static mdm_node *check_and_convert(mdm_nn *nn, const mdm_array *array, mdm_store store, int rank, const int64_t *shape,
-                                   bool trim)
+                                   bool lazy)
 {
+    const bool trim = lazy; /* of published checkpoints, where a 1x1 kernel may be a matrix */
     int has = trim ? significant(array->rank, array->shape) : array->rank;
     int wants = trim ? significant(rank, shape) : rank;
     bool same = has == wants;
     for (int i = 0; same && i < wants; i++)
         same = array->shape[i] == shape[i];
     if (same)
-        return convert(nn, array, store, rank, shape);
+        return convert(nn, array, store, rank, shape, lazy);
     char found[128], expected[128];
     shape_text(found, array->rank, array->shape);
     shape_text(expected, rank, shape);
@@ -387,10 +410,13 @@ static mdm_status upload(mdm_nn *nn)
             if (ggml_backend_tensor_alloc(nn->weights, leaf->node, base + at) != GGML_STATUS_SUCCESS)
                 return mdm_fail(MDM_ERR_MEMORY, "network \"%s\": weight \"%s\" does not fit", nn->name, leaf->name);
             at += ggml_nbytes(leaf->node);
-            if (leaf->host && leaf->node->type == GGML_TYPE_F32)
-                memcpy(leaf->node->data, leaf->host, leaf->count * sizeof(float));
-            else if (leaf->host)
-                ggml_quantize_chunk(leaf->node->type, leaf->host, leaf->node->data, 0,
+            const float *values = mdm_nn_leaf_values(nn, leaf);
+            if (nn->status)
+                return mdm_fail(nn->status, "network \"%s\": %s", nn->name, nn->message);
+            if (values && leaf->node->type == GGML_TYPE_F32)
+                memcpy(leaf->node->data, values, leaf->count * sizeof(float));
+            else if (values)
+                ggml_quantize_chunk(leaf->node->type, values, leaf->node->data, 0,
                                     (int64_t)leaf->count / leaf->node->ne[0], leaf->node->ne[0], NULL);
             else
                 memset(leaf->node->data, 0, ggml_nbytes(leaf->node));

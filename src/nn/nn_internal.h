@@ -9,11 +9,13 @@
 #define MDM_NN_MAX_NODES 16384
 #define MDM_NN_NAME      64 /* GGML_MAX_NAME: longer names are cut by ggml */
 
-/* A weight, constant or input. Weights keep their values here until build, for packing and upload. */
+/* A weight, constant or input. Weights keep their values here until build, for packing and upload: those of a file that stays open
+ * (mdm_nn_array) only while they are looked at. */
 typedef struct mdm_leaf {
     char name[MDM_NN_NAME];
     mdm_node *node;
-    float *host; /* NULL for inputs, and after build */
+    float *host;     /* NULL for inputs, for what lies in `array`, and after build */
+    mdm_array array; /* where the values are; without data: in `host` only */
     size_t count;
     bool input, needed;
 } mdm_leaf;
@@ -55,6 +57,10 @@ struct mdm_nn {
 
 /* The leaf whose node this is, NULL if it is a result. */
 mdm_leaf *mdm_nn_leaf_of(mdm_nn *nn, const mdm_node *node);
+/* The values of a weight or constant before build; NULL for an input or NULL, and where an error is recorded. */
+const float *mdm_nn_leaf_values(mdm_nn *nn, mdm_leaf *leaf);
+/* They are not needed for now: frees them if they can be had again. */
+void mdm_nn_leaf_release(mdm_leaf *leaf);
 /* Zeroed memory that lives as long as the context; NULL and an error recorded when there is none. */
 void *mdm_nn_own(mdm_nn *nn, size_t count, size_t size);
 /* Says that `node` can take an activation later (mdm_nn_fuse). */

@@ -69,13 +69,14 @@ mdm_node *mdm_nn_prelu(mdm_nn *nn, mdm_node *x, mdm_node *slope)
     if (!(x = mdm_nn_contiguous(nn, x)) || !slope)
         return NULL;
     mdm_leaf *leaf = mdm_nn_leaf_of(nn, slope);
-    if (leaf && leaf->host && ((int64_t)leaf->count == x->ne[2] || leaf->count == 1)) {
+    const float *values = mdm_nn_leaf_values(nn, leaf);
+    if (values && ((int64_t)leaf->count == x->ne[2] || leaf->count == 1)) {
         activation_call *call = mdm_nn_own(nn, 1, sizeof *call);
         float *copy = mdm_nn_own(nn, leaf->count, sizeof *copy);
         if (!call || !copy)
             return NULL;
         for (size_t i = 0; i < leaf->count; i++)
-            copy[i] = leaf->host[i];
+            copy[i] = values[i];
         *call = (activation_call){MDM_PRELU, copy, x->ne[0] * x->ne[1], (int64_t)leaf->count};
         return mdm_nn_custom(nn, x->ne, &x, 1, run_activation, call, false);
     }
@@ -144,13 +145,14 @@ mdm_node *mdm_nn_rms_norm_channels(mdm_nn *nn, mdm_node *x, mdm_node *gain, floa
     if (gain) {
         mdm_leaf *leaf = mdm_nn_leaf_of(nn, gain);
         float *copy;
-        if (!leaf || !leaf->host || (int64_t)leaf->count != x->ne[2])
+        const float *values = mdm_nn_leaf_values(nn, leaf);
+        if (!values || (int64_t)leaf->count != x->ne[2])
             return mdm_nn_fail(nn, MDM_ERR_INPUT, "the gain of a channel norm must be a weight of %lld values",
                                (long long)x->ne[2]);
         if (!(copy = mdm_nn_own(nn, leaf->count, sizeof *copy)))
             return NULL;
         for (size_t i = 0; i < leaf->count; i++)
-            copy[i] = leaf->host[i];
+            copy[i] = values[i];
         call->gain = copy;
     }
     return mdm_nn_custom(nn, x->ne, &x, 1, run_channel_norm, call, false);
