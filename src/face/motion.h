@@ -33,6 +33,7 @@ typedef struct mdm_motion_look {
     float contrast;             /* of the stand-in's own detail, 0.25..1.15 */
     float depth;                /* of its darkest parts under its skin, log, 0.3..1.4: haze leaves little of it */
     float blur, unsharp, grain; /* px; amount; grey levels */
+    float tone[3]; /* log colour added to the skin around the face (face/skin_tone.h); the light has it already */
 } mdm_motion_look;
 
 typedef struct mdm_motion {

@@ -80,12 +80,13 @@ static json_t *about(const mdm_motion *m)
         json_array_append_new(rest, json_real((double)c->rest[i]));
     for (int i = 0; i < MDM_REST_MOVES; i++)
         json_array_append_new(gain, json_real((double)c->gain[i]));
-    return json_pack("{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:o, s:o, s:o}, s:{s:f, s:f, s:f, s:f, s:f}}", "track",
-                     m->track, "first", m->first, "frames", m->count, "fps", m->fps, "eye_neutral",
-                     (double)m->eye_neutral[0], (double)m->eye_neutral[1], "correction", "eye_gain",
-                     (double)c->eye_gain, "lip_gain", (double)c->lip_gain, "rest", rest, "gain", gain, "views", views,
-                     "look", "contrast", (double)l->contrast, "depth", (double)l->depth, "blur", (double)l->blur,
-                     "unsharp", (double)l->unsharp, "grain", (double)l->grain);
+    return json_pack(
+        "{s:i, s:i, s:i, s:f, s:[f,f], s:{s:f, s:f, s:o, s:o, s:o}, s:{s:f, s:f, s:f, s:f, s:f, s:[f,f,f]}}", "track",
+        m->track, "first", m->first, "frames", m->count, "fps", m->fps, "eye_neutral", (double)m->eye_neutral[0],
+        (double)m->eye_neutral[1], "correction", "eye_gain", (double)c->eye_gain, "lip_gain", (double)c->lip_gain,
+        "rest", rest, "gain", gain, "views", views, "look", "contrast", (double)l->contrast, "depth", (double)l->depth,
+        "blur", (double)l->blur, "unsharp", (double)l->unsharp, "grain", (double)l->grain, "tone", (double)l->tone[0],
+        (double)l->tone[1], (double)l->tone[2]);
 }
 
 static mdm_status add_arrays(mdm_array *arrays, char (*names)[32], float **owned, const mdm_motion *m)
@@ -212,6 +213,8 @@ static mdm_status read_about(mdm_motion *m, const json_t *json, const char *wher
     MDM_TRY(number(&m->look.depth, json_object_get(l, "depth"), SIZE_MAX, 0.1, 4, "look.depth", where));
     MDM_TRY(number(&m->look.blur, json_object_get(l, "blur"), SIZE_MAX, 0, 20, "look.blur", where));
     MDM_TRY(number(&m->look.unsharp, json_object_get(l, "unsharp"), SIZE_MAX, 0, 4, "look.unsharp", where));
+    for (size_t k = 0; k < 3; k++)
+        MDM_TRY(number(&m->look.tone[k], json_object_get(l, "tone"), k, -1, 1, "look.tone", where));
     return number(&m->look.grain, json_object_get(l, "grain"), SIZE_MAX, 0, 64, "look.grain", where);
 }
 

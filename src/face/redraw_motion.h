@@ -8,7 +8,8 @@
 
 typedef struct mdm_motion_policy {
     mdm_treatment expression, mouth, eyes,
-        gaze; /* REDRAW and REMOVE differ for eyes (blinks or none) and gaze (wander or ahead) */
+        gaze;  /* REDRAW and REMOVE differ for eyes (blinks or none) and gaze (wander or ahead) */
+    bool race; /* kept, at least coarsely: then the skin's tone is the person's */
     uint64_t seed;
     char key[160]; /* of the draws: the stand-in's seed_key and the clip */
 } mdm_motion_policy;

@@ -8,6 +8,7 @@
 #include "face/light.h"
 #include "face/pose.h"
 #include "face/render_internal.h"
+#include "face/skin_tone.h"
 #include "face/transfer.h"
 
 #define MARGIN     5     /* px around the mesh */
@@ -103,12 +104,42 @@ static void clip_to(int rect[4], const int bounds[4], int width, int height)
         rect[2] = rect[3] = 0;
 }
 
+static bool retones(const mdm_motion *m)
+{
+    return m->look.tone[0] != 0 || m->look.tone[1] != 0 || m->look.tone[2] != 0;
+}
+
 void mdm_renderer_bounds(int rect[4], mdm_renderer *r, int index, int width, int height)
 {
     mdm_render_frame f;
-    int bounds[4];
+    int bounds[4], around[4];
     place(&f, bounds, r, index);
     clip_to(rect, bounds, width, height);
+    if (!rect[2] || !retones(r->motion))
+        return;
+    mdm_skin_around(around, (const float(*)[3])f.source, f.width);
+    for (int k = 0; k < 2; k++) {
+        const int end = bounds[k] + bounds[2 + k], far = around[k] + around[2 + k];
+        bounds[k] = around[k] < bounds[k] ? around[k] : bounds[k];
+        bounds[2 + k] = (far > end ? far : end) - bounds[k];
+    }
+    clip_to(rect, bounds, width, height);
+}
+
+/* Neck, ears and forehead, before the face is laid over them. */
+static mdm_status retone(mdm_image *image, const mdm_render_frame *f)
+{
+    int around[4], rect[4];
+    float *weight = NULL;
+    mdm_skin_around(around, (const float(*)[3])f->source, f->width);
+    clip_to(rect, around, image->width, image->height);
+    if (!rect[2])
+        return MDM_OK;
+    MDM_TRY(mdm_alloc(&weight, (size_t)rect[2] * (size_t)rect[3], sizeof *weight, "skin"));
+    mdm_status status =
+        mdm_retone_skin(image, rect, (const float(*)[3])f->source, f->width, f->r->motion->look.tone, weight);
+    mdm_free(&weight);
+    return status;
 }
 
 static mdm_status reserve(mdm_renderer *r, size_t pixels)
@@ -295,6 +326,8 @@ mdm_status mdm_renderer_draw(mdm_renderer *r, mdm_image *image, int index)
     }
     MDM_TRY(mdm_keep_fringe(r->window_alpha, rect, &f));
     MDM_TRY(mdm_match_sharpness(r->window, rect[2], rect[3], &f));
+    if (retones(r->motion))
+        MDM_TRY(retone(image, &f));
     blend(image, r, rect);
     return MDM_OK;
 }

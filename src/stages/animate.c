@@ -11,6 +11,7 @@
 #include "face/motion_file.h"
 #include "face/scene_light.h"
 #include "face/sharpness.h"
+#include "face/skin_tone.h"
 #include "stages/animate.h"
 #include "stages/visit.h"
 
@@ -166,6 +167,18 @@ static mdm_status prepare(animator *a)
     return MDM_OK;
 }
 
+static void redraw(const animator *a, mdm_motion *motion, const mdm_motion_policy *policy, const mdm_standin *standin)
+{
+    float tone[3];
+    mdm_motion_redraw(motion, policy, &a->canonical);
+    if (policy->race)
+        return;
+    mdm_skin_tone(tone, standin);
+    mdm_motion_retone(motion, tone);
+    mdm_log(MDM_LOG_DEBUG, "track %d: skin changed by %.2f, %.2f, %.2f", motion->track, (double)tone[0],
+            (double)tone[1], (double)tone[2]);
+}
+
 static mdm_status animate(animator *a)
 {
     unsigned char *wanted = NULL;
@@ -193,7 +206,7 @@ static mdm_status animate(animator *a)
     for (int i = 0; i < a->motions.count && !status; i++) /* last: light and corrections are read off the true motion */
         for (int k = 0; k < a->cast.count; k++)
             if (a->cast.role[k].track == a->motions.motion[i].track)
-                mdm_motion_redraw(&a->motions.motion[i], &a->cast.role[k].policy, &a->canonical);
+                redraw(a, &a->motions.motion[i], &a->cast.role[k].policy, &a->actors[i].standin);
     return status ? status : mdm_motions_write(&a->motions, a->work->folder);
 }
 

@@ -34,6 +34,8 @@ void mdm_motion_policy_of(mdm_motion_policy *out, const json_t *plan, const json
         .mouth = treatment_of(person, MDM_CONTEXT_MOUTH),
         .eyes = treatment_of(person, MDM_CONTEXT_EYES),
         .gaze = treatment_of(person, MDM_CONTEXT_GAZE),
+        .race =
+            treatment_of(person, MDM_CONTEXT_RACE) == MDM_KEEP || treatment_of(person, MDM_CONTEXT_RACE) == MDM_COARSEN,
         .seed = seed ? strtoull(seed, NULL, 10) : 0,
     };
     snprintf(out->key, sizeof out->key, "%.100s/%.40s", key ? key : "", clip ? clip : "");

@@ -52,8 +52,9 @@ static bool same(const mdm_motion *a, const mdm_motion *b)
            memcmp(a->correction.rest, b->correction.rest, sizeof a->correction.rest) == 0;
 }
 
-static const mdm_motion_policy nothing = {MDM_REDRAW, MDM_REDRAW, MDM_REDRAW, MDM_REDRAW, 1, "person-01#0/clip-0001"};
-static const mdm_motion_policy everything = {MDM_KEEP, MDM_KEEP, MDM_KEEP, MDM_KEEP, 1, "x"};
+static const mdm_motion_policy nothing = {
+    MDM_REDRAW, MDM_REDRAW, MDM_REDRAW, MDM_REDRAW, false, 1, "person-01#0/clip-0001"};
+static const mdm_motion_policy everything = {MDM_KEEP, MDM_KEEP, MDM_KEEP, MDM_KEEP, true, 1, "x"};
 
 static void nothing_of_the_movement_is_left(void **state)
 {
