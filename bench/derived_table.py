@@ -290,7 +290,7 @@ def independence_part(redraws, crossed, stills):
                 continue
             i = independence([label[r['name']][k] for r in use], [r['name'] for r in use], [r['read'][k][1] for r in use])
             plan = independence([label[r['name']][k] for r in use], [r['name'] for r in use], [r['plan'][k] for r in use], 60)
-            seeds = len({(r.get('donor', r['name']), r['seed']) for r in use})
+            seeds = len({(r.get('donor', r['name']), r['seed']) for r in use})  # stand-ins
             rows.append([f'{k}, {words}', f"{i['rows']}; {i['persons']}; {seeds}", f"{i['bits']:.3f} [{i['low']:.3f}, {i['high']:.3f}]", f"{i['raw']:.3f} - {i['chance']:.3f}", f"{i['p']:.3f}", f"{plan['bits']:.3f}",
                          f"{100 * np.mean([r['read'][k][1] == r['plan'][k] for r in use]):.0f} %", f"{100 * np.mean([r['read'][k][1] == label[r['name']][k] for r in use]):.1f} %"])
     return table(('redrawn', 'readings; persons; seeds', 'bit [95 %]', 'measured - dealt at random', 'p', 'of the plan itself', 'read as planned', 'read as the person'), rows)
