@@ -7,9 +7,9 @@
 #include "face/pose.h"
 #include "face/render_internal.h"
 
-#define FEATHER                                                                                                        \
-    0.05f /* of the face's width: twice as wide, the person's own rim made the result .05 to .09 (cosine) more like the person */
-#define BRIDGE 6 /* of the nose */
+#define FEATHER 0.06f /* of the face's width; a wider rim keeps more of the person */
+#define RAGGED  0.7f  /* px: the mesh's outermost pixels come and go */
+#define BRIDGE  6     /* of the nose */
 
 /* The library's own are calls, and take the NaNs' part. */
 static inline float smaller(float a, float b)
@@ -104,7 +104,7 @@ mdm_status mdm_face_mask(mdm_render_frame *f)
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++) {
             float *alpha = r->alpha + (size_t)y * (size_t)width + (size_t)x;
-            *alpha = mdm_smoothstep(*alpha, 0, r->scratch[x]);
+            *alpha = mdm_smoothstep(*alpha - RAGGED, 0, r->scratch[x]);
         }
     return MDM_OK;
 }
