@@ -10,6 +10,8 @@
 #define FEATHER 0.06f /* of the face's width; a wider rim keeps more of the person */
 #define RAGGED  0.7f  /* px: the mesh's outermost pixels come and go */
 #define BRIDGE  6     /* of the nose */
+#define TEMPLE  0.22f /* of the face's width under the brows: how far hair is kept beside the eyes */
+#define WIDEST  4096  /* px, of a face */
 
 /* The library's own are calls, and take the NaNs' part. */
 static inline float smaller(float a, float b)
@@ -159,16 +161,20 @@ mdm_status mdm_keep_fringe(float *alpha, const int rect[4], const mdm_render_fra
         int middle = by_value3(sample[k], 8);
         skin[k] = (sample[k][middle - 1] + sample[k][middle]) / 2;
     }
-    /* only the rows that can lie above the brows */
+    /* only the rows that can lie above the brows, or beside the eyes */
     int rows = 0;
     for (int y = 0; y < rect[3]; y++)
         for (int x = 0; x < rect[2]; x += 4) {
             float s = ((float)(rect[0] + x) - p[9][0]) * down[0] + ((float)(rect[1] + y) - p[9][1]) * down[1];
-            if (s < -0.05f * f->width)
+            if (s < TEMPLE * f->width)
                 rows = y + 1;
         }
-    if (rows < 3)
+    if (rows < 3 || rect[2] > WIDEST)
         return MDM_OK;
+    float hanging[WIDEST]; /* of each column: how far hair has come down without a gap */
+    for (int x = 0; x < rect[2]; x++)
+        hanging[x] = 1;
+    const float brow = 0.5f * hypotf(p[70][0] - p[300][0], p[70][1] - p[300][1]);
     float *hair = r->plane, *rgb = r->scratch;
     size_t n = (size_t)rows * (size_t)rect[2];
     for (int y = 0; y < rows; y++) {
@@ -179,15 +185,20 @@ mdm_status mdm_keep_fringe(float *alpha, const int rect[4], const mdm_render_fra
     MDM_TRY(mdm_blur_float(rgb, rect[2], rows, 3, fmaxf(0.6f, 0.006f * f->width)));
     for (size_t i = 0; i < n; i++) {
         float x = (float)(rect[0] + (int)(i % (size_t)rect[2])), y = (float)(rect[1] + (int)(i / (size_t)rect[2]));
-        float s = (x - p[9][0]) * down[0] + (y - p[9][1]) * down[1], lab[3];
+        float s = ((x - p[9][0]) * down[0] + (y - p[9][1]) * down[1]) / f->width, lab[3];
+        float beside = (fabsf((x - p[9][0]) * down[1] - (y - p[9][1]) * down[0]) - brow) / f->width;
+        float *hangs = &hanging[i % (size_t)rect[2]];
         hair[i] = 0;
-        float place = mdm_clampf((-s - 0.05f * f->width) / (0.06f * f->width), 0, 1);
-        if (place <= 0 || alpha[i] <= 0)
+        /* loose strands well above the brows; what hangs down in one piece to just above them, and beside the eyes */
+        float place = mdm_clampf((-s - 0.05f) / 0.06f, 0, 1);
+        float low = TEMPLE * mdm_smoothstep(beside, 0, 0.06f), reach = mdm_clampf((low - 0.01f - s) / 0.03f, 0, 1);
+        if (alpha[i] <= 0 || (place <= 0 && reach * *hangs <= 0))
             continue;
         to_lab(lab, rgb + 3 * i);
         float dark = mdm_clampf((skin[0] - lab[0] - 52) / 22, 0, 1),
               other = mdm_clampf((hypotf(lab[1] - skin[1], lab[2] - skin[2]) - 26) / 10, 0, 1);
-        hair[i] = fmaxf(dark, other) * place;
+        *hangs = fminf(*hangs, dark);
+        hair[i] = fmaxf(fmaxf(dark, other) * place, *hangs * reach);
     }
     MDM_TRY(mdm_blur_float(hair, rect[2], rows, 1, fmaxf(0.7f, 0.010f * f->width)));
     for (size_t i = 0; i < n; i++)
