@@ -162,9 +162,10 @@ typedef struct mdm_drawing_options {
 } mdm_drawing_options;
 
 void mdm_drawing_defaults(mdm_drawing_options *options);
-/* Calls `say` with a line in plain words now and then. MDM_ERR_DEVICE: the model is not there (the message says what to get);
+/* Calls `say` with a line in plain words now and then and `step` (may be NULL) after every step of a picture. MDM_ERR_DEVICE: the model is not there (the message says what to get);
  * MDM_ERR_AGAIN: no try could be used. */
-mdm_status mdm_draw_portrait(const mdm_drawing_options *options, void (*say)(void *user, const char *line), void *user);
+mdm_status mdm_draw_portrait(const mdm_drawing_options *options, void (*say)(void *user, const char *line),
+                             void (*step)(void *user, double done, double total), void *user);
 
 /* The models that mdm_draw_portrait knows: calls `tell` for each. */
 typedef struct mdm_drawing_info {

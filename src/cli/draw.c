@@ -1,9 +1,11 @@
 /* mmdm portrait --backend NAME: one picture by a text-to-picture model, from words or from a plan. Its options are of its own. */
+#define _POSIX_C_SOURCE 200809L /* isatty */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -149,6 +151,12 @@ static void say(void *user, const char *line)
     fprintf(stderr, "mmdm: %s\n", line);
 }
 
+static void step(void *user, double done, double total)
+{
+    (void)user;
+    fprintf(stderr, "\r%.0f of %.0f%s", done, total, done < total ? "" : "\n");
+}
+
 int mdm_cli_draw(int argc, char *const *argv)
 {
     mdm_drawing_options options;
@@ -156,6 +164,7 @@ int mdm_cli_draw(int argc, char *const *argv)
     int code = parse(&options, argc, argv);
     if (code)
         return code;
-    mdm_status status = mdm_draw_portrait(&options, say, NULL);
+    mdm_catch_signals();
+    mdm_status status = mdm_draw_portrait(&options, say, isatty(STDERR_FILENO) ? step : NULL, NULL);
     return status == MDM_OK ? 0 : mdm_cli_fail(status);
 }

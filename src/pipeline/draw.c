@@ -14,6 +14,7 @@
 #include "nn/tensor_file.h"
 #include "pipeline/hub.h"
 #include "pipeline/job.h"
+#include "pipeline/worker.h"
 #include "stages/portrait_check.h"
 
 void mdm_drawing_defaults(mdm_drawing_options *options)
@@ -44,8 +45,17 @@ typedef struct job {
     size_t count;
     float *noise; /* NULL: the seed's */
     void (*say)(void *user, const char *line);
+    void (*step)(void *user, double done, double total);
     void *user;
 } job;
+
+static bool after_step(void *user, double done, double total)
+{
+    const job *j = user;
+    if (j->step)
+        j->step(j->user, done, total);
+    return !mdm_pool_stop_asked();
+}
 
 static void tell(const job *j, const char *format, ...) MDM_PRINTF(2, 3);
 static void tell(const job *j, const char *format, ...)
@@ -242,7 +252,9 @@ static mdm_status ask(job *j)
 
 static mdm_status draw_latent(job *j, float *latent, uint64_t seed)
 {
+    const mdm_progress progress = {after_step, j};
     j->first.seed = j->second.seed = seed;
+    j->first.progress = j->second.progress = &progress;
     MDM_TRY(mdm_text_to_image_draw(j->model, latent, &j->first));
     if (!(j->second.strength > 0))
         return MDM_OK;
@@ -275,7 +287,8 @@ static mdm_status draw_one(job *j, mdm_image *picture, bool *usable, float *late
     mdm_mesh mesh;
     MDM_TRY(draw_latent(j, latent, j->options->seed + (uint64_t)number));
     if (j->options->output || j->check)
-        MDM_TRY(mdm_text_to_image_decode(j->model, picture, latent, j->first.width, j->first.height, NULL));
+        MDM_TRY(mdm_text_to_image_decode(j->model, picture, latent, j->first.width, j->first.height,
+                                         &(mdm_progress){after_step, j}));
     if (j->check)
         MDM_TRY(mdm_portrait_check_run(&complaint, &mesh, j->check, picture, &j->wanted));
     *usable = complaint == NULL;
@@ -336,9 +349,10 @@ static mdm_status run(job *j)
     return status;
 }
 
-mdm_status mdm_draw_portrait(const mdm_drawing_options *options, void (*say)(void *user, const char *line), void *user)
+mdm_status mdm_draw_portrait(const mdm_drawing_options *options, void (*say)(void *user, const char *line),
+                             void (*step)(void *user, double done, double total), void *user)
 {
-    job j = {.options = options, .say = say, .user = user};
+    job j = {.options = options, .say = say, .step = step, .user = user};
     mdm_status status = run(&j);
     mdm_free(&j.noise);
     mdm_portrait_check_free(&j.check);

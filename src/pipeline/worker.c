@@ -66,6 +66,11 @@ static void on_stop(int number)
     stop_asked = 1;
 }
 
+bool mdm_pool_stop_asked(void)
+{
+    return stop_asked != 0;
+}
+
 void mdm_pool_catch_signals(void)
 {
     struct sigaction action;

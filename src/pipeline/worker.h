@@ -50,5 +50,6 @@ mdm_status mdm_worker_numbers(mdm_worker *worker, const double *values, size_t c
 
 /* SIGINT and SIGTERM ask the pool to stop (a second one ends the process); SIGPIPE is ignored. */
 void mdm_pool_catch_signals(void);
+bool mdm_pool_stop_asked(void); /* one of them came */
 
 #endif
