@@ -1,11 +1,13 @@
 /* The face generator judged by networks that took no part in drawing: its pictures, in folders of AGE-GENDER-RACE-NUMBER.webp
  * (tools/sample_facegen.py writes them), beside real faces. Markdown to stdout.
  *   bench_facegen judge SHARED MODELS WEIGHTS THREADS FOLDER...
- *       of each folder: the portrait gate, whether the judges see what was asked for, whether two faces of one class are two
+ *       of each folder: the portrait gate, the expression, whether the judges see what was asked for, whether two faces of one class are two
  *       people; of a folder called "moves": whether a face that was moved stays who it is
  *   bench_facegen nearest SHARED MODELS THREADS SECONDS FOLDER RECOGNISER...
  *       the nearest training face of every picture, beside the nearest training faces of real faces that were not trained on;
  *       SECONDS 0: of all training faces, else of as many as there is time for
+ *   bench_facegen draw WEIGHTS THREADS SPREAD SMILE GLASSES EACH FOLDER
+ *       draws EACH faces of 30-39 years of every race and gender into FOLDER, as the product does
  * SHARED has data/eval/fairface_val (+ .tsv) and data/packs/faces_aligned_144, what the generator was trained on. */
 #include <math.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@
 #include "models/age_gender.h"
 #include "models/attributes.h"
 #include "models/crop.h"
+#include "models/expression.h"
 #include "models/face_align.h"
 #include "models/facegen.h"
 #include "nn/graph.h"
@@ -36,6 +39,8 @@ static const char *const judge_names[JUDGES] = {"attributes-b", "face-api", "fac
 
 typedef struct verdict {
     const char *complaint; /* of the portrait gate; NULL: passes */
+    mdm_portrait_measures measures;
+    int expression; /* face-api's */
     struct {
         int age, gender, race; /* classes; -1: not told */
     } said[JUDGES];
@@ -50,6 +55,7 @@ typedef struct nets {
 typedef struct own_nets {
     mdm_attributes *attributes;
     mdm_age_gender *age_gender;
+    mdm_expression *expression;
     mdm_graph *faceres;
     int age, gender, vector;
     float pixels[3 * 224 * 224];
@@ -63,6 +69,7 @@ static void *open_nets(void *user)
     bench_must(mdm_alloc(&own, 1, sizeof *own, "networks"), "networks");
     bench_must(mdm_attributes_new(&own->attributes, n->weights, MDM_ATTRIBUTES_B, 1), "attributes-b");
     bench_must(mdm_age_gender_new(&own->age_gender, n->models, 1), "age_gender");
+    bench_must(mdm_expression_new(&own->expression, n->models, 1), "expression");
     bench_must(mdm_join_path(&path, n->models, "faceres.json"), "faceres");
     bench_must(mdm_graph_load(&own->faceres, path, &(mdm_graph_options){.threads = 1}), path);
     for (int i = 0; i < mdm_graph_output_count(own->faceres); i++) { /* 1024 numbers, 100 years, 1 gender */
@@ -94,13 +101,15 @@ static void ask(void *user, void *own_, int at, const mdm_image *image, const md
     const char *name = n->faces->face[at].name;
     verdict *v = &n->verdict[at];
     const float(*points)[3] = (const float(*)[3])mesh->point;
-    mdm_portrait_measures measures;
     mdm_attributes_result attributes;
     mdm_age_gender_result years;
+    mdm_expression_result expression;
     float age[100], male, expected = 0;
     double m[6];
-    bench_must(mdm_portrait_measure(&measures, image, points), name);
-    v->complaint = mdm_portrait_complaint(&measures, false, 0);
+    bench_must(mdm_portrait_measure(&v->measures, image, points), name);
+    v->complaint = mdm_portrait_complaint(&v->measures, false, 0);
+    bench_must(mdm_expression_run(own->expression, &expression, image, points), name);
+    v->expression = best(expression.prob, MDM_EXPRESSIONS);
     bench_must(mdm_attributes_run(own->attributes, image, mesh, &attributes), name);
     v->said[ATTRIBUTES_B].age = best(attributes.age_prob, MDM_ATTRIBUTES_AGES);
     v->said[ATTRIBUTES_B].gender = best(attributes.gender_prob, MDM_ATTRIBUTES_GENDERS);
@@ -195,6 +204,26 @@ static void tell_gate(const bench_faces *faces, const verdict *verdict)
     for (size_t c = 0; c < sizeof complaints / sizeof *complaints; c++)
         printf("; %s %.1f", complaints[c], 100.0 * says[c].hit / says[c].of);
     printf("\n\n");
+}
+
+/* What the faces look like: face-api's expression, and what the portrait gate measures, on average. */
+static void tell_looks(const bench_faces *faces, const verdict *verdict)
+{
+    int says[MDM_EXPRESSIONS] = {0}, n = 0;
+    double lift = 0, eye = 0, gap = 0;
+    for (int i = 0; i < faces->count; i++) {
+        if (!faces->face[i].meshed)
+            continue;
+        n++;
+        says[verdict[i].expression]++;
+        lift += (double)verdict[i].measures.corner_lift;
+        eye += (double)verdict[i].measures.eye_open;
+        gap += (double)verdict[i].measures.lip_gap;
+    }
+    printf("looks:");
+    for (int e = 0; e < MDM_EXPRESSIONS; e++)
+        printf(" %s %.1f%s", mdm_expression_names[e], 100.0 * says[e] / n, e + 1 < MDM_EXPRESSIONS ? "," : " %;");
+    printf(" mouth's corners %.3f below the lip line, eyes %.3f open, lips %.3f apart\n\n", lift / n, eye / n, gap / n);
 }
 
 /* Of the faces from `youngest` to `oldest`; `cell` -1: all. */
@@ -439,6 +468,7 @@ static int judge_folders(char **argument, int folders)
     printf("Agreement: %% (lower bound of 95 %%). attributes-b verifies; -a, which helps to choose stand-ins, is not "
            "asked here. "
            "faces without a mesh are left out. Real: labels of people, fairface_val.\n\n");
+    tell_looks(&real, real_nets.verdict);
     head_agreement("real faces");
     tell_agreement("all ages", &real, real_nets.verdict, 0, 8, -1);
     tell_agreement("10 years and more", &real, real_nets.verdict, 2, 8, -1);
@@ -458,6 +488,7 @@ static int judge_folders(char **argument, int folders)
         tell_cost(name, &faces);
         printf("\n## %s: %d pictures\n\n", name, faces.count);
         tell_gate(&faces, n.verdict);
+        tell_looks(&faces, n.verdict);
         head_agreement(name);
         tell_agreement("all", &faces, n.verdict, 0, 8, -1);
         tell_agreement("30-39", &faces, n.verdict, 4, 4, -1);
@@ -576,13 +607,47 @@ static int nearest(char **argument, int kinds)
     return 0;
 }
 
+/* ---- the product's own pictures ---- */
+
+static int draw(char **argument)
+{
+    const float spread = strtof(argument[2], NULL), smile = strtof(argument[3], NULL);
+    const bool glasses = strtol(argument[4], NULL, 10);
+    const int each = (int)strtol(argument[5], NULL, 10);
+    const mdm_facegen_sampler sampler = mdm_facegen_sampler_default();
+    mdm_facegen *facegen;
+    bench_must(mdm_facegen_new(&facegen, argument[0], "facegen", (int)strtol(argument[1], NULL, 10)), argument[0]);
+    bench_must(mdm_make_folder(argument[6], 0777), argument[6]);
+    for (int i = 0; i < each * CELLS; i++) {
+        const int race = i % CELLS / 2, gender = i % 2;
+        mdm_random random;
+        mdm_image picture;
+        char *path;
+        mdm_random_seed(&random, (uint64_t)i, "bench_facegen");
+        mdm_facegen_conditions c = mdm_facegen_neutral(facegen, 4, gender, race, glasses, &random);
+        mdm_facegen_smile(&c, smile);
+        mdm_facegen_draw_identity(facegen, c.identity, 4, gender, race, spread, &random);
+        c.identity_known = true;
+        bench_must(mdm_facegen_draw(facegen, &picture, &c, &sampler, &random, NULL), "draw");
+        bench_must(mdm_format(&path, "%s/4-%d-%d-%d.png", argument[6], gender, race, i), argument[6]);
+        bench_must(mdm_image_write_png(&picture, path), path);
+        mdm_image_free(&picture);
+        mdm_free(&path);
+    }
+    mdm_facegen_free(&facegen);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 9 && !strcmp(argv[1], "draw"))
+        return draw(argv + 2);
     if (argc >= 7 && !strcmp(argv[1], "judge"))
         return judge_folders(argv + 2, argc - 6);
     if (argc >= 8 && !strcmp(argv[1], "nearest"))
         return nearest(argv + 2, argc - 7);
     fprintf(stderr, "usage: bench_facegen judge SHARED MODELS WEIGHTS THREADS FOLDER...\n"
-                    "       bench_facegen nearest SHARED MODELS THREADS SECONDS FOLDER RECOGNISER...\n");
+                    "       bench_facegen nearest SHARED MODELS THREADS SECONDS FOLDER RECOGNISER...\n"
+                    "       bench_facegen draw WEIGHTS THREADS SPREAD SMILE GLASSES EACH FOLDER\n");
     return 2;
 }

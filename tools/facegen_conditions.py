@@ -1,7 +1,7 @@
 """What the face generator is told about each training face beyond the columns of the aligned pack: smile, teeth, light from
 the side, hair over the forehead, glasses, beard (facegen_net.MORE), and who it is (dlib's descriptor, never written to disk).
 
-  faces = load(DATA, POINTS, DLIB, size=128, device="cuda")
+  faces = load(ORACLES, DATA, POINTS, DLIB, GATE, size=128, device="cuda")
 DATA has faces-N.bin/.tsv; POINTS is an .npz with "idx" (which mesh points) and "q" [faces, points, 2] int16 in 1/64 px of the
 144-px picture, -30000 where the mesh network found no face; DLIB is the folder of face_recognition_model*.
 """
@@ -130,8 +130,10 @@ def measure(picture, p, index, weights):
     return torch.stack([smile, teeth, side, fringe, glasses.clamp(-6, 6), beard], 1), spots
 
 
-def load(data, points, dlib, gate, size, device, workers=14, limit=0):
-    """rows, pictures uint8 [n, 3, size, size], valid bool [n, size, size], more float [n, 6], identity float [n, 128] (nan: none)"""
+def load(oracles, data, points, dlib, gate, size, device, workers=14, limit=0):
+    """rows, pictures uint8 [n, 3, size, size], valid bool [n, size, size], more float [n, 6], identity float [n, 128] (nan: none),
+    marks float [n, 3, 2]: where the right eye, the left eye and the mouth are, of the picture's side (nan: not known); and the
+    AI-made ones among the pictures as they are stored, uint8 [m, 3, 144, 144]"""
     rows = rows_of(data)
     z = np.load(points)
     index, q = {int(i): k for k, i in enumerate(z["idx"])}, z["q"]
@@ -148,11 +150,9 @@ def load(data, points, dlib, gate, size, device, workers=14, limit=0):
     raw, valid = np.concatenate([o[0] for o in out]), np.concatenate([o[1] for o in out])
     p = torch.from_numpy(q.astype(np.float32) / 64)
     lost = torch.from_numpy(q[:, 0, 0] == -30000)
-    from tfjs import load_weights
-    manifest = json.load(open(f"{dlib}/face_recognition_model-weights_manifest.json"))
-    net = dlib_net.Dlib(load_weights(manifest, dlib)[0], device)
+    net = dlib_net.load(oracles, dlib, device)
     weights = glasses_weights(gate)
-    pictures, more, identity = [], [], []
+    pictures, more, identity, marks = [], [], [], []
     step = 512 if device != "cpu" else 64
     pick = lambda ids, b: b[:, [index[i] for i in ids]].mean(1)
     for i in range(0, len(rows), step):
@@ -163,13 +163,16 @@ def load(data, points, dlib, gate, size, device, workers=14, limit=0):
         v = torch.from_numpy(valid[i:i + step]).to(device)
         seen = v[torch.arange(len(x), device=device)[:, None], c[..., 1], c[..., 0]].float().mean(1)
         m[:, 3] = torch.where(seen > .9, m[:, 3], torch.full_like(seen, float("nan")))
-        crop = crops_of(x, torch.stack([pick(dlib_net.EYES[0], b), pick(dlib_net.EYES[1], b)], 1), pick(dlib_net.MOUTH, b))
+        three = torch.stack([pick(dlib_net.EYES[0], b), pick(dlib_net.EYES[1], b), pick(dlib_net.MOUTH, b)], 1)
+        crop = crops_of(x, three[:, :2], three[:, 2])
         e = torch.from_numpy(net(crop.permute(0, 2, 3, 1).round().clamp(0, 255).byte().cpu().numpy()))
         bad = lost[i:i + step]
-        m = m.cpu()
-        m[bad], e[bad] = float("nan"), float("nan")
+        m, three = m.cpu(), ((three + .5) / SIDE).cpu()
+        m[bad], e[bad], three[bad] = float("nan"), float("nan"), float("nan")
+        marks.append(three)
         more.append(m)
         identity.append(e)
         pictures.append(F.interpolate(x, size=(size, size), mode="bicubic", antialias=True, align_corners=False)
                         .round().clamp(0, 255).byte().cpu())
-    return rows, torch.cat(pictures), torch.from_numpy(valid), torch.cat(more), torch.cat(identity)
+    return rows, torch.cat(pictures), torch.from_numpy(valid), torch.cat(more), torch.cat(identity), torch.cat(marks), \
+        torch.from_numpy(raw[[r["domain"] == "1" for r in rows]]).permute(0, 3, 1, 2).contiguous()

@@ -54,14 +54,3 @@ def make_net(M, cfg):
             return F.silu(e + self.i2(F.silu(self.i1(kv[:, n:] * km[:, n:]))))
 
     return Net(cfg)
-
-
-def widen(old, net):
-    """State of a 12-number network -> state for `net`: the new columns and the identity start without effect."""
-    new = net.state_dict()
-    for name, value in old.items():
-        if name == "k1.weight":
-            new[name].zero_()[:, :value.shape[1]] = value
-        else:
-            new[name] = value
-    return new

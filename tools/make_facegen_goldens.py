@@ -98,7 +98,10 @@ def somebody(identity, age, gender, race, spread, random):
 
 def draw(M, net, rows, noise, steps):
     """A picture of ROWS[0]: [3, side, side] in -1..1."""
-    x, evaluations = M.sample(net, torch.from_numpy(noise)[None], [c[:1] for c in rows], steps=steps, guide=1.75)
+    k, kv, km = (c[:1] for c in rows)
+    domain = torch.tensor([[n for _, n in M.CLASSES[:3]] + [int(k[0, 3])]])  # all that guidance's other side knows
+    x, evaluations = M.sample(net, torch.from_numpy(noise)[None], (k, kv, km), steps=steps, guide=1.75,
+                              neg=(domain, torch.zeros_like(kv), torch.zeros_like(km)))
     return x[0], evaluations
 
 

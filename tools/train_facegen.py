@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the face generator with an identity condition, from the first generator's weights, on one or more GPUs.
+"""Trains the face generator further, from the weights in a folder, on one or more GPUs.
 
   torchrun --nproc-per-node N train_facegen.py --oracles DIR --data DIR --points FILE --dlib DIR --gate FILE.c
            --weights FOLDER --out DIR --seconds 900 [--batch 512]
@@ -16,7 +16,9 @@ import time
 import numpy as np
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 
+import dlib_net
 import facegen_conditions
 import facegen_net
 
@@ -27,6 +29,7 @@ parse.add_argument("--seconds", type=float, default=900)
 parse.add_argument("--batch", type=int, default=512, help="of each GPU")
 parse.add_argument("--lr", type=float, default=1.5e-3)
 parse.add_argument("--clean", type=float, nargs=2, default=(.15, .20), help="share of AI-made faces, before and after half time")
+parse.add_argument("--likeness", type=float, default=.02, help="weight of dlib's squared distance between the estimate and the face")
 parse.add_argument("--limit", type=int, default=0)
 parse.add_argument("--workers", type=int, default=14)
 parse.add_argument("--steps", type=int, default=0, help="stop after so many (for a trial)")
@@ -50,7 +53,8 @@ def log(*words):
 
 
 # ---- data
-rows, X, V, more, identity = facegen_conditions.load(a.data, a.points, a.dlib, a.gate, 128, str(device), a.workers, a.limit)
+rows, X, V, more, identity, marks, made = facegen_conditions.load(
+    a.oracles, a.data, a.points, a.dlib, a.gate, 128, str(device), a.workers, a.limit)
 if cuda:
     torch.cuda.set_device(device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
@@ -73,15 +77,29 @@ for j in range(7):
         stats[f"race{j}"] = [round(x, 5) for x in torch.where(middle.isnan(), torch.tensor(stats["mean"]), middle).tolist()]
 
 
+# A descriptor tells a little of these too, and of the mouth most; who is drawn shall not be somebody who laughs or looks aside.
+NEUTRAL = dict(mouth_open=.008, mouth_width=None, eye_open=None, smile=0., pitch=0., fringe=0., glasses=-4., beard=None, log_sharp=None)
+
+
 def distribution():
-    """Of descriptors: mean = (race, gender) + age + whether clean, fitted together; one covariance around it."""
+    """Of descriptors of neutral faces: mean = (race, gender) + age + whether clean + NEUTRAL (None: as faces with a shut mouth
+    are), fitted together; one covariance around it."""
     sel = who & (k[:, 0] < 9) & (k[:, 1] < 2) & (k[:, 2] < 7)
-    e, c = identity[sel].double(), k[sel]
-    A = torch.zeros(len(e), 14 + 9 + 1, dtype=torch.double)
+    e, c, u = identity[sel].double(), k[sel], v[sel].double()
+    shut = u[:, M.CONT.index("mouth_open")] < .02
+    traits = []
+    for name, value in NEUTRAL.items():
+        q = u[:, M.CONT.index(name)]
+        value = q[shut].nanmedian().item() if value is None else value
+        q = q.where(~q.isnan(), q.nanmean()) - value
+        traits.append(q / q.std())
+    gap, turn = u[:, M.CONT.index("mouth_open")], u[:, M.CONT.index("yaw")]
+    traits += [(gap.clamp(max=.05) - NEUTRAL["mouth_open"]) / .02, turn.square() / 100]
+    A = torch.cat([torch.zeros(len(e), 14 + 9 + 1, dtype=torch.double), torch.stack(traits, 1)], 1)
     A[torch.arange(len(e)), c[:, 2] * 2 + c[:, 1]] = 1
     A[torch.arange(len(e)), 14 + c[:, 0]] = 1
     A[:, 23] = (c[:, 3] == 1).double()
-    w = torch.linalg.solve(A.T @ A + .5 * torch.eye(24, dtype=torch.double), A.T @ e)
+    w = torch.linalg.solve(A.T @ A + .5 * torch.eye(A.shape[1], dtype=torch.double), A.T @ e)
     r = e - A @ w
     cov = r.T @ r / len(r)
     return dict(centre=identity[who].mean(0), cell=(w[:14] + w[23]).float(), age=w[14:23].float(),
@@ -113,12 +131,7 @@ card = json.load(open(f"{a.weights}/facegen.json"))
 cfg = card["arch"]
 torch.manual_seed(1)
 net, ema = facegen_net.make_net(M, cfg), facegen_net.make_net(M, cfg)
-first = M.CONT
-M.CONT = first[:12]
-old = M.Net(cfg).state_dict()
-M.CONT = first
-old = M.load_q8([f"{a.weights}/{f}" for f in card["files"]], old)
-state = facegen_net.widen(old, net)
+state = {**net.state_dict(), **M.load_q8([f"{a.weights}/{f}" for f in card["files"]], net.state_dict())}
 net.load_state_dict(state)
 ema.load_state_dict(state)
 net, ema = net.to(device), ema.to(device).eval().requires_grad_(False)
@@ -147,13 +160,16 @@ unknown = torch.tensor([n for _, n in M.CLASSES], device=device)
 groups = torch.zeros(len(M.GROUPS) + 1, len(M.CONT) + 128, device=device)
 for i, members in enumerate(M.GROUPS + [list(range(len(M.CONT), len(M.CONT) + 128))]):
     groups[i, members] = 1
-keep = torch.tensor([.85] * 6 + [.7] * (len(M.GROUPS) - 6) + [.8], device=device)
+keep = torch.tensor([.85] * 7 + [.7] * (len(M.GROUPS) - 7) + [.85], device=device)
 sign = torch.ones(len(M.CONT) + 128, device=device)
 sign[[0, 5, 14]] = -1
+marks, dlib = marks.nan_to_num(.5).to(device), dlib_net.load(a.oracles, a.dlib, device)
 X, V, k, kv, kk = (t.to(device) for t in (X, V, k, kv, kk))
+made, centre = made.to(device), who_is["centre"].to(device)
+clean_at = clean.nonzero()[:, 0].to(device)                    # which faces `made` has
 P, E = list(net.parameters()), list(ema.parameters())
 torch.manual_seed(100 + rank)
-n, start, total, last = 0, time.time(), torch.zeros((), device=device), 0
+n, start, total, last = 0, time.time(), torch.zeros(2, device=device), 0
 
 
 def share_gradients():
@@ -164,6 +180,25 @@ def share_gradients():
     for p in P:
         p.grad.copy_(flat[o:o + p.numel()].view_as(p))
         o += p.numel()
+
+
+def bend(n):
+    """Other faces from AI-made ones, of which there are few: a smooth field, the same from left and right, stretches the n-th of
+    `made` here and there by some 5 %. -> picture, which of it is real, marks"""
+    knots = torch.randn(len(n), 2, 6, 6, device=device) * .027
+    knots = (knots + knots.flip(3) * torch.tensor([-1., 1.], device=device)[:, None, None]) / 2 ** .5
+    field = F.interpolate(knots, size=(S, S), mode="bicubic", align_corners=True)
+    grid = torch.stack([xx, yy], -1) * 2 - 1 + field.permute(0, 2, 3, 1)
+    read = lambda source, mode: F.grid_sample(source, grid, mode=mode, align_corners=False, padding_mode="reflection")
+    moved = F.grid_sample(field, (marks[clean_at[n]] * 2 - 1)[:, :, None], align_corners=False)[..., 0].permute(0, 2, 1) / 2
+    return (read(made[n].float(), "bicubic").round_().clamp_(0, 255).div_(127.5).sub_(1),
+            read(V[clean_at[n]][:, None].float(), "bilinear")[:, 0] > .99, marks[clean_at[n]] - moved)
+
+
+def describe(x, three):
+    """dlib's descriptor of pictures in -1..1 whose eyes and mouth are at `three`"""
+    p = three * S - .5
+    return dlib.embed(facegen_conditions.crops_of((x + 1) * 127.5, p[:, :2], p[:, 2]).permute(0, 2, 3, 1))
 
 
 while True:
@@ -178,24 +213,38 @@ while True:
         for group in o.param_groups:
             group["lr"] = group["lr0"] * lr
     i = torch.multinomial(weights[done > .5], B, replacement=True)
-    x, valid, c, q, m = X[i].float().div_(127.5).sub_(1), V[i], k[i], kv[i], kk[i]
+    x, valid, c, q, m, three = X[i].float().div_(127.5).sub_(1), V[i], k[i], kv[i], kk[i], marks[i]
+    known, domain = m[:, -1] > 0, c[:, 3]
+    bent = ((domain == 1) & known & (torch.rand(B, device=device) < .7)).nonzero()[:, 0]
+    x[bent], valid[bent], three[bent] = bend(torch.searchsorted(clean_at, i[bent]))
     flip = torch.rand(B, device=device) < .5
     x = torch.where(flip[:, None, None, None], x.flip(3), x)
     valid = torch.where(flip[:, None, None], valid.flip(2), valid)
     q = torch.where(flip[:, None], q * sign, q)
-    q[:, -128:] += torch.randn(B, 128, device=device) * torch.rand(B, 1, device=device) * .5
+    other_side = three[:, [1, 0, 2]] * torch.tensor([-1., 1.], device=device) + torch.tensor([1., 0.], device=device)
+    three = torch.where(flip[:, None, None], other_side, three)
+    three = three + torch.randn_like(three) * .006
+    with torch.no_grad():
+        face = describe(x, three)
+    q[bent, -128:] = (face[bent] - centre) / scale
+    q[:, -128:] += torch.randn(B, 128, device=device) * torch.rand(B, 1, device=device) * .25
     everything = torch.rand(B, 1, device=device) < .1
     c = torch.where((torch.rand(B, 4, device=device) < .08) | everything, unknown, c)
     m = m * (((torch.rand(B, len(groups), device=device) < keep) & ~everything).float() @ groups)
-    t = torch.sigmoid(.2 + 1.2 * torch.randn(B, device=device)).clamp(.004, .996)
+    # photographs teach what faces there are, which high noise decides; AI-made ones how a clean picture looks
+    t = torch.sigmoid(.1 + .6 * (domain == 1) + 1.2 * torch.randn(B, device=device)).clamp(.004, .996)
+    c[:, 3] = torch.where((t < .25) & (torch.rand(B, device=device) < .5), 2, c[:, 3])
     t_ = t[:, None, None, None]
     z = t_ * x + (1 - t_) * torch.randn_like(x)
     skip, gain, scaled = M.precond(t_)
     with torch.autocast(device.type, torch.bfloat16, enabled=cuda):
         f = net(scaled * z, t, c, q, m)
     w = (oval * valid)[:, None]
-    loss = ((f.float() - (x - skip * z) / gain).square() * w).sum() / (3 * w.sum())
-    loss.backward()
+    f = f.float()
+    loss = ((f - (x - skip * z) / gain).square() * w).sum() / (3 * w.sum())
+    like = (describe((skip * z + gain * f).clamp(-1, 1), three) - face).square().sum(1)
+    like = (like * known * m[:, -1] * ((t > .1) & (t < .65))).sum() / B
+    (loss + a.likeness * like).backward()
     if world > 1:
         share_gradients()
     torch.nn.utils.clip_grad_norm_(P, 1.)
@@ -205,9 +254,10 @@ while True:
     n += 1
     with torch.no_grad():
         torch._foreach_lerp_(E, P, 1 - ((1 - 1 / n) ** 14 if n > 1 else 0.))
-        total += loss.detach()
+        total += torch.stack([loss.detach(), like.detach()])
     if n % 100 == 0 or n <= 3:
-        log(f"{time.time() - start:6.0f} s  step {n}  loss {total.item() / (n - last):.5f}  rate {lr:.3f}")
+        mean = total / (n - last)
+        log(f"{time.time() - start:6.0f} s  step {n}  loss {mean[0].item():.5f}  likeness {mean[1].item():.5f}  rate {lr:.3f}")
         total.zero_()
         last = n
 log(f"{n} steps of {B * world} in {time.time() - start:.0f} s")

@@ -164,10 +164,13 @@ mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, 
         for (int i = MDM_FACEGEN_RED; i <= MDM_FACEGEN_BLUE; i++)
             out.known[i] = false;
     out.value[MDM_FACEGEN_YAW] = out.value[MDM_FACEGEN_PITCH] = out.value[MDM_FACEGEN_GAZE_X] = 0;
-    out.value[MDM_FACEGEN_MOUTH_OPEN] = 0.008f;
+    /* Less than is meant, for more is drawn than is asked for: who somebody is tells of the mouth too. AI-made eyes stare. */
+    out.value[MDM_FACEGEN_MOUTH_OPEN] = -0.06f;
+    out.value[MDM_FACEGEN_FRINGE] = -0.1f;
+    out.value[MDM_FACEGEN_EYE_OPEN] -= 0.04f;
     out.value[MDM_FACEGEN_SMILE] = fmaxf(out.value[MDM_FACEGEN_SMILE], 0); /* corners below the lip line, if anything */
-    out.value[MDM_FACEGEN_SIDE_LIGHT] = out.value[MDM_FACEGEN_FRINGE] = 0;
-    out.value[MDM_FACEGEN_GLASSES] = glasses ? 2.5f : -4; /* well beyond where the portrait gate decides */
+    out.value[MDM_FACEGEN_SIDE_LIGHT] = 0;
+    out.value[MDM_FACEGEN_GLASSES] = glasses ? 2.5f : -6; /* well beyond where the portrait gate decides */
     out.known[MDM_FACEGEN_TEETH] = out.known[MDM_FACEGEN_BEARD] = false;
     if (random) {
         out.value[MDM_FACEGEN_LOG_SHARP] += near_zero(random, 0.35f);

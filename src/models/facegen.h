@@ -69,7 +69,7 @@ void mdm_facegen_free(mdm_facegen **facegen);
 
 int mdm_facegen_size(const mdm_facegen *facegen); /* side of the picture, px */
 
-/* Everything unknown: the negative side of guidance. */
+/* Everything unknown; with the domain asked for, the negative side of guidance. */
 mdm_facegen_conditions mdm_facegen_unknown(void);
 /* A frontal clean portrait that can be driven: mouth shut and not smiling, light from both sides, forehead free, glasses as
  * asked, the rest the race's median; teeth, beard and identity are left to chance. With `random` each of sharpness, colour,
@@ -94,8 +94,8 @@ typedef struct mdm_facegen_sampler {
     float guidance;  /* 1: none */
     float low, high; /* noise levels between which guidance acts */
     /* Above these noise levels (0: never) the picture under way is steered towards what a driven stand-in needs: light that is
-     * the same from left and right, and a forehead of the cheeks' colour, free of hair. It raises the share of draws that pass
-     * the portrait gate from 14 to 63 %. */
+     * the same from left and right, and a forehead of the cheeks' colour, free of hair. Above 0.5 and 0.6, 82 % of 336 draws
+     * pass the portrait gate, above 1 and 1.5 77 %. */
     float even_light, bare_forehead;
 } mdm_facegen_sampler;
 

@@ -19,8 +19,8 @@ mdm_facegen_sampler mdm_facegen_sampler_default(void)
         .guidance = 1.5f,
         .low = 0.5f,
         .high = 8,
-        .even_light = 1,
-        .bare_forehead = 1.5f,
+        .even_light = 0.5f,
+        .bare_forehead = 0.6f,
     };
 }
 
@@ -119,7 +119,9 @@ static bool guided(const mdm_facegen_sampler *sampler, double sigma)
 
 static mdm_status solve(draw *d, float *x, const mdm_facegen_conditions *conditions, const mdm_facegen_sampler *sampler)
 {
-    const mdm_facegen_conditions nothing = mdm_facegen_unknown();
+    mdm_facegen_conditions nothing =
+        mdm_facegen_unknown(); /* but the domain: else guidance exaggerates its looks too */
+    nothing.domain = conditions->domain;
     double before = 0; /* noise level of the step before */
     for (int i = 0; i < sampler->steps; i++) {
         double sigma = noise_level(i, sampler->steps), next = noise_level(i + 1, sampler->steps);

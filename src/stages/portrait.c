@@ -35,7 +35,7 @@
 
 #define IDENTITIES 64   /* drawn at most, for one draw */
 #define FAR_ENOUGH 0.8f /* dlib; the first identity with so much room becomes a face, else the one with most */
-#define SPREAD     1.8f /* of theirs: above 1, for the faces drawn differ less than the identities asked for */
+#define SPREAD     1.4f /* of theirs: above 1, for the faces drawn differ less than the identities asked for */
 
 _Static_assert(MDM_FACEGEN_IDENTITY == MDM_DLIB_FACE_SIZE, "an identity is a descriptor of dlib's");
 
