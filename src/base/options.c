@@ -81,7 +81,9 @@ static const mdm_option table[] = {
      FIELD(describe), 0, sizeof((mdm_settings *)0)->describe, MDM_STALE_DESCRIBE},
     {"transcribe", 0, MDM_OPTION_NAME, "whisper|none", "whisper", "BACKEND", making, "What writes down speech.",
      FIELD(transcribe), 0, sizeof((mdm_settings *)0)->transcribe, MDM_STALE_TRANSCRIBE},
-    {"portrait", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What makes the stand-in's picture.",
+    {"portrait", 0, MDM_OPTION_NAME, "embedded|cosmicman-sdxl|cosmicman-sd", "embedded", "BACKEND", making,
+     "What makes the stand-in's picture: the generator that comes with mmdm, or a large model of yours "
+     "(docs/drawing.md).",
      FIELD(portrait), 0, sizeof((mdm_settings *)0)->portrait, MDM_STALE_PORTRAIT},
     {"animate", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What moves the stand-in's face.",
      FIELD(animate), 0, sizeof((mdm_settings *)0)->animate, MDM_STALE_ANIMATE},

@@ -3,7 +3,7 @@
 #ifndef MDM_MODELS_DRAWING_MODELS_H
 #define MDM_MODELS_DRAWING_MODELS_H
 
-#include "models/diffusion_sampler.h"
+#include "models/text_to_image.h"
 
 typedef struct mdm_drawing_model {
     const char *name;    /* of the backend */
@@ -26,5 +26,12 @@ typedef struct mdm_drawing_model {
 const mdm_drawing_model *mdm_drawing_models(int *count);
 /* MDM_ERR_USAGE with the names there are when none is called so. */
 mdm_status mdm_drawing_model_find(const mdm_drawing_model **out, const char *name);
+
+/* The folder of one of its two repositories in the hub's cache; MDM_ERR_DEVICE says what to pull, how large it is and under which
+ * licence. Caller frees. */
+mdm_status mdm_drawing_model_folder(char **out, const mdm_drawing_model *model, const char *repository);
+/* The model from the hub's cache. */
+mdm_status mdm_drawing_model_open(mdm_text_to_image **out, const mdm_drawing_model *model, mdm_store store,
+                                  int threads);
 
 #endif

@@ -10,9 +10,9 @@
 #include "base/options.h"
 #include "mmdm.h"
 #include "models/drawing_models.h"
+#include "models/hub_cache.h"
 #include "models/text_to_image.h"
 #include "nn/tensor_file.h"
-#include "pipeline/hub.h"
 #include "pipeline/job.h"
 #include "pipeline/worker.h"
 #include "stages/portrait_check.h"
@@ -71,17 +71,6 @@ static void tell(const job *j, const char *format, ...)
 
 /* ---- models ---- */
 
-static mdm_status in_cache(char **out, const mdm_drawing_model *backend, const char *repository)
-{
-    if (mdm_hub_snapshot(out, repository) == MDM_OK)
-        return MDM_OK;
-    return mdm_fail(
-        MDM_ERR_DEVICE,
-        "%s needs %s, which is not in the hub's cache. `mmdm models pull %s` gets it and what belongs to it: %.1f GB, "
-        "licence %s. Or give folders: --model for %s, --unet for %s",
-        backend->name, repository, backend->name, backend->gigabytes, backend->licence, backend->base, backend->unet);
-}
-
 static mdm_status read_precision(mdm_store *out, const char *name)
 {
     static const char *const names[] = {"f32", "f16", "q8_0"};
@@ -105,9 +94,10 @@ static mdm_status open_models(job *j)
     char *base = NULL, *unet = NULL;
     mdm_store store = MDM_STORE_F32;
     MDM_TRY(read_precision(&store, o->precision));
-    mdm_status status = o->model ? mdm_strdup(&base, o->model) : in_cache(&base, j->backend, j->backend->base);
+    mdm_status status =
+        o->model ? mdm_strdup(&base, o->model) : mdm_drawing_model_folder(&base, j->backend, j->backend->base);
     if (!status && (o->unet || !o->model)) /* a folder that is given is taken as it is */
-        status = o->unet ? mdm_strdup(&unet, o->unet) : in_cache(&unet, j->backend, j->backend->unet);
+        status = o->unet ? mdm_strdup(&unet, o->unet) : mdm_drawing_model_folder(&unet, j->backend, j->backend->unet);
     if (!status)
         status = mdm_text_to_image_open(&j->model,
                                         &(mdm_text_to_image_options){base, unet, o->checkpoint, store, threads(o)});

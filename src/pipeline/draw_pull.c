@@ -1,7 +1,7 @@
 /* mmdm models pull NAME: the files of a text-to-picture model from the hub, the base's and the U-net's. */
 #include "mmdm.h"
 #include "models/drawing_models.h"
-#include "pipeline/hub.h"
+#include "pipeline/hub_pull.h"
 
 #define TOKENIZER(folder)                                                                                              \
     {folder, "vocab.json", false, false}, {folder, "merges.txt", false, false},                                        \

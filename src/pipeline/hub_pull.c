@@ -15,7 +15,8 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/sha1.h"
-#include "pipeline/hub.h"
+#include "models/hub_cache.h"
+#include "pipeline/hub_pull.h"
 
 #define MAX_LIST ((size_t)16 << 20)
 #define MAX_FILE ((uint64_t)64 << 30)

@@ -1,4 +1,4 @@
-/* The portrait stage, embedded backend: draws faces of the planned age, gender and race until one passes the gate, reads as
+/* The portrait stage: draws faces of the planned age, gender and race until one passes the gate, reads as
  * planned and is somebody else than the person and the job's other stand-ins. */
 #include <math.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #include "models/facegen_upsample.h"
 #include "stages/animate.h"
 #include "stages/casting.h"
+#include "stages/portrait_words.h"
 #include "stages/rehearsal.h"
 #include "stages/stage.h"
 
@@ -45,6 +46,7 @@ typedef struct casting_job {
     mdm_found found;
     mdm_facegen *facegen;
     mdm_facegen_upsample *upsample;
+    mdm_portrait_words *words; /* draws in place of both where another backend is asked for */
     mdm_face_detector *detector;
     mdm_face_mesh *mesher;
     mdm_attributes *attributes;
@@ -219,6 +221,17 @@ static bool report(void *user, double done, double total)
     return mdm_progress_update(job->work->progress, job->draw + done / total, DRAWS);
 }
 
+static mdm_status draw_embedded(mdm_image *out, casting_job *job, const look *planned, float smile, mdm_random *random,
+                                const mdm_progress *progress)
+{
+    mdm_facegen_conditions conditions =
+        mdm_facegen_neutral(job->facegen, planned->age, planned->gender, planned->race, planned->glasses, random);
+    mdm_facegen_smile(&conditions, smile);
+    choose_identity(&conditions, job, planned, random);
+    const mdm_facegen_sampler sampler = mdm_facegen_sampler_default();
+    return mdm_facegen_draw(job->facegen, out, &conditions, &sampler, random, progress);
+}
+
 /* Draws number `draw` of a stand-in; *usable is false when the gate refuses it. */
 static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int draw)
 {
@@ -232,12 +245,9 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
     mdm_random_seed(&random, job->work->settings->seed, key);
     memset(c, 0, sizeof *c);
     c->draw = job->draw = draw;
-    mdm_facegen_conditions conditions =
-        mdm_facegen_neutral(job->facegen, planned.age, planned.gender, planned.race, planned.glasses, &random);
-    mdm_facegen_smile(&conditions, smile);
-    choose_identity(&conditions, job, &planned, &random);
-    const mdm_facegen_sampler sampler = mdm_facegen_sampler_default();
-    MDM_TRY(mdm_facegen_draw(job->facegen, &c->picture, &conditions, &sampler, &random, &progress));
+    MDM_TRY(job->words ? mdm_portrait_words_draw(&c->picture, job->words, json_object_get(job->person, "standin"),
+                                                 job->work->settings->seed, key, &progress)
+                       : draw_embedded(&c->picture, job, &planned, smile, &random, &progress));
     MDM_TRY(fit_mesh(usable, &c->mesh, job, &c->picture));
     const char *complaint = "no single face";
     if (*usable) {
@@ -416,17 +426,28 @@ static mdm_status know_others(casting_job *job, const char *id)
     return status;
 }
 
+static mdm_status open_generator(casting_job *job)
+{
+    const mdm_drawing_model *backend;
+    const char *name = job->work->settings->portrait; /* "": as by default */
+    if (*name && strcmp(name, "embedded") != 0) {
+        MDM_TRY(mdm_drawing_model_find(&backend, name));
+        return mdm_portrait_words_new(&job->words, backend, job->detector, job->mesher, job->work->threads);
+    }
+    MDM_TRY(mdm_facegen_new(&job->facegen, job->work->weights, "facegen", job->work->threads));
+    return mdm_facegen_upsample_new(&job->upsample, job->work->weights, "facegen-upsample", job->work->threads);
+}
+
 static mdm_status open_networks(casting_job *job)
 {
-    if (job->facegen)
+    if (job->others)
         return MDM_OK;
-    MDM_TRY(mdm_facegen_new(&job->facegen, job->work->weights, "facegen", job->work->threads));
-    MDM_TRY(mdm_facegen_upsample_new(&job->upsample, job->work->weights, "facegen-upsample", job->work->threads));
     MDM_TRY(mdm_face_detector_new(&job->detector, job->work->models, 1));
     MDM_TRY(mdm_face_mesh_new(&job->mesher, job->work->models, 1));
     MDM_TRY(mdm_attributes_new(&job->attributes, job->work->weights, MDM_ATTRIBUTES_A, 1));
     MDM_TRY(mdm_casting_new(&job->casting, job->work->models));
     MDM_TRY(mdm_canonical_load(&job->canonical, job->work->models));
+    MDM_TRY(open_generator(job));
     return mdm_alloc(&job->others, MDM_CASTING_FACES, sizeof *job->others, "casting");
 }
 
@@ -475,7 +496,7 @@ static mdm_status cast_person(casting_job *job, json_t *records)
             status = know_others(job, id);
         if (!status)
             status = draw_best(&best, job);
-        if (!status && best.picture.data)
+        if (!status && best.picture.data && job->upsample)
             status = enlarge(&best, job);
         if (!status && best.picture.data) {
             record = record_of(&best, job);
@@ -545,6 +566,7 @@ mdm_status mdm_stage_portrait(mdm_clip_work *work)
     mdm_attributes_free(&job.attributes);
     mdm_face_mesh_free(&job.mesher);
     mdm_face_detector_free(&job.detector);
+    mdm_portrait_words_free(&job.words);
     mdm_facegen_upsample_free(&job.upsample);
     mdm_facegen_free(&job.facegen);
     mdm_found_free(&job.found);

@@ -20,7 +20,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/sha1.h"
-#include "pipeline/hub.h"
+#include "models/hub_cache.h"
+#include "pipeline/hub_pull.h"
 
 enum { LARGE = 300000 };
 

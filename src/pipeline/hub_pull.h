@@ -1,20 +1,12 @@
-/* The Hugging Face Hub's cache on this machine, in the layout its own tools use: $HF_HUB_CACHE, or $HF_HOME/hub, or
- * ~/.cache/huggingface/hub, with models--OWNER--NAME/refs/main and snapshots/REVISION/. */
-#ifndef MDM_PIPELINE_HUB_H
-#define MDM_PIPELINE_HUB_H
+/* Downloading repositories from the Hugging Face Hub into its cache (models/hub_cache.h). */
+#ifndef MDM_PIPELINE_HUB_PULL_H
+#define MDM_PIPELINE_HUB_PULL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/log.h"
 #include "base/status.h"
-
-/* The cache's folder for a repository "OWNER/NAME". Caller frees. */
-mdm_status mdm_hub_folder(char **out, const char *repository);
-/* The folder of the snapshot that "main" points to; MDM_ERR_DEVICE when the repository is not in the cache. Caller frees. */
-mdm_status mdm_hub_snapshot(char **out, const char *repository);
-
-/* ---- downloading ---- */
 
 /* Part of a repository: FOLDER/NAME ("" for the top folder), where NAME is a file, or with `weights` the beginning of one: then the
  * first there is of NAME.safetensors, one split over several files, NAME.bin. `optional`: may be missing. */

@@ -1,5 +1,5 @@
 /* The Hugging Face Hub's cache: where a repository's files lie. */
-#include "pipeline/hub.h"
+#include "models/hub_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
