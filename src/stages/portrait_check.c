@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "face/portrait_gate.h"
+#include "face/single_face.h"
 #include "models/attributes.h"
 #include "models/face_detector.h"
 #include "models/facegen.h"
@@ -60,22 +61,6 @@ mdm_portrait_wanted mdm_portrait_wanted_of(const char *age, const char *gender, 
     };
 }
 
-static mdm_status find_face(bool *found, mdm_mesh *mesh, mdm_portrait_check *c, const mdm_image *picture)
-{
-    mdm_face_detection seen[4];
-    mdm_face_roi roi;
-    int count = 0;
-    const float region[4] = {0, 0, (float)picture->width, (float)picture->height};
-    MDM_TRY(mdm_face_detector_run(seen, 4, &count, c->detector, picture, region, 0.5f));
-    *found = count == 1;
-    if (!*found)
-        return MDM_OK;
-    mdm_face_roi_from_detection(&roi, &seen[0]);
-    MDM_TRY(mdm_face_mesh_settle(mesh, c->mesher, picture, &roi, 2));
-    *found = mesh->presence > 0.5f;
-    return MDM_OK;
-}
-
 static int largest(const float *values, int count)
 {
     int best = 0;
@@ -103,7 +88,7 @@ mdm_status mdm_portrait_check_run(const char **complaint, mdm_mesh *mesh, mdm_po
     bool found = false;
     mdm_portrait_measures measures;
     mdm_attributes_result seen;
-    MDM_TRY(find_face(&found, mesh, check, picture));
+    MDM_TRY(mdm_single_face(&found, mesh, check->detector, check->mesher, picture));
     *complaint = found ? NULL : "no single face";
     if (!found)
         return MDM_OK;

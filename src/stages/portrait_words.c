@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "face/single_face.h"
 #include "models/person_caption.h"
 
 /* Outer corners of the eyes in the embedded generator's pictures, as shares of a side. */
@@ -114,22 +115,6 @@ static mdm_status draw_whole(mdm_image *out, mdm_portrait_words *w, uint64_t see
     return status;
 }
 
-static mdm_status find_face(bool *found, mdm_mesh *mesh, const mdm_portrait_words *w, const mdm_image *picture)
-{
-    mdm_face_detection seen[4];
-    mdm_face_roi roi;
-    int count = 0;
-    const float region[4] = {0, 0, (float)picture->width, (float)picture->height};
-    MDM_TRY(mdm_face_detector_run(seen, 4, &count, w->detector, picture, region, 0.5f));
-    *found = count == 1;
-    if (!*found)
-        return MDM_OK;
-    mdm_face_roi_from_detection(&roi, &seen[0]);
-    MDM_TRY(mdm_face_mesh_settle(mesh, w->mesher, picture, &roi, 2));
-    *found = mesh->presence > 0.5f;
-    return MDM_OK;
-}
-
 mdm_status mdm_portrait_words_draw(mdm_image *out, mdm_portrait_words *words, const json_t *standin, uint64_t seed,
                                    const char *key, const mdm_progress *progress)
 {
@@ -139,7 +124,7 @@ mdm_status mdm_portrait_words_draw(mdm_image *out, mdm_portrait_words *words, co
     MDM_TRY(ask(words, standin, seed, key));
     mdm_status status = draw_whole(&whole, words, seed, key, progress);
     if (!status)
-        status = find_face(&found, &mesh, words, &whole);
+        status = mdm_single_face(&found, &mesh, words->detector, words->mesher, &whole);
     if (!status && found)
         status = mdm_portrait_frame(out, &whole, &mesh);
     if (!status && !found) {
