@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "face/portrait_gate.h"
 #include "face/pose.h"
+#include "face/single_face.h"
 #include "face/track_file.h"
 #include "models/attributes.h"
 #include "models/face_detector.h"
@@ -158,22 +159,6 @@ static void choose_identity(mdm_facegen_conditions *conditions, const casting_jo
     conditions->identity_known = true;
 }
 
-static mdm_status fit_mesh(bool *ok, mdm_mesh *mesh, casting_job *job, const mdm_image *picture)
-{
-    mdm_face_detection found[4];
-    mdm_face_roi roi;
-    int count = 0;
-    float region[4] = {0, 0, (float)picture->width, (float)picture->height};
-    MDM_TRY(mdm_face_detector_run(found, 4, &count, job->detector, picture, region, 0.5f));
-    *ok = count == 1;
-    if (!*ok)
-        return MDM_OK;
-    mdm_face_roi_from_detection(&roi, &found[0]);
-    MDM_TRY(mdm_face_mesh_settle(mesh, job->mesher, picture, &roi, 2));
-    *ok = mesh->presence > 0.5f;
-    return MDM_OK;
-}
-
 static int largest(const float *values, int count)
 {
     int best = 0;
@@ -248,7 +233,7 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
     MDM_TRY(job->words ? mdm_portrait_words_draw(&c->picture, job->words, json_object_get(job->person, "standin"),
                                                  job->work->settings->seed, key, &progress)
                        : draw_embedded(&c->picture, job, &planned, smile, &random, &progress));
-    MDM_TRY(fit_mesh(usable, &c->mesh, job, &c->picture));
+    MDM_TRY(mdm_single_face(usable, &c->mesh, job->detector, job->mesher, &c->picture));
     const char *complaint = "no single face";
     if (*usable) {
         MDM_TRY(mdm_portrait_measure(&c->measures, &c->picture, (const float(*)[3])c->mesh.point));
@@ -310,7 +295,7 @@ static mdm_status enlarge(candidate *best, casting_job *job)
     mdm_mesh mesh;
     bool ok = false;
     MDM_TRY(mdm_facegen_upsample_run(&large, job->upsample, &best->picture));
-    mdm_status status = fit_mesh(&ok, &mesh, job, &large);
+    mdm_status status = mdm_single_face(&ok, &mesh, job->detector, job->mesher, &large);
     if (!status && ok) {
         mdm_image_free(&best->picture);
         best->picture = large;
@@ -416,7 +401,7 @@ static mdm_status know_others(casting_job *job, const char *id)
         if (!status)
             status = mdm_image_read(&image, path, 3);
         if (!status)
-            status = fit_mesh(&ok, &mesh, job, &image);
+            status = mdm_single_face(&ok, &mesh, job->detector, job->mesher, &image);
         if (!status && ok)
             status = mdm_casting_embed(&job->others[job->other_count++], job->casting, &image, &mesh);
         mdm_image_free(&image);
