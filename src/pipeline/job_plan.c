@@ -329,6 +329,21 @@ static bool asks_for_another(const json_t *reason)
     return code && (strcmp(code, "reidentified") == 0 || strcmp(code, "uncovered") == 0 || is_unjudged(reason));
 }
 
+static bool is_covered(const json_t *plan, const char *person, const char *clip_id)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(plan, "persons"), i, entry)
+    {
+        const char *id = json_string_value(json_object_get(entry, "id")),
+                   *action = json_string_value(json_object_get(entry, "action"));
+        if (id && action && !strcmp(id, person) && json_object_get(json_object_get(entry, "clips"), clip_id) &&
+            !strcmp(action, "cover"))
+            return true;
+    }
+    return false;
+}
+
 mdm_status mdm_job_retry(size_t *changed, mdm_job *job)
 {
     *changed = 0;
@@ -357,7 +372,7 @@ mdm_status mdm_job_retry(size_t *changed, mdm_job *job)
             *changed += did;
             if (did)
                 mdm_log(MDM_LOG_INFO, "%s: %s is %s: %s", clip_id, person,
-                        is_unjudged(reason) ? "covered" : "drawn again",
+                        is_covered(job->plan, person, clip_id) ? "covered" : "drawn again",
                         json_string_value(json_object_get(reason, "text")));
         }
         json_decref(evidence);
