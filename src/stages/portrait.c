@@ -32,6 +32,7 @@
 #define WORN_ENOUGH 1.3f  /* no further draw is needed */
 #define WORN_FAIR   1.05f
 #define WORN_MORE   0.1f /* for each stand-in before this one that was still recognised */
+#define REST_LESS   0.5f /* likewise: of the person's resting expression that is asked for */
 #define BROW_KNIT   0.3f /* cm, under a neutral face's: a frown */
 #define REST_ALIKE  0.2f /* cm, between the corners of the person's resting mouth and the stand-in's */
 
@@ -131,12 +132,22 @@ static mdm_status know_source(casting_job *job)
     return MDM_OK;
 }
 
-/* The expression that the person rests with; a neutral one where it is not kept. */
+/* Stand-ins before this one that were still recognised. */
+static int attempts_before(const casting_job *job)
+{
+    return (int)json_integer_value(json_object_get(json_object_get(job->person, "standin"), "attempt"));
+}
+
+/* The expression that the person rests with; a neutral one where it is not kept. A grin is itself something to know a person
+ * by: each stand-in that was recognised lets the next rest more like anybody. */
 static void know_rest(casting_job *job)
 {
+    const float share = fmaxf(0, 1 - REST_LESS * (float)attempts_before(job));
     memcpy(job->rest, mdm_rest_neutral, sizeof job->rest);
     if (json_object_get(json_object_get(job->person, "keep"), "expression"))
         mdm_rehearsal_keep_rest(job->rest, job->rehearsal);
+    for (int k = 0; k < MDM_RESTS; k++)
+        job->rest[k] = mdm_rest_neutral[k] + share * (job->rest[k] - mdm_rest_neutral[k]);
 }
 
 /* ---- candidates ---- */
@@ -265,9 +276,8 @@ static bool better(const candidate *a, const candidate *b)
 
 static bool enough(const candidate *best, const casting_job *job, int draws)
 {
-    const json_t *attempt = json_object_get(json_object_get(job->person, "standin"), "attempt");
     return best->picture.data && best->as_planned && best->room >= ROOM_FAIR &&
-           best->worn >= (draws < DRAWS_FEW ? WORN_ENOUGH : WORN_FAIR) + WORN_MORE * (float)json_integer_value(attempt);
+           best->worn >= (draws < DRAWS_FEW ? WORN_ENOUGH : WORN_FAIR) + WORN_MORE * (float)attempts_before(job);
 }
 
 static mdm_status draw_best(candidate *best, casting_job *job)
