@@ -11,8 +11,8 @@
 #include "models/facegen_internal.h"
 
 /* Asked for; corners of the mouth are lifted less than that without the width. */
-#define SMILE_FULL  (-0.22f)
-#define SMILE_WIDTH 0.1f
+#define SMILE_FULL  (-0.18f)
+#define SMILE_WIDTH 0.09f
 
 const char *const mdm_facegen_age_names[MDM_FACEGEN_AGES] = {"0-2",   "3-9",   "10-19", "20-29", "30-39",
                                                              "40-49", "50-59", "60-69", "70+"};
@@ -187,8 +187,9 @@ mdm_facegen_conditions mdm_facegen_neutral(const mdm_facegen *facegen, int age, 
 
 void mdm_facegen_smile(mdm_facegen_conditions *conditions, float smile)
 {
-    conditions->value[MDM_FACEGEN_SMILE] += smile * (SMILE_FULL - conditions->value[MDM_FACEGEN_SMILE]);
-    conditions->value[MDM_FACEGEN_MOUTH_WIDTH] += smile * SMILE_WIDTH;
+    const float share = smile * smile; /* a little asked for is drawn as more */
+    conditions->value[MDM_FACEGEN_SMILE] += share * (SMILE_FULL - conditions->value[MDM_FACEGEN_SMILE]);
+    conditions->value[MDM_FACEGEN_MOUTH_WIDTH] += share * SMILE_WIDTH;
 }
 
 typedef struct rows {

@@ -31,10 +31,11 @@
 #define ROOM_FAIR   1.0f  /* nearer is taken where nothing else is left */
 #define WORN_ENOUGH 1.3f  /* no further draw is needed */
 #define WORN_FAIR   1.05f
-#define WORN_MORE   0.1f /* for each stand-in before this one that was still recognised */
-#define REST_LESS   0.5f /* likewise: of the person's resting expression that is asked for */
-#define BROW_KNIT   0.3f /* cm, under a neutral face's: a frown */
-#define REST_ALIKE  0.2f /* cm, between the corners of the person's resting mouth and the stand-in's */
+#define WORN_MORE   0.1f  /* for each stand-in before this one that was still recognised */
+#define REST_LESS   0.5f  /* likewise: of the person's resting expression that is asked for */
+#define BROW_KNIT   0.3f  /* cm, under a neutral face's: a frown */
+#define BROW_RAISED 0.75f /* over it: no face has that, the mesh lies wrong on a misshapen one */
+#define REST_ALIKE  0.2f  /* cm, between the corners of the person's resting mouth and the stand-in's */
 
 #define IDENTITIES 64   /* drawn at most, for one draw */
 #define FAR_ENOUGH 0.8f /* dlib; the first identity with so much room becomes a face, else the one with most */
@@ -77,9 +78,9 @@ typedef struct candidate {
     mdm_mesh mesh;
     mdm_portrait_measures measures;
     mdm_casting_face face;
-    bool as_planned;
-    float room; /* to the person and the other stand-ins */
-    float worn; /* to the person, once it is drawn into the recording */
+    bool as_planned, rests; /* rests: with the expression that is wanted */
+    float room;             /* to the person and the other stand-ins */
+    float worn;             /* to the person, once it is drawn into the recording */
     int draw;
 } candidate;
 
@@ -187,8 +188,9 @@ static bool rests_alike(const casting_job *job, const mdm_mesh *mesh)
     mdm_pose_fit(&pose, (const float(*)[3])mesh->point, &job->canonical);
     mdm_to_head(shape, (const float(*)[3])mesh->point, MDM_MESH_VERTICES, &pose);
     mdm_rest_measure(rest, (const float(*)[3])shape);
-    return fabsf(rest[MDM_REST_LIFT] - job->rest[MDM_REST_LIFT]) < REST_ALIKE &&
-           rest[MDM_REST_BROW_IN] > mdm_rest_neutral[MDM_REST_BROW_IN] - BROW_KNIT;
+    const float brows = rest[MDM_REST_BROW_IN] - mdm_rest_neutral[MDM_REST_BROW_IN];
+    return fabsf(rest[MDM_REST_LIFT] - job->rest[MDM_REST_LIFT]) < REST_ALIKE && brows > -BROW_KNIT &&
+           brows < BROW_RAISED;
 }
 
 static mdm_status judge(candidate *c, casting_job *job, const look *planned)
@@ -200,8 +202,8 @@ static mdm_status judge(candidate *c, casting_job *job, const look *planned)
     c->as_planned =
         (age < 0 || (seen_age >= age - 1 && seen_age <= age + 1)) && (gender < 0 || seen.gender_prob[gender] > 0.5f) &&
         (race < 0 || seen.race_prob[race] > 0.25f || largest(seen.race_prob, MDM_ATTRIBUTES_RACES) == race) &&
-        mdm_portrait_complaint(&c->measures, planned->glasses, mdm_rest_smile(job->rest)) == NULL &&
-        rests_alike(job, &c->mesh);
+        mdm_portrait_complaint(&c->measures, planned->glasses, mdm_rest_smile(job->rest)) == NULL;
+    c->rests = rests_alike(job, &c->mesh);
     MDM_TRY(mdm_casting_embed(&c->face, job->casting, &c->picture, &c->mesh));
     float person = mdm_casting_room(job->casting, &c->face, job->source, job->source_count);
     float others = mdm_casting_room(job->casting, &c->face, job->others, job->other_count);
@@ -258,17 +260,19 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
         MDM_TRY(judge(c, job, &planned));
     mdm_log(MDM_LOG_DEBUG, "%s, draw %d, smile %.2f: %s; as planned: %s; room %.2f, worn %.2f",
             seed_key ? seed_key : "?", draw, (double)smile, complaint ? complaint : "passes",
-            c->as_planned ? "yes" : "no", (double)c->room, (double)c->worn);
+            c->as_planned && c->rests ? "yes" : "no", (double)c->room, (double)c->worn);
     return MDM_OK;
 }
 
-/* As planned first, then other people, then the farthest from the person where it will be seen. */
+/* As planned first, then at rest as the person is, then other people, then the farthest from the person where it will be seen. */
 static bool better(const candidate *a, const candidate *b)
 {
     if (!b->picture.data)
         return true;
     if (a->as_planned != b->as_planned)
         return a->as_planned;
+    if (a->rests != b->rests)
+        return a->rests;
     if ((a->room >= ROOM_FAIR) != (b->room >= ROOM_FAIR))
         return a->room >= ROOM_FAIR;
     return a->worn > b->worn;
@@ -276,7 +280,7 @@ static bool better(const candidate *a, const candidate *b)
 
 static bool enough(const candidate *best, const casting_job *job, int draws)
 {
-    return best->picture.data && best->as_planned && best->room >= ROOM_FAIR &&
+    return best->picture.data && best->as_planned && best->rests && best->room >= ROOM_FAIR &&
            best->worn >= (draws < DRAWS_FEW ? WORN_ENOUGH : WORN_FAIR) + WORN_MORE * (float)attempts_before(job);
 }
 
