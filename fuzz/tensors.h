@@ -15,7 +15,7 @@ static inline void fuzz_tensors(const char *path)
         return;
     for (size_t i = 0; i < mdm_tensor_file_count(file); ++i) {
         const mdm_array *array = mdm_tensor_file_at(file, i);
-        size_t count = array->size / mdm_dtype_size(array->dtype);
+        size_t count = mdm_array_count(array);
         float *values = count && count <= 1000000 ? malloc(count * sizeof *values) : NULL;
         if (values)
             (void)mdm_array_to_f32(values, count, array);

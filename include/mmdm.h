@@ -156,7 +156,7 @@ typedef struct mdm_drawing_options {
     const char *noise;            /* safetensors of the first noise, in place of the seed's; NULL: the seed's */
     const char *save_latents;     /* safetensors of the finished latent, "latents"; NULL: not saved */
     const char *output;           /* PNG; NULL: not decoded */
-    const char *precision;        /* of the weights' matrices: "f32", "f16", "q8_0" */
+    const char *precision;        /* of the weights' matrices: "f32", "f16", "q8_0", "q4_0" */
     int threads;                  /* 0: one a core */
     const char *models, *weights; /* folders; "": as for everything else */
 } mdm_drawing_options;
@@ -178,6 +178,9 @@ void mdm_drawing_list(void (*tell)(void *user, const mdm_drawing_info *info), vo
 /* Downloads one of them from the Hugging Face Hub (HF_ENDPOINT, HF_TOKEN, HF_HOME as its own tools have them) into its cache; what
  * was begun before is gone on with. `tell` is told of bytes. MDM_ERR_AGAIN: the network failed, call again later. */
 mdm_status mdm_drawing_pull(const char *name, void (*tell)(void *user, double done, double total), void *user);
+
+/* Makes a GGUF file of a file of weights (or the index.json of one that is split); precision: "f32", "f16", "q8_0" or "q4_0". */
+mdm_status mdm_models_convert(const char *to, const char *from, const char *precision);
 
 #ifdef __cplusplus
 }

@@ -43,6 +43,12 @@ def gguf():
     out += b"\0" * (-len(out) % 32)
     out += rng.random(12, np.float32).tobytes().ljust(64, b"\0") + np.ones(8, np.float16).tobytes()
     put("gguf", "small", out)
+    out = struct.pack("<4sIQQ", b"GGUF", 3, 2, 1) + text("general.architecture") + struct.pack("<I", 8) + text("x")
+    out += text("q8") + struct.pack("<IQQIQ", 2, 32, 2, 8, 0) + text("q4") + struct.pack("<IQIQ", 1, 32, 2, 96)
+    out += b"\0" * (-len(out) % 32)
+    half = struct.pack("<e", 0.5)                              # a scale, then 32 numbers of 8 bits, or of 4
+    out += 2 * (half + bytes(range(-16 % 256, 256)) + bytes(range(16))) + b"\0" * 28 + half + bytes(range(0, 256, 16)) + b"\0" * 14
+    put("gguf", "blocks", out)
 
 
 def ctranslate2():

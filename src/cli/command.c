@@ -22,7 +22,7 @@ static const mdm_command table[] = {
     {"pack", "-o OUT", "The dataset again, from verified clips (needs --keep-work before).", mdm_cli_pack},
     {"audit", "OUT", "A finished dataset measured again, without the recordings.", mdm_cli_audit},
     {"doctor", "", "What is installed, what can run, and how to get the rest.", mdm_cli_doctor},
-    {"models", "list|verify|pull", "Downloadable models; pull NAME gets one for portraits.", mdm_cli_models},
+    {"models", "list|verify|pull|convert", "Downloadable models; pull NAME gets one for portraits.", mdm_cli_models},
     {"options", "[--markdown]", "Every option, with values and defaults.", mdm_cli_help},
     {"version", "", "The version.", mdm_cli_help},
     {"help", "[COMMAND]", "This, or a command's options.", mdm_cli_help},

@@ -46,7 +46,7 @@ static const option table[] = {
      "Changes the picture once more, 0 to 1 (0.3 is the authors'); 0: no."},
     {"second-steps", "COUNT", WHOLE, AT(second_steps), "Of which the second pass runs its share."},
     {"second-guidance", "FACTOR", REAL, AT(second_guidance), "Of the second pass."},
-    {"precision", "NAME", TEXT, AT(precision), "Of the weights' matrices: f32, f16 or q8_0."},
+    {"precision", "NAME", TEXT, AT(precision), "Of the weights' matrices: f32, f16, q8_0 or q4_0."},
     {"threads", "COUNT", WHOLE, AT(threads), "0 is one a core."},
     {"noise", "FILE", TEXT, AT(noise), "The first noise, a safetensors file of one tensor."},
     {"save-latents", "FILE", TEXT, AT(save_latents), "Writes the finished latent."},

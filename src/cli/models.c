@@ -1,4 +1,4 @@
-/* mmdm models list|verify|pull [NAME]: the downloadable models. */
+/* mmdm models list|verify|pull [NAME]|convert: the downloadable models. */
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +47,10 @@ int mdm_cli_models(const mdm_arguments *arguments)
     const char *wanted = arguments->word_count == 1 ? arguments->words[0] : "";
     if (arguments->word_count == 2 && strcmp(arguments->words[0], "pull") == 0)
         return pull_drawing(arguments->words[1]);
+    if (arguments->word_count == 4 && strcmp(arguments->words[0], "convert") == 0) {
+        mdm_status status = mdm_models_convert(arguments->words[2], arguments->words[1], arguments->words[3]);
+        return status == MDM_OK ? 0 : mdm_cli_fail(status);
+    }
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         if (strcmp(actions[i].name, wanted) != 0)
             continue;
@@ -55,6 +59,7 @@ int mdm_cli_models(const mdm_arguments *arguments)
             mdm_drawing_list(say_drawing, NULL);
         return status == MDM_OK ? 0 : mdm_cli_fail(status);
     }
-    fprintf(stderr, "mmdm: usage: mmdm models list|verify|pull, or mmdm models pull NAME for one that `list` names\n");
+    fprintf(stderr, "mmdm: usage: mmdm models list|verify|pull, or mmdm models pull NAME for one that `list` names,\n"
+                    "       or mmdm models convert WEIGHTS TO.gguf f32|f16|q8_0|q4_0\n");
     return 2;
 }

@@ -285,11 +285,21 @@ static bool is_of_another(const char *name, int part)
     return false;
 }
 
+/* What mdm_convert_weights shortened. */
+static const char *lengthen(char out[MDM_CHECKPOINT_NAME], const char *name)
+{
+    const char *at = strstr(name, ".tb.");
+    if (!at)
+        return name;
+    snprintf(out, MDM_CHECKPOINT_NAME, "%.*s.transformer_blocks.%s", (int)(at - name), name, at + 4);
+    return out;
+}
+
 static mdm_status add_renamed(mdm_weights *w, const mdm_array *array, void *user)
 {
     const request *r = user;
     const char *name = NULL;
-    char out[MDM_CHECKPOINT_NAME];
+    char out[MDM_CHECKPOINT_NAME], wide[MDM_CHECKPOINT_NAME];
     for (const char *const *prefix = prefixes[r->part]; *prefix && !name; prefix++)
         name = after(array->name, *prefix);
     if (!name && is_of_another(array->name, (int)r->part))
@@ -298,6 +308,7 @@ static mdm_status add_renamed(mdm_weights *w, const mdm_array *array, void *user
     name = name ? name : array->name;
     switch (r->part) {
     case MDM_CHECKPOINT_UNET:
+        name = lengthen(wide, name);
         name = mdm_checkpoint_unet_name(out, name, r->levels, r->residuals) ? out : name;
         break;
     case MDM_CHECKPOINT_VAE:

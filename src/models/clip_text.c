@@ -124,7 +124,7 @@ void mdm_clip_text_free(mdm_clip_text **clip)
 /* tokens [positions][width]: each token's row of the table */
 static mdm_status embed(float *tokens, const mdm_clip_text *clip, const int32_t *ids)
 {
-    const size_t width = (size_t)clip->sizes.width, row = width * mdm_dtype_size(clip->embedding->dtype);
+    const size_t width = (size_t)clip->sizes.width, row = mdm_dtype_bytes(clip->embedding->dtype, width);
     for (int i = 0; i < clip->sizes.positions; i++) {
         if (ids[i] < 0 || ids[i] >= clip->sizes.vocabulary)
             return mdm_fail(MDM_ERR_INPUT,

@@ -35,7 +35,7 @@ static mdm_status read_values(float **out, const reader *r, const char *name, in
     bool same = array->rank == rank;
     for (int i = 0; i < rank && same; i++)
         same = array->shape[i] == shape[kernel && i ? i % 3 + 1 : i];
-    size_t blocks = count / Q8_BLOCK, d_count = d ? d->size / mdm_dtype_size(d->dtype) : 0;
+    size_t blocks = count / Q8_BLOCK, d_count = d ? mdm_array_count(d) : 0;
     if (!same || (q && (!d || q->dtype != MDM_I8 || count % Q8_BLOCK || d_count != blocks)))
         return mdm_fail(MDM_ERR_INPUT, "%s: %s has another shape than the sizes in its .json ask for", r->path, name);
     float *values = NULL, *scale = NULL;

@@ -31,8 +31,9 @@ static mdm_status need_file(char **out, const char *folder, const char *name)
 
 static mdm_status find_weights(char **out, const char *folder, const char *stem)
 {
-    static const char *const endings[] = {".safetensors", ".safetensors.index.json", ".fp16.safetensors",
-                                          ".safetensors.index.fp16.json", ".bin"};
+    static const char *const endings[] = {
+        ".safetensors", ".safetensors.index.json", ".fp16.safetensors", ".safetensors.index.fp16.json", ".bin",
+        ".gguf"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         const bool torch =
             !strcmp(endings[i], ".bin") && !strcmp(stem, "model"); /* transformers calls those otherwise */
@@ -42,7 +43,8 @@ static mdm_status find_weights(char **out, const char *folder, const char *stem)
         mdm_free(out);
     }
     return mdm_fail(MDM_ERR_DEVICE,
-                    "%s/%s.safetensors is missing (and so are its variants .fp16, .index.json and .bin)", folder, stem);
+                    "%s/%s.safetensors is missing (and so are its variants .fp16, .index.json, .bin and .gguf)", folder,
+                    stem);
 }
 
 mdm_status mdm_open_text(mdm_weights **out, const mdm_text_to_image *model, int index)

@@ -42,7 +42,7 @@ struct mdm_text_to_image {
 mdm_status mdm_text_to_image_find(mdm_text_to_image *model, const mdm_text_to_image_options *options);
 
 /* The weights of a network: of the checkpoint, of the U-net's own file, or in the network's folder STEM.safetensors ("model",
- * "diffusion_pytorch_model"), one split over files, the fp16 variant of either, or PyTorch's .bin. MDM_ERR_DEVICE naming them when
+ * "diffusion_pytorch_model"), one split over files, the fp16 variant of either, PyTorch's .bin, or .gguf. MDM_ERR_DEVICE naming them when
  * there is none. `index`: which text encoder. */
 mdm_status mdm_open_text(mdm_weights **out, const mdm_text_to_image *model, int index);
 mdm_status mdm_open_unet(mdm_weights **out, const mdm_text_to_image *model);

@@ -135,7 +135,7 @@ static mdm_status dequantise(float *values, size_t count, const converter *c, co
     size_t rows = (size_t)array->shape[0];
     if (!scale)
         return mdm_fail(MDM_ERR_INPUT, "CTranslate2 model: %s is quantised but %s is missing", array->name, name);
-    size_t scales = scale->size / mdm_dtype_size(scale->dtype);
+    size_t scales = mdm_array_count(scale);
     if (scales != rows && scales != 1)
         return mdm_fail(MDM_ERR_INPUT, "CTranslate2 model: %s has %zu scales, expected %zu", name, scales, rows);
     float *factor = NULL;
@@ -152,7 +152,7 @@ static mdm_status put_tensor(converter *c, const mapping *map, const char *to, c
 {
     const mdm_array *array;
     MDM_TRY(find(&array, c, from));
-    size_t count = array->size / mdm_dtype_size(array->dtype);
+    size_t count = mdm_array_count(array);
     if (array->shape[0] % map->parts != 0 || count == 0)
         return mdm_fail(MDM_ERR_INPUT, "CTranslate2 model: %s has %lld rows, expected a multiple of %d", from,
                         (long long)array->shape[0], map->parts);

@@ -153,7 +153,7 @@ static bool attribute_says(const tf_node *n, const char *name, const char *word)
 
 static size_t elements(const mdm_array *a)
 {
-    return a->size / mdm_dtype_size(a->dtype);
+    return mdm_array_count(a);
 }
 
 /* A constant's values in memory of the network; `count` 0: any number. */

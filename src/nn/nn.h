@@ -32,9 +32,9 @@ void mdm_nn_free(mdm_nn **nn);
 
 mdm_node *mdm_nn_input(mdm_nn *nn, const char *name, int rank, const int64_t *shape);
 
-/* How a weight is kept: F32, or Q8_0/F16 for matrices of mdm_nn_linear (rows a multiple of 32 for Q8_0). Kernels of
+/* How a weight is kept: F32, or F16/Q8_0/Q4_0 for matrices of mdm_nn_linear (rows a multiple of 32 for the last two). Kernels of
  * convolutions are always kept F32, packed for the kernel. */
-typedef enum mdm_store { MDM_STORE_F32, MDM_STORE_F16, MDM_STORE_Q8_0 } mdm_store;
+typedef enum mdm_store { MDM_STORE_F32, MDM_STORE_F16, MDM_STORE_Q8_0, MDM_STORE_Q4_0 } mdm_store;
 
 /* The array `name` of `file` as f32 values; its shape must be `shape` (the error says both). */
 mdm_node *mdm_nn_weight(mdm_nn *nn, const mdm_tensor_file *file, const char *name, mdm_store store, int rank,

@@ -191,7 +191,7 @@ static mdm_leaf *add_leaf(mdm_nn *nn, const char *name, enum ggml_type type, int
     mdm_leaf *leaf = &nn->leaf[nn->leaf_count++];
     memset(leaf, 0, sizeof *leaf);
     snprintf(leaf->name, sizeof leaf->name, "%s", name);
-    if (type == GGML_TYPE_Q8_0 && ne[0] % 32)
+    if ((type == GGML_TYPE_Q8_0 || type == GGML_TYPE_Q4_0) && ne[0] % 32)
         type = GGML_TYPE_F32;
     leaf->node = ggml_new_tensor(nn->leaves, type, 4, ne);
     leaf->count = count;
@@ -209,7 +209,7 @@ mdm_node *mdm_nn_input(mdm_nn *nn, const char *name, int rank, const int64_t *sh
 
 static enum ggml_type ggml_type_of(mdm_store store)
 {
-    static const enum ggml_type types[] = {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_Q8_0};
+    static const enum ggml_type types[] = {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0};
     return types[store];
 }
 

@@ -1,5 +1,4 @@
-/* GGUF, read by ggml's own parser; only unquantised arrays are handed on (quantised ones are for the executors that know
- * their blocks). Names of 64 characters and more are refused by that parser. */
+/* GGUF, read by ggml's own parser; arrays of the types that tensor_file.h knows are handed on. Names of 64 characters and more are refused by that parser. */
 #include <gguf.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +26,12 @@ static mdm_status add_arrays(mdm_tensor_file *file, const struct gguf_context *g
             break;
         case GGML_TYPE_I32:
             array.dtype = MDM_I32;
+            break;
+        case GGML_TYPE_Q8_0:
+            array.dtype = MDM_Q8_0;
+            break;
+        case GGML_TYPE_Q4_0:
+            array.dtype = MDM_Q4_0;
             break;
         default:
             continue;

@@ -17,10 +17,28 @@ size_t mdm_dtype_size(mdm_dtype dtype)
     return (size_t)dtype < sizeof sizes / sizeof *sizes ? sizes[dtype] : 0;
 }
 
+enum { BLOCK = 32, Q8_0_BYTES = 34, Q4_0_BYTES = 18 }; /* a half for the scale, then the values */
+
+size_t mdm_dtype_bytes(mdm_dtype dtype, size_t count)
+{
+    const size_t block = dtype == MDM_Q8_0 ? Q8_0_BYTES : dtype == MDM_Q4_0 ? Q4_0_BYTES : 0;
+    size_t bytes = 0;
+    if (block && count % BLOCK)
+        return 0;
+    return mdm_mul_size(&bytes, block ? count / BLOCK : count, block ? block : mdm_dtype_size(dtype)) ? bytes : 0;
+}
+
+size_t mdm_array_count(const mdm_array *array)
+{
+    const size_t one = mdm_dtype_size(array->dtype);
+    return one ? array->size / one : array->size / (array->dtype == MDM_Q8_0 ? Q8_0_BYTES : Q4_0_BYTES) * BLOCK;
+}
+
 mdm_status mdm_tensor_file_add(mdm_tensor_file *file, const mdm_array *array, const unsigned char *base, size_t size,
                                size_t offset, size_t bytes, const char *path)
 {
-    size_t expected = mdm_dtype_size(array->dtype);
+    const bool blocks = array->dtype == MDM_Q8_0 || array->dtype == MDM_Q4_0;
+    size_t expected = 1;
     const char *name = array->name;
     if (strlen(name) > MAX_NAME || file->count >= MAX_ARRAYS)
         return mdm_fail(MDM_ERR_INPUT, "%s: a name of %zu characters or more than %d arrays", path, strlen(name),
@@ -31,6 +49,12 @@ mdm_status mdm_tensor_file_add(mdm_tensor_file *file, const mdm_array *array, co
     for (int i = 0; i < array->rank; i++)
         if (array->shape[i] < 0 || !mdm_mul_size(&expected, expected, (size_t)array->shape[i]))
             return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" has an impossible shape", path, name);
+    if (blocks && (!array->rank || array->shape[array->rank - 1] % BLOCK))
+        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" has rows that are no whole blocks of %d", path, name, BLOCK);
+    const size_t values = expected;
+    expected = mdm_dtype_bytes(array->dtype, values);
+    if (values && !expected)
+        return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" has an impossible shape", path, name);
     if (expected != bytes || offset > size || bytes > size - offset)
         return mdm_fail(MDM_ERR_INPUT,
                         "%s: \"%s\" takes %zu bytes at %zu of %zu, its shape says %zu; get the file again", path, name,
@@ -182,11 +206,25 @@ static float half_to_float(uint16_t h)
     }                                                                                                                  \
     break
 
+/* Blocks of a scale and 32 numbers of 8 or 4 bits; those of 4 bits: the low halves first, then the high ones. */
+static void from_blocks(float *out, size_t count, const mdm_array *array)
+{
+    const size_t bytes = array->dtype == MDM_Q8_0 ? Q8_0_BYTES : Q4_0_BYTES;
+    for (size_t b = 0; b < count / BLOCK; b++) {
+        const unsigned char *block = (const unsigned char *)array->data + b * bytes, *codes = block + 2;
+        const float scale = half_to_float((uint16_t)(block[0] | block[1] << 8));
+        for (size_t i = 0; i < BLOCK; i++) {
+            int code = array->dtype == MDM_Q8_0 ? (int8_t)codes[i] : (codes[i % 16] >> (i < 16 ? 0 : 4) & 15) - 8;
+            out[b * BLOCK + i] = scale * (float)code;
+        }
+    }
+}
+
 mdm_status mdm_array_to_f32(float *out, size_t count, const mdm_array *array)
 {
-    if (array->size / mdm_dtype_size(array->dtype) != count)
-        return mdm_fail(MDM_ERR_INPUT, "\"%s\" has %zu values, expected %zu", array->name,
-                        array->size / mdm_dtype_size(array->dtype), count);
+    if (mdm_array_count(array) != count)
+        return mdm_fail(MDM_ERR_INPUT, "\"%s\" has %zu values, expected %zu", array->name, mdm_array_count(array),
+                        count);
     switch (array->dtype) {
     case MDM_F32:
         memcpy(out, array->data, count * sizeof *out);
@@ -216,6 +254,10 @@ mdm_status mdm_array_to_f32(float *out, size_t count, const mdm_array *array)
         CONVERT(int32_t, v);
     case MDM_I64:
         CONVERT(int64_t, v);
+    case MDM_Q8_0:
+    case MDM_Q4_0:
+        from_blocks(out, count, array);
+        break;
     }
     if (array->scale != 1 || array->offset != 0)
         for (size_t i = 0; i < count; i++)

@@ -18,10 +18,15 @@ typedef enum mdm_dtype {
     MDM_U16,
     MDM_I32,
     MDM_I64,
-    MDM_BOOL
+    MDM_BOOL,
+    MDM_Q8_0, /* ggml's: blocks of 32 values along the last axis, which is a multiple of that */
+    MDM_Q4_0,
 } mdm_dtype;
 
+/* Bytes of one value; 0 for the types that come in blocks. */
 size_t mdm_dtype_size(mdm_dtype dtype);
+/* Bytes of `count` values; 0 when they are no whole blocks. */
+size_t mdm_dtype_bytes(mdm_dtype dtype, size_t count);
 
 #define MDM_MAX_RANK 8
 
@@ -32,7 +37,7 @@ typedef struct mdm_array {
     int rank;
     int64_t shape[MDM_MAX_RANK];
     const void *data;
-    size_t size; /* bytes, = product(shape) * mdm_dtype_size */
+    size_t size; /* bytes, = mdm_dtype_bytes of product(shape) */
     /* affine quantisation as TFJS stores it: value = scale * q + offset; 1 and 0 otherwise */
     double scale, offset;
 } mdm_array;
@@ -50,6 +55,9 @@ const mdm_array *mdm_tensor_file_at(const mdm_tensor_file *file, size_t index);
 const mdm_array *mdm_tensor_file_find(const mdm_tensor_file *file, const char *name);
 /* Metadata by key ("__metadata__" of safetensors, GGUF key/values as text), NULL when absent. */
 const char *mdm_tensor_file_meta(const mdm_tensor_file *file, const char *key);
+
+/* How many values it has. */
+size_t mdm_array_count(const mdm_array *array);
 
 /* Copies an array as f32 (dequantised); `out` has room for `count` floats, which must equal the array's. */
 mdm_status mdm_array_to_f32(float *out, size_t count, const mdm_array *array);

@@ -200,6 +200,16 @@ const char *mdm_weights_path(const mdm_weights *weights)
 
 /* ---- taking ---- */
 
+size_t mdm_weights_count(const mdm_weights *weights)
+{
+    return weights->count;
+}
+
+const mdm_array *mdm_weights_at(const mdm_weights *weights, size_t index)
+{
+    return index < weights->count ? &weights->weight[index].array : NULL;
+}
+
 static weight *find(const mdm_weights *w, const char *name)
 {
     const weight key = {.array = {.name = name}};

@@ -26,6 +26,10 @@ void mdm_weights_free(mdm_weights **weights);
 /* For messages: what was opened. */
 const char *mdm_weights_path(const mdm_weights *weights);
 
+/* All of them, by number in the order of their names; looking takes none. */
+size_t mdm_weights_count(const mdm_weights *weights);
+const mdm_array *mdm_weights_at(const mdm_weights *weights, size_t index);
+
 /* The tensor of that name, which then counts as taken; NULL when there is none. It belongs to `weights`. */
 const mdm_array *mdm_weights_take(mdm_weights *weights, const char *name);
 bool mdm_weights_has(const mdm_weights *weights, const char *name);

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "mmdm.h"
+#include "models/convert_weights.h"
 #include "models/drawing_models.h"
 #include "models/hub_cache.h"
 #include "models/text_to_image.h"
@@ -73,13 +74,13 @@ static void tell(const job *j, const char *format, ...)
 
 static mdm_status read_precision(mdm_store *out, const char *name)
 {
-    static const char *const names[] = {"f32", "f16", "q8_0"};
-    for (int i = 0; i < 3; i++)
+    static const char *const names[] = {"f32", "f16", "q8_0", "q4_0"};
+    for (int i = 0; i < 4; i++)
         if (!strcmp(names[i], name)) {
             *out = (mdm_store)i;
             return MDM_OK;
         }
-    return mdm_fail(MDM_ERR_USAGE, "--precision %s: expected f32, f16 or q8_0", name);
+    return mdm_fail(MDM_ERR_USAGE, "precision %s: expected f32, f16, q8_0 or q4_0", name);
 }
 
 static int threads(const mdm_drawing_options *options)
@@ -366,4 +367,11 @@ void mdm_drawing_list(void (*tell_one)(void *user, const mdm_drawing_info *info)
         mdm_free(&base);
         mdm_free(&unet);
     }
+}
+
+mdm_status mdm_models_convert(const char *to, const char *from, const char *precision)
+{
+    mdm_store store = MDM_STORE_F32;
+    MDM_TRY(read_precision(&store, precision));
+    return mdm_convert_weights(to, from, store);
 }

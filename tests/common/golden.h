@@ -11,7 +11,7 @@ static inline float *golden(const mdm_tensor_file *file, const char *name, const
     const mdm_array *found = mdm_tensor_file_find(file, name);
     float *values = NULL;
     assert_non_null(found);
-    const size_t values_count = found->size / mdm_dtype_size(found->dtype);
+    const size_t values_count = mdm_array_count(found);
     assert_int_equal(mdm_alloc(&values, values_count, sizeof *values, name), MDM_OK);
     assert_int_equal(mdm_array_to_f32(values, values_count, found), MDM_OK);
     if (count)

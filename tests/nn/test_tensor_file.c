@@ -388,6 +388,29 @@ static void hostile_pickles_are_refused(void **state)
     assert_non_null(strstr(mdm_error_message(), "cut off"));
 }
 
+static void blocks_are_dequantised(void **state)
+{
+    (void)state;
+    float values[64], want[64];
+    mdm_tensor_file *file;
+    ok(mdm_tensor_file_open(&file, CORPUS "/gguf/blocks"));
+    const mdm_array *q8 = mdm_tensor_file_find(file, "q8"), *q4 = mdm_tensor_file_find(file, "q4");
+    assert_true(q8 && q8->dtype == MDM_Q8_0 && q8->rank == 2 && q8->shape[0] == 2 && q8->shape[1] == 32);
+    assert_int_equal(mdm_array_count(q8), 64);
+    ok(mdm_array_to_f32(values, 64, q8));
+    for (int i = 0; i < 64; i++)
+        want[i] = 0.5f * (float)(i % 32 - 16);
+    assert_memory_equal(values, want, sizeof want);
+    ok(mdm_array_to_f32(values, 32, q4)); /* low halves 0, high ones 0 to 15; 8 is nought */
+    for (int i = 0; i < 32; i++)
+        want[i] = 0.5f * (float)(i < 16 ? -8 : i - 16 - 8);
+    assert_memory_equal(values, want, 32 * sizeof *want);
+    assert_int_equal(mdm_array_to_f32(values, 31, q4), MDM_ERR_INPUT);
+    assert_int_equal(mdm_dtype_bytes(MDM_Q8_0, 64), 68);
+    assert_int_equal(mdm_dtype_bytes(MDM_Q4_0, 33), 0);
+    mdm_tensor_file_free(&file);
+}
+
 static void overlapping_arrays_are_refused(void **state)
 {
     (void)state;
@@ -413,6 +436,7 @@ int main(void)
         cmocka_unit_test(cut_files_are_errors),
         cmocka_unit_test(checkpoints_of_torch_are_read),
         cmocka_unit_test(hostile_pickles_are_refused),
+        cmocka_unit_test(blocks_are_dequantised),
         cmocka_unit_test(overlapping_arrays_are_refused),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

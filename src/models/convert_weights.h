@@ -1,0 +1,13 @@
+/* Published weights made smaller: a file of tensors, or one split over several, becomes a GGUF file whose matrices have 16, 8 or 4
+ * bits a value. */
+#ifndef MDM_MODELS_CONVERT_WEIGHTS_H
+#define MDM_MODELS_CONVERT_WEIGHTS_H
+
+#include "nn/nn.h"
+
+/* Writes `to` from `from`, tensor by tensor, atomically. Matrices are kept as `store` where their rows are whole blocks, other tensors of
+ * two and more axes as F16 (F32 with MDM_STORE_F32), vectors as F32; integers, which are no weights, are left out. Names stay, but for
+ * "transformer_blocks", which becomes "tb": GGUF names have at most 63 characters (models/checkpoint_names.h reads both). */
+mdm_status mdm_convert_weights(const char *to, const char *from, mdm_store store);
+
+#endif
