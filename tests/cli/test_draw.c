@@ -152,6 +152,25 @@ static void models_are_found_in_the_hubs_cache(void **state)
     compare("sdxl");
 }
 
+/* `mmdm models convert`: a U-net in a smaller file, and a picture with it. */
+static void weights_are_converted(void **state)
+{
+    (void)state;
+    char from[256], to[128];
+    snprintf(from, sizeof from, "%s/sdxl/unet/diffusion_pytorch_model.safetensors", folder);
+    in_folder(to, "unet.gguf");
+    in_folder(model, "sdxl");
+    char *good[] = {"mmdm", "models", "convert", from, to, "f32"},
+         *wrong[] = {"mmdm", "models", "convert", from, to, "q9"};
+    assert_int_equal(mdm_cli_main(6, wrong), 2);
+    assert_non_null(strstr(mdm_last_error(), "q4_0"));
+    assert_int_equal(mdm_cli_main(6, good), 0);
+    assert_int_equal(portrait("--backend", "cosmicman-sdxl", "--model", model, "--unet", to, "--describe",
+                              DRAWING_PROMPT, "--no-negative", "--save-latents", latents, SMALL, NULL),
+                     0);
+    compare("sdxl");
+}
+
 static void plans_become_prompts(void **state)
 {
     (void)state;
@@ -224,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_line_gives_the_references_pictures),
         cmocka_unit_test(second_pass_is_the_references),
+        cmocka_unit_test(weights_are_converted),
         cmocka_unit_test(plans_become_prompts),
         cmocka_unit_test(what_is_no_portrait_is_not_taken),
         cmocka_unit_test(mistakes_are_said),
