@@ -287,7 +287,8 @@ static void share_views(mdm_motion_correction *c, const bool *taught)
         }
 }
 
-static void correct(mdm_motion_correction *c, bool *taught, const reading *source, const reading *result, int count)
+static void correct(mdm_motion_correction *c, bool rests, bool *taught, const reading *source, const reading *result,
+                    int count)
 {
     int ok[MDM_PROBES], n = 0, front[MDM_PROBES], fronts = 0;
     float eyes[MDM_PROBES];
@@ -313,7 +314,8 @@ static void correct(mdm_motion_correction *c, bool *taught, const reading *sourc
     }
     share_views(c, taught);
     correct_gains(c, source, result, front, fronts);
-    correct_rest(c, source, result, ok, n);
+    if (rests)
+        correct_rest(c, source, result, ok, n);
     correct_moves(c, source, result, front, fronts);
 }
 
@@ -378,7 +380,7 @@ mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_c
             }
         }
         if (round < ROUNDS)
-            correct(&m->correction, taught, source, result, count);
+            correct(&m->correction, m->rests, taught, source, result, count);
     }
     share_views(&best, taught);
     m->correction = best;

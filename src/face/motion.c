@@ -392,6 +392,7 @@ void mdm_motion_rest(mdm_motion *m, const float (*standin)[3])
     float person[MDM_RESTS], own[MDM_RESTS];
     mdm_rest_measure(person, (const float(*)[3])m->neutral);
     mdm_rest_measure(own, standin);
+    m->rests = true;
     memset(m->correction.rest, 0, sizeof m->correction.rest);
     mdm_rest_add(m->correction.rest, person, own, 1);
 }

@@ -50,6 +50,7 @@ typedef struct mdm_motion {
     uint8_t *valid;                     /* [count] 1: a face was seen within 3 frames */
     float eye_neutral[2];
     mdm_motion_correction correction;
+    bool rests; /* mdm_motion_rest was asked for: the closed loop goes on with it */
     mdm_motion_look look;
 } mdm_motion;
 

@@ -46,6 +46,7 @@ mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work)
                 mdm_role *role = &out->role[out->count++];
                 snprintf(role->person, sizeof role->person, "%s", id);
                 role->track = (int)json_integer_value(track);
+                role->attempt = (int)json_integer_value(json_object_get(json_object_get(person, "standin"), "attempt"));
                 mdm_motion_policy_of(&role->policy, plan, person);
             }
         }
@@ -160,7 +161,8 @@ static mdm_status prepare(animator *a)
         a->motions.count++;
         actor->motion = m;
         MDM_TRY(mdm_portrait_load(&actor->standin, role->person, a->work, a->detector, a->mesher, &a->canonical));
-        mdm_motion_rest(m, (const float(*)[3])actor->standin.shape);
+        if (role->attempt < MDM_ATTEMPTS_REST)
+            mdm_motion_rest(m, (const float(*)[3])actor->standin.shape);
         size_t room = PROBE_BYTES / (size_t)a->cast.count / frame_bytes;
         actor->wanted = mdm_probe_choose(actor->index, room < MDM_PROBES ? (int)room : MDM_PROBES, m);
     }

@@ -12,11 +12,14 @@
 #include "stages/stage.h"
 
 #define MDM_CAST_MAX 256
+#define MDM_ATTEMPTS_REST                                                                                              \
+    2 /* stand-ins of a person rest as the person does; where they were recognised, later ones rest like anybody */
 
 /* A track whose person is replaced and has a portrait. */
 typedef struct mdm_role {
     char person[64];
     int track;
+    int attempt;              /* stand-ins before this one that were still recognised */
     mdm_motion_policy policy; /* what of the motion is not kept */
 } mdm_role;
 

@@ -32,7 +32,6 @@
 #define WORN_ENOUGH 1.3f  /* no further draw is needed */
 #define WORN_FAIR   1.05f
 #define WORN_MORE   0.1f  /* for each stand-in before this one that was still recognised */
-#define REST_LESS   0.5f  /* likewise: of the person's resting expression that is asked for */
 #define BROW_KNIT   0.3f  /* cm, under a neutral face's: a frown */
 #define BROW_RAISED 0.75f /* over it: no face has that, the mesh lies wrong on a misshapen one */
 #define REST_ALIKE  0.2f  /* cm, between the corners of the person's resting mouth and the stand-in's */
@@ -143,9 +142,9 @@ static int attempts_before(const casting_job *job)
  * by: each stand-in that was recognised lets the next rest more like anybody. */
 static void know_rest(casting_job *job)
 {
-    const float share = fmaxf(0, 1 - REST_LESS * (float)attempts_before(job));
+    const float share = 1 - (float)attempts_before(job) / MDM_ATTEMPTS_REST;
     memcpy(job->rest, mdm_rest_neutral, sizeof job->rest);
-    if (json_object_get(json_object_get(job->person, "keep"), "expression"))
+    if (share > 0 && json_object_get(json_object_get(job->person, "keep"), "expression"))
         mdm_rehearsal_keep_rest(job->rest, job->rehearsal);
     for (int k = 0; k < MDM_RESTS; k++)
         job->rest[k] = mdm_rest_neutral[k] + share * (job->rest[k] - mdm_rest_neutral[k]);
