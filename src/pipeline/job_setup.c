@@ -7,6 +7,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/memory.h"
+#include "models/drawing_models.h"
 #include "pipeline/job.h"
 
 /* The first of: the setting, the environment, beside the program (bin/.. or the build folder/..), here. */
@@ -35,6 +37,24 @@ mdm_status mdm_job_find_folders(char *models, char *weights, const mdm_settings 
 {
     find_folder(models, settings->models, "MMDM_MODELS", ".deps/models");
     find_folder(weights, settings->weights, "MMDM_WEIGHTS", "models");
+    return MDM_OK;
+}
+
+/* A model of the user's has to be there before hours are spent on the rest. */
+static mdm_status check_portrait(const mdm_settings *settings)
+{
+    const mdm_drawing_model *model;
+    const char *repositories[2] = {NULL, NULL};
+    if (!*settings->portrait || !strcmp(settings->portrait, "embedded"))
+        return MDM_OK;
+    MDM_TRY(mdm_drawing_model_find(&model, settings->portrait));
+    repositories[0] = model->base;
+    repositories[1] = model->unet;
+    for (int i = 0; i < 2 && repositories[i]; i++) {
+        char *folder = NULL;
+        MDM_TRY(mdm_drawing_model_folder(&folder, model, repositories[i]));
+        mdm_free(&folder);
+    }
     return MDM_OK;
 }
 
@@ -159,6 +179,7 @@ mdm_status mdm_job_open(mdm_job *job, const char *const *inputs, size_t count, m
     if (!job->settings.output[0])
         return mdm_fail(MDM_ERR_USAGE, "--output FOLDER is needed (-o FOLDER)");
     MDM_TRY(mdm_job_find_folders(job->models, job->weights, &job->settings));
+    MDM_TRY(check_portrait(&job->settings));
     MDM_TRY(mdm_layout_new(&job->layout, job->settings.output));
     for (size_t i = 0; i < count; i++) /* before anything is made on disk */
         if (!mdm_file_exists(inputs[i]))

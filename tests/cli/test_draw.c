@@ -152,6 +152,18 @@ static void models_are_found_in_the_hubs_cache(void **state)
     compare("sdxl");
 }
 
+/* A whole run says at its start that the model is missing. */
+static void runs_ask_for_the_model_first(void **state)
+{
+    (void)state;
+    char out[128];
+    in_folder(out, "out");
+    char *run[] = {"mmdm", "run", noise, "-o", out, "--portrait", "cosmicman-sd"};
+    assert_int_equal(mdm_cli_main(7, run), 69);
+    assert_non_null(strstr(mdm_last_error(), "mmdm models pull cosmicman-sd"));
+    assert_false(mdm_file_exists(out));
+}
+
 /* `mmdm models convert`: a U-net in a smaller file, and a picture with it. */
 static void weights_are_converted(void **state)
 {
@@ -243,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_line_gives_the_references_pictures),
         cmocka_unit_test(second_pass_is_the_references),
+        cmocka_unit_test(runs_ask_for_the_model_first),
         cmocka_unit_test(weights_are_converted),
         cmocka_unit_test(plans_become_prompts),
         cmocka_unit_test(what_is_no_portrait_is_not_taken),
