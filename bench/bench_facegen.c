@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "face/portrait_gate.h"
 #include "faces.h"
 #include "models/age_gender.h"
@@ -279,12 +280,6 @@ typedef struct distances {
     int count;
 } distances;
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static float between(int kind, const bench_faces *a, int i, const bench_faces *b, int j)
 {
     const int size = mdm_recogniser_size((mdm_recogniser_kind)kind);
@@ -314,7 +309,7 @@ static distances pairs_of(const bench_faces *faces, int kind, bool same_age)
             bench_must(mdm_alloc(&out.d, (size_t)n, sizeof *out.d, "pairs"), "pairs");
         out.count = n;
     }
-    qsort(out.d, (size_t)out.count, sizeof *out.d, by_value);
+    mdm_sort(out.d, (size_t)out.count);
     return out;
 }
 
@@ -387,7 +382,7 @@ static void tell_moves(const bench_faces *faces)
                         a->number / 10 == b->number / 10 && (!w || b->number % 10 == w))
                         d.d[d.count++] = between(k, faces, i, faces, j);
                 }
-            qsort(d.d, (size_t)d.count, sizeof *d.d, by_value);
+            mdm_sort(d.d, (size_t)d.count);
             if (!k)
                 printf(" %d |", d.count);
             printf(" %.1f / %.1f (%.3f) |", 100 - 100 * share_above(d, mdm_recogniser_same((mdm_recogniser_kind)k)),

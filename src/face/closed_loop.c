@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "face/pose.h"
 
 #define ROUNDS   4
@@ -23,11 +24,6 @@ typedef struct reading {
     float eyes, lips, rest[MDM_RESTS], gaze[2][2], seen[2];
     mdm_pose pose;
 } reading;
-
-static float clampf(float x, float low, float high)
-{
-    return x < low ? low : x > high ? high : x;
-}
 
 static int view_of(const mdm_motion *m, int index)
 {
@@ -133,18 +129,6 @@ static mdm_status measure(reading *out, mdm_face_mesh *mesher, const mdm_image *
     return MDM_OK;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-static float median(float *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, by_value);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
 /* Slope of y over x by least squares, and the spread of x. */
 static float slope_of(const float *x, const float *y, int n, float *range)
 {
@@ -205,17 +189,17 @@ static void correct_gains(mdm_motion_correction *c, const reading *source, const
         return;
     for (int i = 0; i < n; i++)
         a[i] = x[i] = source[ok[i]].eyes, b[i] = y[i] = result[ok[i]].eyes;
-    float middle_a = fmaxf(median(x, n), 1e-4f), middle_b = fmaxf(median(y, n), 1e-4f);
+    float middle_a = fmaxf(mdm_median(x, (size_t)n), 1e-4f), middle_b = fmaxf(mdm_median(y, (size_t)n), 1e-4f);
     for (int i = 0; i < n; i++)
         x[i] = a[i] / middle_a, y[i] = b[i] / middle_b;
     float slope = slope_of(x, y, n, &range);
     if (range > 0.25f)
-        c->eye_gain = clampf(c->eye_gain / clampf(slope, 0.4f, 1.5f), 0.8f, 1.6f);
+        c->eye_gain = mdm_clampf(c->eye_gain / mdm_clampf(slope, 0.4f, 1.5f), 0.8f, 1.6f);
     for (int i = 0; i < n; i++)
         x[i] = source[ok[i]].lips, y[i] = result[ok[i]].lips;
     slope = slope_of(x, y, n, &range);
     if (range > 0.08f)
-        c->lip_gain = clampf(c->lip_gain / clampf(slope, 0.5f, 1.5f), 0.8f, 1.5f);
+        c->lip_gain = mdm_clampf(c->lip_gain / mdm_clampf(slope, 0.5f, 1.5f), 0.8f, 1.5f);
 }
 
 /* How much less the stand-in's expression moves than the person's. */
@@ -230,7 +214,7 @@ static void correct_moves(mdm_motion_correction *c, const reading *source, const
             x[i] = source[ok[i]].rest[k], y[i] = result[ok[i]].rest[k];
         float slope = slope_of(x, y, n, &range);
         if (range > least[k])
-            c->gain[k] = clampf(c->gain[k] / clampf(slope, 0.6f, 1.4f), 0.8f, 1.6f);
+            c->gain[k] = mdm_clampf(c->gain[k] / mdm_clampf(slope, 0.6f, 1.4f), 0.8f, 1.6f);
     }
 }
 
@@ -241,7 +225,7 @@ static void correct_rest(mdm_motion_correction *c, const reading *source, const 
     for (int k = 0; k < MDM_RESTS; k++) {
         for (int i = 0; i < n; i++)
             x[i] = source[ok[i]].rest[k], y[i] = result[ok[i]].rest[k];
-        person[k] = median(x, n), standin[k] = median(y, n);
+        person[k] = mdm_median(x, (size_t)n), standin[k] = mdm_median(y, (size_t)n);
     }
     mdm_rest_add(c->rest, person, standin, 0.8f);
 }
@@ -258,7 +242,7 @@ static void correct_view(mdm_view_correction *c, const reading *source, const re
                 if (source[ok[i]].eyes > open && source[ok[i]].seen[e] > 0.5f)
                     x[told++] = source[ok[i]].gaze[e][k] - result[ok[i]].gaze[e][k];
             if (told > 0 && told >= fewest)
-                c->gaze[e][k] = clampf(c->gaze[e][k] + 0.8f * median(x, told), -0.2f, 0.2f);
+                c->gaze[e][k] = mdm_clampf(c->gaze[e][k] + 0.8f * mdm_median(x, (size_t)told), -0.2f, 0.2f);
         }
     for (int k = 0; k < 3; k++) {
         for (int i = 0; i < n; i++) {
@@ -266,7 +250,7 @@ static void correct_view(mdm_view_correction *c, const reading *source, const re
             turn_between(turn, &source[ok[i]].pose, &result[ok[i]].pose);
             x[i] = turn[k];
         }
-        c->turn[k] = clampf(c->turn[k] - 0.8f * median(x, n), -0.12f, 0.12f);
+        c->turn[k] = mdm_clampf(c->turn[k] - 0.8f * mdm_median(x, (size_t)n), -0.12f, 0.12f);
     }
 }
 
@@ -302,7 +286,7 @@ static void correct(mdm_motion_correction *c, bool rests, bool *taught, const re
     if (!n)
         return;
     const int fewest = n < TAUGHT ? n : TAUGHT; /* a still teaches its own view */
-    float open = 0.8f * median(eyes, n);
+    float open = 0.8f * mdm_median(eyes, (size_t)n);
     for (int v = 0; v < MDM_YAW_NODES; v++) {
         int of[MDM_PROBES], k = 0;
         for (int i = 0; i < n; i++)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "face/pose.h"
 #include "face/render_internal.h"
 
@@ -131,16 +132,6 @@ static void to_lab(float out[3], const float rgb[3])
     out[2] = 200 * (f[1] - f[2]);
 }
 
-static int by_value3(float *v, int n)
-{
-    for (int i = 1; i < n; i++)
-        for (int k = i; k > 0 && v[k] < v[k - 1]; k--) {
-            float swap = v[k];
-            v[k] = v[k - 1], v[k - 1] = swap;
-        }
-    return n / 2;
-}
-
 mdm_status mdm_keep_fringe(float *alpha, const int rect[4], const mdm_render_frame *f)
 {
     static const int cheeks[8] = {205, 425, 50, 280, 195, 5, 117, 346};
@@ -159,10 +150,8 @@ mdm_status mdm_keep_fringe(float *alpha, const int rect[4], const mdm_render_fra
         for (int k = 0; k < 3; k++)
             sample[k][i] = lab[k];
     }
-    for (int k = 0; k < 3; k++) {
-        int middle = by_value3(sample[k], 8);
-        skin[k] = (sample[k][middle - 1] + sample[k][middle]) / 2;
-    }
+    for (int k = 0; k < 3; k++)
+        skin[k] = mdm_median(sample[k], 8);
     /* only the rows that can lie above the brows, or beside the eyes */
     int rows = 0;
     for (int y = 0; y < rect[3]; y++)

@@ -2,8 +2,9 @@
 #include "face/light.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/order.h"
 
 #define RIDGE  2.0
 #define ROUNDS 4
@@ -38,26 +39,12 @@ void mdm_light_at(float out[3], const float (*coefficients)[3], const float *ter
     }
 }
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-static float median(float *values, int count)
-{
-    if (count < 1)
-        return 0;
-    qsort(values, (size_t)count, sizeof *values, by_value);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
 float mdm_robust_spread(float *values, int count)
 {
-    float middle = median(values, count);
+    float middle = mdm_median(values, (size_t)count);
     for (int i = 0; i < count; i++)
         values[i] = fabsf(values[i] - middle);
-    return 1.48f * median(values, count) + 1e-4f;
+    return 1.48f * mdm_median(values, (size_t)count) + 1e-4f;
 }
 
 /* Solves the symmetric positive system a x = b for three right sides. */
@@ -113,7 +100,7 @@ bool mdm_light_fit(float coefficients[MDM_LIGHT_TERMS][3], const float (*y)[3], 
             if (weight[v] > 0)
                 sorted[n++] = residual[v];
         }
-        float usual = 1.5f * (median(sorted, n) + 1e-6f);
+        float usual = 1.5f * (mdm_median(sorted, (size_t)n) + 1e-6f);
         for (int v = 0; v < MDM_MESH_VERTICES; v++)
             robust[v] = weight[v] / (1 + residual[v] / usual * (residual[v] / usual));
     }

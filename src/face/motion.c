@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "face/pose.h"
 #include "face/smooth.h"
 
@@ -198,16 +199,10 @@ static mdm_status smooth_pose(mdm_motion *m, const mdm_canonical *canonical)
     return status;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Linear-interpolated quantile; sorts `values`. */
 static float quantile(float *values, int count, float q)
 {
-    qsort(values, (size_t)count, sizeof *values, by_value);
+    mdm_sort(values, (size_t)count);
     float at = q * (float)(count - 1);
     int i = (int)at;
     return i + 1 < count ? values[i] + (at - (float)i) * (values[i + 1] - values[i]) : values[i];

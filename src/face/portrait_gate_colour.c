@@ -1,7 +1,7 @@
 /* The portrait gate's look at hair over the forehead and at glasses. */
 #include <math.h>
-#include <stdlib.h>
 
+#include "base/order.h"
 #include "face/portrait_gate.h"
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
@@ -16,18 +16,6 @@ static void sample(float out[3], const float *log, int width, int height, float 
     const float *p = log + 3 * ((size_t)y0 * (size_t)width + (size_t)x0), *q = p + 3 * (size_t)width;
     for (int c = 0; c < 3; c++)
         out[c] = (p[c] * (1 - u) + p[c + 3] * u) * (1 - v) + (q[c] * (1 - u) + q[c + 3] * u) * v;
-}
-
-static int compare(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-static float median(float *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, compare);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 #define MOST 16
@@ -45,7 +33,7 @@ static void colour_of(float out[3], const short *index, int count, const float *
         value[2][i] = p[1] - p[2];
     }
     for (int k = 0; k < 3; k++)
-        out[k] = median(value[k], count);
+        out[k] = mdm_median(value[k], (size_t)count);
 }
 
 static const short cheeks[] = {50, 280, 205, 425, 101, 330, 117, 346, 118, 347, 36, 266};

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "base/random.h"
 #include "face/mesh_index.h"
 
@@ -15,11 +16,6 @@
 #define GAZE_DOWN       0.035f /* 5 degrees */
 #define GAZE_SECONDS    1.0    /* correlation time */
 #define GAZE_STEP       0.070f /* 10 degrees: coarse gaze is rounded to it */
-
-static float clampf(float x, float low, float high)
-{
-    return x < low ? low : x > high ? high : x;
-}
 
 static bool plays(mdm_treatment treatment)
 {
@@ -41,7 +37,7 @@ static void vertex_shares(float *share, const mdm_motion *m, const mdm_motion_po
     float lips[2] = {(neutral[13][0] + neutral[14][0]) / 2, (neutral[13][1] + neutral[14][1]) / 2};
     float mouth = plays(policy->mouth), rest = plays(policy->expression), eyes = plays(policy->eyes);
     for (int i = 0; i < MDM_MESH_VERTICES; i++) {
-        float near = clampf(1 - (hypotf(neutral[i][0] - lips[0], neutral[i][1] - lips[1]) - 2) / 3, 0, 1);
+        float near = mdm_clampf(1 - (hypotf(neutral[i][0] - lips[0], neutral[i][1] - lips[1]) - 2) / 3, 0, 1);
         share[i] = near * mouth + (1 - near) * rest;
     }
     for (int e = 0; e < 2; e++)
@@ -77,7 +73,7 @@ static void redraw_eyes(mdm_motion *m, const mdm_motion_policy *policy)
         bool blink = policy->eyes == MDM_REDRAW && t >= next;
         float open = blink ? 1 - (float)sin(3.14159265358979 * (t - next) / BLINK_SECONDS) : 1;
         for (int e = 0; e < 2; e++)
-            m->eyes[f][e] = m->eye_neutral[e] * clampf(open, 0, 1);
+            m->eyes[f][e] = m->eye_neutral[e] * mdm_clampf(open, 0, 1);
     }
 }
 
@@ -92,8 +88,8 @@ static void redraw_gaze(mdm_motion *m, const mdm_motion_policy *policy)
     for (int f = 0; f < m->count; f++) {
         float scale = policy->gaze == MDM_REDRAW;
         for (int e = 0; e < 2; e++) {
-            m->gaze[f][e][0] = (e ? -1.0f : 1.0f) * scale * GAZE_ACROSS * clampf(across, -2, 2);
-            m->gaze[f][e][1] = scale * GAZE_DOWN * clampf(down, -2, 2);
+            m->gaze[f][e][0] = (e ? -1.0f : 1.0f) * scale * GAZE_ACROSS * mdm_clampf(across, -2, 2);
+            m->gaze[f][e][1] = scale * GAZE_DOWN * mdm_clampf(down, -2, 2);
         }
         across = decay * across + kick * mdm_random_normal(&random);
         down = decay * down + kick * mdm_random_normal(&random);

@@ -2,6 +2,7 @@
 #ifndef MDM_FACE_RENDER_INTERNAL_H
 #define MDM_FACE_RENDER_INTERNAL_H
 
+#include "base/order.h"
 #include "face/raster.h"
 #include "face/standin_render.h"
 
@@ -44,17 +45,6 @@ mdm_status mdm_face_mask(mdm_render_frame *f);
 mdm_status mdm_keep_fringe(float *alpha, const int rect[4], const mdm_render_frame *f);
 /* Blur, sharpening, grain and motion blur of the recording, on the window. */
 mdm_status mdm_match_sharpness(float *rgb, int width, int height, const mdm_render_frame *f);
-
-static inline float mdm_clampf(float x, float low, float high)
-{
-    return x < low ? low : x > high ? high : x;
-}
-
-static inline float mdm_smoothstep(float x, float low, float high)
-{
-    float t = mdm_clampf((x - low) / (high - low), 0, 1);
-    return t * t * (3 - 2 * t);
-}
 
 /* Detail of the stand-in, log: what is much brighter than its skin (lips and highlights of dark skin) or much darker is drawn
  * in, for in another light it would stand out as it never does on a face. `lift` 0..1: how much brighter that light is; `depth`: how

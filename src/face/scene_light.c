@@ -2,27 +2,16 @@
 #include "face/scene_light.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "face/light.h"
 #include "face/smooth.h"
 
 #define DEPTH_LEAST 60.0f /* px of face: in smaller ones the eyes are a few pixels, and look hazy without haze */
 #define DEPTH_SHOWN 1.8f  /* of the eyes' dark: a pupil or a nostril is darker still */
-
-static float clampf(float x, float low, float high)
-{
-    return x < low ? low : x > high ? high : x;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
 
 /* How much each vertex says about the light: bare skin, seen face-on, inside the picture, not darker than light explains. */
 static void weigh(float *weight, const float (*colour)[3], const float (*points)[3], const mdm_pose *pose,
@@ -35,21 +24,22 @@ static void weigh(float *weight, const float (*colour)[3], const float (*points)
         double towards =
             -(pose->rotation[6] * (double)q[0] + pose->rotation[7] * (double)q[1] + pose->rotation[8] * (double)q[2]);
         int inside = p[0] > 1 && p[1] > 1 && p[0] < (float)image->width - 2 && p[1] < (float)image->height - 2;
-        weight[i] = inside ? canonical->skin[i] * clampf((float)((towards - 0.15) / 0.3), 0, 1) : 0;
+        weight[i] = inside ? canonical->skin[i] * mdm_clampf((float)((towards - 0.15) / 0.3), 0, 1) : 0;
         if (inside && canonical->skin[i] > 0)
             bright[n++] = (colour[i][0] + colour[i][1] + colour[i][2]) / 3;
     }
     if (n == 0)
         return;
-    qsort(bright, (size_t)n, sizeof *bright, by_value);
+    mdm_sort(bright, (size_t)n);
     float usual = bright[n / 2];
     for (int i = 0; i < MDM_MESH_VERTICES; i++) /* fringe and beard are darker than light makes skin */
-        weight[i] *= clampf(1 - (usual - 0.55f - (colour[i][0] + colour[i][1] + colour[i][2]) / 3) / 0.3f, 0, 1);
+        weight[i] *= mdm_clampf(1 - (usual - 0.55f - (colour[i][0] + colour[i][1] + colour[i][2]) / 3) / 0.3f, 0, 1);
 }
 
 static const uint8_t *pixel(const mdm_image *image, float x, float y)
 {
-    int u = (int)clampf(roundf(x), 0, (float)image->width - 1), v = (int)clampf(roundf(y), 0, (float)image->height - 1);
+    int u = (int)mdm_clampf(roundf(x), 0, (float)image->width - 1),
+        v = (int)mdm_clampf(roundf(y), 0, (float)image->height - 1);
     return image->data + (size_t)v * image->stride + 3 * (size_t)u;
 }
 
@@ -91,7 +81,7 @@ static float darkest(const mdm_image *image, const float (*p)[3], const float (*
     float bright[MDM_MESH_VERTICES], eye[PIXELS], depth = 0;
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
         bright[i] = (colour[i][0] + colour[i][1] + colour[i][2]) / 3;
-    qsort(bright, MDM_MESH_VERTICES, sizeof *bright, by_value);
+    mdm_sort(bright, MDM_MESH_VERTICES);
     for (int e = 0; e < 2; e++) {
         const float *a = p[mdm_eyes[e].outer], *b = p[mdm_eyes[e].inner];
         for (int i = 0; i < PIXELS; i++) {
@@ -102,7 +92,7 @@ static float darkest(const mdm_image *image, const float (*p)[3], const float (*
                       logf((float)q[2] + MDM_LOG_FLOOR)) /
                      3;
         }
-        qsort(eye, PIXELS, sizeof *eye, by_value);
+        mdm_sort(eye, PIXELS);
         depth = fmaxf(depth, bright[MDM_MESH_VERTICES / 2] - eye[PIXELS / 8]);
     }
     return depth;
@@ -115,7 +105,7 @@ static float median_read(float *values, int count)
     for (int i = 0; i < count; i++)
         if (values[i] >= 0)
             values[n++] = values[i];
-    qsort(values, (size_t)n, sizeof *values, by_value);
+    mdm_sort(values, (size_t)n);
     return n ? values[n / 2] : -1;
 }
 
@@ -210,12 +200,12 @@ mdm_status mdm_scene_light_finish(mdm_scene_light *state, mdm_motion *m, const m
         m->teeth[i] = fitted ? m->teeth[i] : 0.4f;
     MDM_TRY(smooth_floats(m->teeth, m->count, 1, 7));
     for (int i = 0; i < m->count; i++)
-        m->teeth[i] = clampf(m->teeth[i], 0, 1);
+        m->teeth[i] = mdm_clampf(m->teeth[i], 0, 1);
     const float spread = median_read(state->spread, m->count), depth = median_read(state->depth, m->count);
     if (depth >= 0)
-        m->look.depth = clampf(DEPTH_SHOWN * depth, 0.3f, MDM_USUAL_DEPTH);
+        m->look.depth = mdm_clampf(DEPTH_SHOWN * depth, 0.3f, MDM_USUAL_DEPTH);
     if (spread >= 0) /* what the recording's noise adds to its spread hides how much haze takes from all detail alike */
-        m->look.contrast = clampf(powf(spread / fmaxf(standin->detail, 1e-4f), 0.7f), 0.55f, 1.15f) *
+        m->look.contrast = mdm_clampf(powf(spread / fmaxf(standin->detail, 1e-4f), 0.7f), 0.55f, 1.15f) *
                            sqrtf(m->look.depth / MDM_USUAL_DEPTH);
     mdm_log(MDM_LOG_DEBUG, "track %d: contrast %.2f, depth %.2f", m->track, (double)m->look.contrast, (double)depth);
     return MDM_OK;

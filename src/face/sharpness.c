@@ -2,21 +2,15 @@
 #include "face/sharpness.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "face/render_internal.h"
 
 #define TRIED 8 /* probes */
 
 static const float blur_of[MDM_BLUR_TRIALS] = {0, 0.35f, 0.5f, 0.65f, 0.8f, 1.0f, 1.2f, 1.5f};
-
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
 
 /* Grain (robust spread) and energy of a grey picture's finest band where the mask is 1. */
 static mdm_status fine_band(double out[2], const float *grey, const float *alpha, int width, int height, float *band,
@@ -35,7 +29,7 @@ static mdm_status fine_band(double out[2], const float *grey, const float *alpha
         capped_sum += (double)c;
         sorted[count++] = fabsf(d);
     }
-    qsort(sorted, count, sizeof *sorted, by_value);
+    mdm_sort(sorted, count);
     double m = capped_sum / (double)count;
     out[0] = 1.48 * (double)sorted[count / 2];
     out[1] = sqrt(fmax(0, capped / (double)count - m * m)) + 0.3 * sqrt(sum / (double)count);

@@ -2,10 +2,9 @@
 #include "face/skin_tone.h"
 
 #include <math.h>
-#include <stdlib.h>
 
+#include "base/order.h"
 #include "face/light.h"
-#include "face/render_internal.h"
 
 #define SAMPLES 24
 #define BESIDE  0.85f /* of the face's width, from its middle */
@@ -22,15 +21,9 @@ static const float usual[3] = {5.10f, 4.80f, 4.62f};
 static const short skin_vertices[SAMPLES] = {50,  280, 205, 425, 187, 411, 101, 330, 118, 347, 36,  266,
                                              123, 352, 207, 427, 151, 9,   108, 337, 69,  299, 216, 436};
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static float middle(float *values, int count)
 {
-    qsort(values, (size_t)count, sizeof *values, by_value);
+    mdm_sort(values, (size_t)count);
     return values[count / 2];
 }
 

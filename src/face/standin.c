@@ -2,10 +2,10 @@
 #include "face/standin.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "face/light.h"
 #include "face/pose.h"
 #include "face/raster.h"
@@ -16,11 +16,6 @@
 #define INSIDE        0.96f /* the oval of a portrait often runs over ear or background: sampled a little inside */
 #define RING_REACH    0.15f /* of the ring's own distance, for the colours of the ring */
 #define SHARPEN       0.55f /* of an enlarged portrait: the enlargement's own softness */
-
-static float clampf(float x, float low, float high)
-{
-    return x < low ? low : x > high ? high : x;
-}
 
 /* Catmull-Rom enlargement into floats. */
 static float cubic(float t)
@@ -47,7 +42,7 @@ static void enlarge(float *out, int width, int height, const mdm_image *in, floa
                         sum[k] += w * (float)p[k];
                 }
             for (int k = 0; k < 3; k++)
-                out[((size_t)y * (size_t)width + (size_t)x) * 3 + (size_t)k] = clampf(sum[k], 0, 255);
+                out[((size_t)y * (size_t)width + (size_t)x) * 3 + (size_t)k] = mdm_clampf(sum[k], 0, 255);
         }
 }
 
@@ -59,7 +54,7 @@ static mdm_status sharpen(float *rgb, int width, int height, float sigma, float 
     memcpy(soft, rgb, n * sizeof *soft);
     mdm_status status = mdm_blur_float(soft, width, height, 3, sigma);
     for (size_t i = 0; i < n && !status; i++)
-        rgb[i] = clampf(rgb[i] + amount * (rgb[i] - soft[i]), 0, 255);
+        rgb[i] = mdm_clampf(rgb[i] + amount * (rgb[i] - soft[i]), 0, 255);
     mdm_free(&soft);
     return status;
 }
@@ -70,8 +65,8 @@ static void colour_at(float (*out)[3], const float *rgb, int width, int height, 
 {
     int reach = (int)fmaxf(1, 1.6f * sigma);
     for (int i = 0; i < count; i++) {
-        int x = (int)clampf(roundf(points[i][0]), 0, (float)width - 1),
-            y = (int)clampf(roundf(points[i][1]), 0, (float)height - 1);
+        int x = (int)mdm_clampf(roundf(points[i][0]), 0, (float)width - 1),
+            y = (int)mdm_clampf(roundf(points[i][1]), 0, (float)height - 1);
         float sum[3] = {0}, n = 0;
         for (int v = y - reach; v <= y + reach; v++)
             for (int u = x - reach; u <= x + reach; u++) {
@@ -110,7 +105,7 @@ static mdm_status even_light(float *rgb, mdm_standin *s, const float (*points)[3
         low[i] = sum / total;
     }
     for (int i = 0; i < MDM_RENDER_VERTICES; i++)
-        gain[i] = clampf(0.5f * (low[canonical->mirror[i]] - low[i]), -0.5f, 0.5f);
+        gain[i] = mdm_clampf(0.5f * (low[canonical->mirror[i]] - low[i]), -0.5f, 0.5f);
     mdm_status status = mdm_canvas_begin(&canvas, 0, 0, s->width, s->height, 1);
     if (!status)
         status = mdm_alloc(&map, n, sizeof *map, "light");
@@ -129,7 +124,7 @@ static mdm_status even_light(float *rgb, mdm_standin *s, const float (*points)[3
     for (size_t i = 0; i < n && !status; i++) {
         float m = expf(canvas.covered[i] == 1 ? map[i] / fmaxf(known[i], 1e-3f) : map[i]);
         for (size_t k = 0; k < 3; k++)
-            rgb[3 * i + k] = clampf((rgb[3 * i + k] + MDM_LOG_FLOOR) * m - MDM_LOG_FLOOR, 0, 255);
+            rgb[3 * i + k] = mdm_clampf((rgb[3 * i + k] + MDM_LOG_FLOOR) * m - MDM_LOG_FLOOR, 0, 255);
     }
     mdm_canvas_free(&canvas);
     mdm_free(&map);
@@ -137,25 +132,19 @@ static mdm_status even_light(float *rgb, mdm_standin *s, const float (*points)[3
     return status;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median colour of the brighter half of `count` colours (each r, g, b); scrambles nothing. */
 static void bright_median(float out[3], const float (*colours)[3], int count, float *buffer)
 {
     for (int i = 0; i < count; i++)
         buffer[i] = colours[i][0] + colours[i][1] + colours[i][2];
-    qsort(buffer, (size_t)count, sizeof *buffer, by_value);
+    mdm_sort(buffer, (size_t)count);
     float half = buffer[count / 2];
     for (int k = 0; k < 3; k++) {
         int n = 0;
         for (int i = 0; i < count; i++)
             if (colours[i][0] + colours[i][1] + colours[i][2] >= half)
                 buffer[n++] = colours[i][k];
-        qsort(buffer, (size_t)n, sizeof *buffer, by_value);
+        mdm_sort(buffer, (size_t)n);
         out[k] = buffer[n / 2];
     }
 }
@@ -163,7 +152,7 @@ static void bright_median(float out[3], const float (*colours)[3], int count, fl
 /* Sampling a float picture at (x, y), edges replicated. */
 static void sample(float out[3], const float *rgb, int width, int height, float x, float y)
 {
-    x = clampf(x, 0, (float)width - 1.001f), y = clampf(y, 0, (float)height - 1.001f);
+    x = mdm_clampf(x, 0, (float)width - 1.001f), y = mdm_clampf(y, 0, (float)height - 1.001f);
     int x0 = (int)x, y0 = (int)y;
     float tx = x - (float)x0, ty = y - (float)y0;
     const float *p = rgb + ((size_t)y0 * (size_t)width + (size_t)x0) * 3, *q = p + 3 * (size_t)width;
@@ -211,13 +200,13 @@ static void make_sprite(mdm_standin *s, int e, const float *rgb, const float *ap
             float *out = sprite + 3 * (y * S + x), seen = 0;
             int ix = (int)lroundf(px), iy = (int)lroundf(py);
             if (ix >= 0 && iy >= 0 && ix < s->width && iy < s->height)
-                seen = clampf((aperture[(size_t)iy * (size_t)s->width + (size_t)ix] - 0.9f) * 10, 0, 1);
+                seen = mdm_clampf((aperture[(size_t)iy * (size_t)s->width + (size_t)ix] - 0.9f) * 10, 0, 1);
             float c[3];
             sample(c, rgb, s->width, s->height, px, py);
             int q = r < RINGS - 1 ? (int)r : RINGS - 1;
             for (int k = 0; k < 3; k++)
                 out[k] = c[k] * seen + ring_colour[q][k] * (1 - seen);
-            s->iris_alpha[y * S + x] = clampf((MDM_IRIS_RADIUS + 2 - r) / 5, 0, 1);
+            s->iris_alpha[y * S + x] = mdm_clampf((MDM_IRIS_RADIUS + 2 - r) / 5, 0, 1);
         }
 }
 
@@ -246,7 +235,7 @@ static mdm_status take_iris(mdm_standin *s, int e, float *rgb, float *clean, con
         float centre[2] = {o[0], o[1]}, radius = 0, width = fmaxf(hypotf(b[0] - a[0], b[1] - a[1]), 1);
         for (int k = 1; k < 5; k++)
             radius += hypotf(points[eye->iris + k][0] - o[0], points[eye->iris + k][1] - o[1]) / 4;
-        radius = clampf(radius, 0.1f * width, 0.5f * width);
+        radius = mdm_clampf(radius, 0.1f * width, 0.5f * width);
         float ax[2] = {(b[0] - a[0]) / width, (b[1] - a[1]) / width};
         float middle = ((o[0] - a[0]) * ax[0] + (o[1] - a[1]) * ax[1]) / width, side[2][3];
         mdm_fill_polygon(aperture, s->width, s->height, (const float(*)[2])corner, c);
@@ -269,7 +258,7 @@ static mdm_status take_iris(mdm_standin *s, int e, float *rgb, float *clean, con
         }
         for (size_t i = 0; i < n; i++) {
             float x = (float)(i % (size_t)s->width), y = (float)(i / (size_t)s->width);
-            float disc = clampf(1.22f * radius + 0.5f - hypotf(x - o[0], y - o[1]), 0, 1);
+            float disc = mdm_clampf(1.22f * radius + 0.5f - hypotf(x - o[0], y - o[1]), 0, 1);
             fill[i] = aperture[i] * fmaxf(disc, 0.35f);
         }
         make_sprite(s, e, rgb, aperture, centre, radius);
@@ -277,7 +266,7 @@ static mdm_status take_iris(mdm_standin *s, int e, float *rgb, float *clean, con
         status = mdm_blur_float(fill, s->width, s->height, 1, fmaxf(0.8f, 0.02f * width));
         for (size_t i = 0; i < n && !status; i++) {
             float x = (float)(i % (size_t)s->width), y = (float)(i / (size_t)s->width);
-            float u = ((x - a[0]) * ax[0] + (y - a[1]) * ax[1]) / width, w = clampf((u - 0.15f) / 0.7f, 0, 1);
+            float u = ((x - a[0]) * ax[0] + (y - a[1]) * ax[1]) / width, w = mdm_clampf((u - 0.15f) / 0.7f, 0, 1);
             float alpha = fill[i] * (aperture[i] > 0.999f ? 1 : aperture[i] * aperture[i]); /* the lash line stays */
             for (size_t k = 0; k < 3; k++)
                 clean[3 * i + k] += alpha * (side[0][k] * (1 - w) + side[1][k] * w - clean[3 * i + k]);
@@ -302,13 +291,13 @@ static void measure_light(mdm_standin *s, const float *rgb, const mdm_canonical 
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
         if (canonical->skin[i] > 0)
             bright[n++] = (s->colour[i][0] + s->colour[i][1] + s->colour[i][2]) / 3;
-    qsort(bright, (size_t)n, sizeof *bright, by_value);
+    mdm_sort(bright, (size_t)n);
     float usual = bright[n * 3 / 5];
     n = 0;
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
         s->bare[i] =
             canonical->skin[i] *
-            clampf(1 - (usual - 0.40f - (s->colour[i][0] + s->colour[i][1] + s->colour[i][2]) / 3) / 0.3f, 0.1f, 1);
+            mdm_clampf(1 - (usual - 0.40f - (s->colour[i][0] + s->colour[i][1] + s->colour[i][2]) / 3) / 0.3f, 0.1f, 1);
     mdm_light_fit(own, (const float(*)[3])s->colour, s->bare, canonical);
     for (int i = 0; i < MDM_RENDER_VERTICES; i++)
         mdm_light_at(s->own_light[i], (const float(*)[3])own, canonical->light[i]);
@@ -340,8 +329,8 @@ static mdm_status clear_rim(mdm_standin *s, const float (*points)[3], const mdm_
     for (size_t i = 0; !status && i < n; i++) {
         const float *own = canvas.value + COUNT * i, *at = s->texture + 3 * i;
         float off = (at[0] + at[1] + at[2] - own[0] - own[1] - own[2]) / 3;
-        float foreign = off < 0 ? clampf((-0.15f - off) / 0.3f, 0, 1) : clampf((off - 0.3f) / 0.3f, 0, 1);
-        weight[i] = canvas.covered[i] == 1 ? foreign * clampf((own[RIM] - 0.3f) / 0.3f, 0, 1) : 0;
+        float foreign = off < 0 ? mdm_clampf((-0.15f - off) / 0.3f, 0, 1) : mdm_clampf((off - 0.3f) / 0.3f, 0, 1);
+        weight[i] = canvas.covered[i] == 1 ? foreign * mdm_clampf((own[RIM] - 0.3f) / 0.3f, 0, 1) : 0;
     }
     if (!status) /* a hair's soft edge belongs to it */
         status = mdm_blur_float(weight, s->width, s->height, 1, 0.02f * s->face_width);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "face/pose.h"
 
 #define OUTLINE   0.5f  /* cosine to the camera under which skin counts as the edge of a turned face */
@@ -13,11 +14,6 @@ static float extent(const float (*p)[3], int a, int b)
 {
     float d[3] = {p[a][0] - p[b][0], p[a][1] - p[b][1], p[a][2] - p[b][2]};
     return fmaxf(sqrtf(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]), 1e-6f);
-}
-
-static float clampf(float x, float low, float high)
-{
-    return x < low ? low : x > high ? high : x;
 }
 
 /* Upper lids are placed over the moved lower lids at the stand-in's own gap, scaled by how far the person's are open. */
@@ -31,7 +27,7 @@ static void move_lids(float (*out)[3], const mdm_motion *m, int index, const flo
         const mdm_eye_index *eye = &mdm_eyes[e];
         float r = 0.5f * ratio[e] + 0.5f * mean; /* half coupled: the network's two eyes differ more than people's do */
         r = 1 + (r - 1) * m->correction.eye_gain;
-        r = clampf((r - EYE_FLOOR) / (1 - EYE_FLOOR), 0, 1.5f) * (1 + m->correction.rest[MDM_REST_EYES]);
+        r = mdm_clampf((r - EYE_FLOOR) / (1 - EYE_FLOOR), 0, 1.5f) * (1 + m->correction.rest[MDM_REST_EYES]);
         for (int i = 0; i < MDM_LID_ROW; i++) {
             int u = eye->up[i], l = eye->lo[i], w = eye->skin[i];
             for (int k = 0; k < 3; k++) {
@@ -87,7 +83,7 @@ static void turn(float (*out)[3], const float by[3])
  * another one would leave the person's own skin beside it. */
 static float outline(const mdm_pose *pose, const float normal[3])
 {
-    return clampf((OUTLINE - mdm_pose_towards(pose, normal)) / OUTLINE, 0, 1);
+    return mdm_clampf((OUTLINE - mdm_pose_towards(pose, normal)) / OUTLINE, 0, 1);
 }
 
 /* The stand-in's shape, `by` centimetres of each expression further. */
@@ -120,14 +116,14 @@ void mdm_transfer(float (*out)[3], const mdm_motion *m, int index, const float (
     const float(*standin)[3] = (const float(*)[3])rested;
     const float(*now)[3] = (const float(*)[3])m->shape[index], (*neutral)[3] = (const float(*)[3])m->neutral;
     /* one scale a region: a mouth twice as wide opens twice as far */
-    float mouth = clampf(extent(standin, 61, 291) / extent(neutral, 61, 291), 0.7f, 1.4f);
-    float face = clampf(extent(standin, 10, 152) / extent(neutral, 10, 152), 0.8f, 1.25f), scale[MDM_MESH_VERTICES];
+    float mouth = mdm_clampf(extent(standin, 61, 291) / extent(neutral, 61, 291), 0.7f, 1.4f);
+    float face = mdm_clampf(extent(standin, 10, 152) / extent(neutral, 10, 152), 0.8f, 1.25f), scale[MDM_MESH_VERTICES];
     float free[MDM_MESH_VERTICES]; /* of the outline: lips that are held on one side only are torn */
     float lips[2] = {(neutral[13][0] + neutral[14][0]) / 2, (neutral[13][1] + neutral[14][1]) / 2};
     for (int i = 0; i < MDM_MESH_VERTICES; i++) {
         float away = hypotf(neutral[i][0] - lips[0], neutral[i][1] - lips[1]);
-        scale[i] = face + (mouth - face) * clampf(1 - (away - 2) / 3, 0, 1);
-        free[i] = clampf(1 - (away - 2) / 2, 0, 1);
+        scale[i] = face + (mouth - face) * mdm_clampf(1 - (away - 2) / 3, 0, 1);
+        free[i] = mdm_clampf(1 - (away - 2) / 2, 0, 1);
         for (int k = 0; k < 3; k++)
             out[i][k] = standin[i][k] + scale[i] * (now[i][k] - neutral[i][k]);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "face/cover.h"
 #include "stages/compose.h"
 
@@ -15,12 +16,6 @@
 #define FADE     0.12f /* of the window, from face to ground */
 
 static const float ground[3] = {206.0f, 208.0f, 212.0f};
-
-static int by_value(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
 
 int mdm_compose_main_track(const mdm_compose *compose)
 {
@@ -49,7 +44,7 @@ static mdm_status median_size(float *out, const mdm_track *track)
     for (int k = 0; k < track->count; k++)
         if (track->frame[k].state != MDM_TRACK_LOST)
             sizes[count++] = fmaxf(track->frame[k].box[2], track->frame[k].box[3]);
-    qsort(sizes, count, sizeof *sizes, by_value);
+    mdm_sort(sizes, count);
     *out = count ? sizes[count / 2] : 0.0f;
     mdm_free(&sizes);
     return MDM_OK;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 
 /* Of the track's median opening. An eye that is half shut trembles by 0.035 from frame to frame, as the mesh reads it: with a
  * single limit one long closure became two wherever it rested near that limit. The gap is three times the trembling. */
@@ -18,12 +19,6 @@
 
 enum { MAX_BLINKS = 4096 };
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* The openings of a side that were read, sorted. */
 static int sorted(float *out, const float (*opening)[2], int count, int side)
 {
@@ -31,7 +26,7 @@ static int sorted(float *out, const float (*opening)[2], int count, int side)
     for (int i = 0; i < count; i++)
         if (opening[i][side] >= 0)
             out[n++] = opening[i][side];
-    qsort(out, (size_t)n, sizeof *out, by_value);
+    mdm_sort(out, (size_t)n);
     return n;
 }
 

@@ -1,10 +1,10 @@
 /* How well the result moves as the person did: head, gaze, eyes, mouth; flicker and pulse. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "stages/verify.h"
 #include "stages/verify_eyes.h"
 #include "stages/verify_pulse.h"
@@ -49,12 +49,6 @@ static double gaze_error(const float a[2], const float b[2])
     return hypot(d[0], d[1]);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static mdm_status add_closures(sums *s, const reading *r, int count)
 {
     float(*opening)[2] = NULL;
@@ -95,7 +89,7 @@ static void add_zones(sums *s, const reading *r, int count, float *buffer)
             }
         if (!n)
             return;
-        qsort(buffer, (size_t)n, sizeof *buffer, by_value);
+        mdm_sort(buffer, (size_t)n);
         usual[k] = (double)buffer[n / 2];
     }
     for (int i = 0; i < count; i++) {

@@ -1,0 +1,25 @@
+/* Numbers in order: sorted, in the middle, between limits. */
+#ifndef MDM_BASE_ORDER_H
+#define MDM_BASE_ORDER_H
+
+#include <stddef.h>
+
+/* Sorts in place, smallest first. */
+void mdm_sort(float *values, size_t count);
+
+/* The mean of the two in the middle where `count` is even; 0 of none. Sorts `values`. */
+float mdm_median(float *values, size_t count);
+
+static inline float mdm_clampf(float x, float low, float high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* 0 at `low` and before, 1 at `high` and after, smooth between. */
+static inline float mdm_smoothstep(float x, float low, float high)
+{
+    float t = mdm_clampf((x - low) / (high - low), 0, 1);
+    return t * t * (3 - 2 * t);
+}
+
+#endif
