@@ -3,14 +3,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "face/portrait_gate.h"
-#include "face/pose.h"
 #include "face/single_face.h"
 #include "face/track_file.h"
 #include "models/attributes.h"
@@ -19,6 +17,7 @@
 #include "models/facegen_upsample.h"
 #include "stages/animate.h"
 #include "stages/casting.h"
+#include "stages/portrait_check.h"
 #include "stages/portrait_words.h"
 #include "stages/rehearsal.h"
 #include "stages/stage.h"
@@ -53,7 +52,6 @@ typedef struct casting_job {
     mdm_face_mesh *mesher;
     mdm_attributes *attributes;
     mdm_casting *casting;
-    mdm_canonical canonical;
     mdm_rehearsal *rehearsal; /* of the person at hand */
     int tracks[MDM_CAST_MAX];
     const mdm_casting_face *source; /* the person's faces, the rehearsal's */
@@ -64,12 +62,6 @@ typedef struct casting_job {
     float rest[MDM_RESTS]; /* the person's resting expression where that is kept, else a neutral one */
     int draw;
 } casting_job;
-
-/* What the plan says of a stand-in, in the generator's classes; -1: left to chance. */
-typedef struct look {
-    int age, gender, race;
-    bool glasses;
-} look;
 
 /* One candidate that can be driven. */
 typedef struct candidate {
@@ -83,33 +75,16 @@ typedef struct candidate {
     int draw;
 } candidate;
 
-static int class_of(const char *value, const char *const *names, int count)
-{
-    for (int i = 0; value && i < count; i++)
-        if (!strcasecmp(value, names[i]) || (names[i][1] == 0 && strncasecmp(value, names[i], 1) == 0))
-            return i;
-    return -1;
-}
-
 static const char *standin_text(const json_t *person, const char *key)
 {
     return json_string_value(json_object_get(json_object_get(person, "standin"), key));
 }
 
-/* "female" and "male" of the plan are F and M of the generator. */
-static int gender_of(const char *value)
+static mdm_portrait_wanted wanted_of(const json_t *person)
 {
-    return !value ? -1 : value[0] == 'f' || value[0] == 'F' ? 0 : value[0] == 'm' || value[0] == 'M' ? 1 : -1;
-}
-
-static look planned_look(const json_t *person)
-{
-    return (look){
-        .age = class_of(standin_text(person, "age"), mdm_facegen_age_names, MDM_FACEGEN_AGES),
-        .gender = gender_of(standin_text(person, "gender")),
-        .race = class_of(standin_text(person, "race"), mdm_facegen_race_names, MDM_FACEGEN_RACES),
-        .glasses = json_is_true(json_object_get(json_object_get(person, "standin"), "glasses")),
-    };
+    return mdm_portrait_wanted_of(standin_text(person, "age"), standin_text(person, "gender"),
+                                  standin_text(person, "race"),
+                                  json_is_true(json_object_get(json_object_get(person, "standin"), "glasses")));
 }
 
 /* ---- the person ---- */
@@ -154,12 +129,12 @@ static void know_rest(casting_job *job)
 
 /* Somebody as planned who is far enough from the person and the other stand-ins. The first such, not the farthest of many: the
  * less the choice depends on the person, the less the stand-in tells of them. */
-static void choose_identity(mdm_facegen_conditions *conditions, const casting_job *job, const look *planned,
-                            mdm_random *random)
+static void choose_identity(mdm_facegen_conditions *conditions, const casting_job *job,
+                            const mdm_portrait_wanted *wanted, mdm_random *random)
 {
     float most = -1, identity[MDM_FACEGEN_IDENTITY];
     for (int i = 0; i < IDENTITIES && most < FAR_ENOUGH; i++) {
-        mdm_facegen_draw_identity(job->facegen, identity, planned->age, planned->gender, planned->race, SPREAD, random);
+        mdm_facegen_draw_identity(job->facegen, identity, wanted->age, wanted->gender, wanted->race, SPREAD, random);
         float room = fminf(mdm_casting_nearest(identity, job->source, job->source_count),
                            mdm_casting_nearest(identity, job->others, job->other_count));
         if (room > most) {
@@ -170,45 +145,28 @@ static void choose_identity(mdm_facegen_conditions *conditions, const casting_jo
     conditions->identity_known = true;
 }
 
-static int largest(const float *values, int count)
-{
-    int best = 0;
-    for (int i = 1; i < count; i++)
-        best = values[i] > values[best] ? i : best;
-    return best;
-}
-
 /* Whether the corners of its mouth lie about where the person's do and its brows are not knit: pulled further, a smile becomes a
  * sneer, and a frown is drawn in the skin and stays when the brows are lifted. */
 static bool rests_alike(const casting_job *job, const mdm_mesh *mesh)
 {
-    float shape[MDM_MESH_VERTICES][3], rest[MDM_RESTS];
-    mdm_pose pose;
-    mdm_pose_fit(&pose, (const float(*)[3])mesh->point, &job->canonical);
-    mdm_to_head(shape, (const float(*)[3])mesh->point, MDM_MESH_VERTICES, &pose);
-    mdm_rest_measure(rest, (const float(*)[3])shape);
+    float rest[MDM_RESTS];
+    mdm_rehearsal_rest_of(rest, job->rehearsal, mesh);
     const float brows = rest[MDM_REST_BROW_IN] - mdm_rest_neutral[MDM_REST_BROW_IN];
     return fabsf(rest[MDM_REST_LIFT] - job->rest[MDM_REST_LIFT]) < REST_ALIKE && brows > -BROW_KNIT &&
            brows < BROW_RAISED;
 }
 
-static mdm_status judge(candidate *c, casting_job *job, const look *planned)
+static mdm_status judge(candidate *c, casting_job *job, const mdm_portrait_wanted *wanted)
 {
-    const int age = planned->age, gender = planned->gender, race = planned->race;
     mdm_attributes_result seen;
     MDM_TRY(mdm_attributes_run(job->attributes, &c->picture, &c->mesh, &seen));
-    int seen_age = largest(seen.age_prob, MDM_ATTRIBUTES_AGES);
-    c->as_planned =
-        (age < 0 || (seen_age >= age - 1 && seen_age <= age + 1)) && (gender < 0 || seen.gender_prob[gender] > 0.5f) &&
-        (race < 0 || seen.race_prob[race] > 0.25f || largest(seen.race_prob, MDM_ATTRIBUTES_RACES) == race) &&
-        mdm_portrait_complaint(&c->measures, planned->glasses, mdm_rest_smile(job->rest)) == NULL;
+    c->as_planned = !mdm_portrait_unlike(&seen, wanted) &&
+                    !mdm_portrait_complaint(&c->measures, wanted->glasses, mdm_rest_smile(job->rest));
     c->rests = rests_alike(job, &c->mesh);
     MDM_TRY(mdm_casting_embed(&c->face, job->casting, &c->picture, &c->mesh));
     float person = mdm_casting_room(job->casting, &c->face, job->source, job->source_count);
     float others = mdm_casting_room(job->casting, &c->face, job->others, job->other_count);
     c->room = fminf(fminf(person, others), 3);
-    MDM_TRY(mdm_rehearsal_try(&c->worn, job->rehearsal, &c->picture, &c->mesh));
-    c->worn = isfinite(c->worn) ? c->worn : c->room; /* too small to be drawn in */
     return MDM_OK;
 }
 
@@ -218,25 +176,41 @@ static bool report(void *user, double done, double total)
     return mdm_progress_update(job->work->progress, job->draw + done / total, DRAWS);
 }
 
-static mdm_status draw_embedded(mdm_image *out, casting_job *job, const look *planned, float smile, mdm_random *random,
-                                const mdm_progress *progress)
+static mdm_status draw_embedded(mdm_image *out, casting_job *job, const mdm_portrait_wanted *wanted, float smile,
+                                mdm_random *random, const mdm_progress *progress)
 {
     mdm_facegen_conditions conditions =
-        mdm_facegen_neutral(job->facegen, planned->age, planned->gender, planned->race, planned->glasses, random);
+        mdm_facegen_neutral(job->facegen, wanted->age, wanted->gender, wanted->race, wanted->glasses, random);
     mdm_facegen_smile(&conditions, smile);
-    choose_identity(&conditions, job, planned, random);
+    choose_identity(&conditions, job, wanted, random);
     const mdm_facegen_sampler sampler = mdm_facegen_sampler_default();
     return mdm_facegen_draw(job->facegen, out, &conditions, &sampler, random, progress);
 }
 
-/* Draws number `draw` of a stand-in; *usable is false when the gate refuses it. */
-static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int draw)
+/* As planned first, then at rest as the person is, then other people. */
+static int rank(const candidate *c)
+{
+    return 4 * c->as_planned + 2 * c->rests + (c->room >= ROOM_FAIR);
+}
+
+/* Only where it may still be taken. */
+static mdm_status try_on(candidate *c, casting_job *job, const candidate *best)
+{
+    if (c->room < ROOM_LEAST || (best->picture.data && rank(c) < rank(best)))
+        return MDM_OK;
+    MDM_TRY(mdm_rehearsal_try(&c->worn, job->rehearsal, &c->picture, &c->mesh));
+    c->worn = isfinite(c->worn) ? c->worn : c->room; /* too small to be drawn in */
+    return MDM_OK;
+}
+
+/* Draws number `draw` of a stand-in; *usable is false when the gate refuses it. `best`: of those before. */
+static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int draw, const candidate *best)
 {
     char key[160];
     mdm_random random;
     const mdm_progress progress = {report, job};
     const char *seed_key = standin_text(job->person, "seed_key");
-    const look planned = planned_look(job->person);
+    const mdm_portrait_wanted wanted = wanted_of(job->person);
     const float smile = mdm_rest_smile(job->rest);
     snprintf(key, sizeof key, "portrait/%.100s/%d", seed_key ? seed_key : "?", draw);
     mdm_random_seed(&random, job->work->settings->seed, key);
@@ -244,37 +218,33 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
     c->draw = job->draw = draw;
     MDM_TRY(job->words ? mdm_portrait_words_draw(&c->picture, job->words, json_object_get(job->person, "standin"),
                                                  job->work->settings->seed, key, &progress)
-                       : draw_embedded(&c->picture, job, &planned, smile, &random, &progress));
+                       : draw_embedded(&c->picture, job, &wanted, smile, &random, &progress));
     MDM_TRY(mdm_single_face(usable, &c->mesh, job->detector, job->mesher, &c->picture));
     const char *complaint = "no single face";
     if (*usable) {
         MDM_TRY(mdm_portrait_measure(&c->measures, &c->picture, (const float(*)[3])c->mesh.point));
-        complaint = mdm_portrait_complaint(&c->measures, planned.glasses, smile);
+        complaint = mdm_portrait_complaint(&c->measures, wanted.glasses, smile);
         /* not every draw wears the glasses it was asked for: without is not as planned, but better than no stand-in */
-        if (complaint && planned.glasses)
+        if (complaint && wanted.glasses)
             complaint = mdm_portrait_complaint(&c->measures, false, smile);
         *usable = complaint == NULL;
     }
     if (*usable)
-        MDM_TRY(judge(c, job, &planned));
+        MDM_TRY(judge(c, job, &wanted));
+    if (*usable)
+        MDM_TRY(try_on(c, job, best));
     mdm_log(MDM_LOG_DEBUG, "%s, draw %d, smile %.2f: %s; as planned: %s; room %.2f, worn %.2f",
             seed_key ? seed_key : "?", draw, (double)smile, complaint ? complaint : "passes",
             c->as_planned && c->rests ? "yes" : "no", (double)c->room, (double)c->worn);
     return MDM_OK;
 }
 
-/* As planned first, then at rest as the person is, then other people, then the farthest from the person where it will be seen. */
+/* Then the farthest from the person where it will be seen. */
 static bool better(const candidate *a, const candidate *b)
 {
     if (!b->picture.data)
         return true;
-    if (a->as_planned != b->as_planned)
-        return a->as_planned;
-    if (a->rests != b->rests)
-        return a->rests;
-    if ((a->room >= ROOM_FAIR) != (b->room >= ROOM_FAIR))
-        return a->room >= ROOM_FAIR;
-    return a->worn > b->worn;
+    return rank(a) != rank(b) ? rank(a) > rank(b) : a->worn > b->worn;
 }
 
 static bool enough(const candidate *best, const casting_job *job, int draws)
@@ -289,7 +259,7 @@ static mdm_status draw_best(candidate *best, casting_job *job)
     for (int draw = 0; draw < DRAWS && !enough(best, job, draw); draw++) {
         candidate c;
         bool usable = false;
-        mdm_status status = draw_one(&c, &usable, job, draw);
+        mdm_status status = draw_one(&c, &usable, job, draw, best);
         if (!status && usable && c.room >= ROOM_LEAST && better(&c, best)) {
             mdm_image_free(&best->picture);
             *best = c;
@@ -444,7 +414,6 @@ static mdm_status open_networks(casting_job *job)
     MDM_TRY(mdm_face_mesh_new(&job->mesher, job->work->models, 1));
     MDM_TRY(mdm_attributes_new(&job->attributes, job->work->weights, MDM_ATTRIBUTES_A, 1));
     MDM_TRY(mdm_casting_new(&job->casting, job->work->models));
-    MDM_TRY(mdm_canonical_load(&job->canonical, job->work->models));
     MDM_TRY(open_generator(job));
     return mdm_alloc(&job->others, MDM_CASTING_FACES, sizeof *job->others, "casting");
 }

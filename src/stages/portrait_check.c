@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "face/portrait_gate.h"
 #include "face/single_face.h"
-#include "models/attributes.h"
 #include "models/face_detector.h"
 #include "models/facegen.h"
 
@@ -69,8 +68,7 @@ static int largest(const float *values, int count)
     return best;
 }
 
-/* Neighbouring ages count as the one asked for, as does a race that is a close second. */
-static const char *unlike(const mdm_attributes_result *seen, const mdm_portrait_wanted *wanted)
+const char *mdm_portrait_unlike(const mdm_attributes_result *seen, const mdm_portrait_wanted *wanted)
 {
     const int age = largest(seen->age_prob, MDM_ATTRIBUTES_AGES), race = largest(seen->race_prob, MDM_ATTRIBUTES_RACES);
     if (wanted->age >= 0 && (age < wanted->age - 1 || age > wanted->age + 1))
@@ -97,6 +95,6 @@ mdm_status mdm_portrait_check_run(const char **complaint, mdm_mesh *mesh, mdm_po
     if (*complaint)
         return MDM_OK;
     MDM_TRY(mdm_attributes_run(check->attributes, picture, mesh, &seen));
-    *complaint = unlike(&seen, wanted);
+    *complaint = mdm_portrait_unlike(&seen, wanted);
     return MDM_OK;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "media/image.h"
+#include "models/attributes.h"
 #include "models/face_mesh.h"
 
 typedef struct mdm_portrait_check mdm_portrait_check;
@@ -22,6 +23,10 @@ typedef struct mdm_portrait_wanted {
 
 /* What the plan's words mean; those that mean nothing here, and NULL, are not asked for. */
 mdm_portrait_wanted mdm_portrait_wanted_of(const char *age, const char *gender, const char *race, bool glasses);
+
+/* The first thing that was asked for and is not seen ("not of the age asked for"), NULL when all is: a constant. Neighbouring ages count
+ * as the one asked for, as does a race that is a close second. */
+const char *mdm_portrait_unlike(const mdm_attributes_result *seen, const mdm_portrait_wanted *wanted);
 
 /* *complaint: the first thing that speaks against the picture ("no single face", "not frontal", "not of the age asked for"), NULL
  * when it can be used; a constant. *mesh is then the face's. */

@@ -178,6 +178,15 @@ void mdm_rehearsal_keep_rest(float rest[MDM_RESTS], mdm_rehearsal *r)
         mdm_rest_measure(rest, (const float(*)[3])r->scene[0].motion.neutral);
 }
 
+void mdm_rehearsal_rest_of(float rest[MDM_RESTS], const mdm_rehearsal *r, const mdm_mesh *mesh)
+{
+    float shape[MDM_MESH_VERTICES][3];
+    mdm_pose pose;
+    mdm_pose_fit(&pose, (const float(*)[3])mesh->point, &r->canonical);
+    mdm_to_head(shape, (const float(*)[3])mesh->point, MDM_MESH_VERTICES, &pose);
+    mdm_rest_measure(rest, (const float(*)[3])shape);
+}
+
 /* ---- trying on ---- */
 
 static mdm_status fit_look(scene *s, const mdm_standin *standin, const mdm_canonical *canonical)

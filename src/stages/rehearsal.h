@@ -25,6 +25,9 @@ const mdm_casting_face *mdm_rehearsal_person(const mdm_rehearsal *rehearsal, int
 /* From now on stand-ins rest as the person does, whose resting expression is told in `rest` (left alone where it is not known). */
 void mdm_rehearsal_keep_rest(float rest[MDM_RESTS], mdm_rehearsal *rehearsal);
 
+/* The expression that the face of a portrait rests with. */
+void mdm_rehearsal_rest_of(float rest[MDM_RESTS], const mdm_rehearsal *rehearsal, const mdm_mesh *mesh);
+
 /* Draws the portrait into every frame and compares it with the person there: *room is the mean over frames and recognisers of the
  * distance in units of "same person" (as mdm_casting_room); infinite where the person has no frame that can be drawn in. */
 mdm_status mdm_rehearsal_try(float *room, mdm_rehearsal *rehearsal, const mdm_image *portrait, const mdm_mesh *mesh);
