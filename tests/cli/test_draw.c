@@ -16,19 +16,15 @@
 #include "cli/cli.h"
 #include "common/drawing_folders.h"
 #include "common/golden.h"
+#include "common/scratch.h"
 #include "media/image.h"
 
-static char folder[64], model[128], latents[128], picture[128], noise[128];
-
-static void in_folder(char path[128], const char *name)
-{
-    snprintf(path, 128, "%s/%s", folder, name);
-}
+static char model[128], latents[128], picture[128], noise[128];
 
 static int make_folders(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/mdm-cli-draw-%ld", (long)getpid());
+    if (make_folder(state))
+        return 1;
     drawing_make_folders(folder);
     in_folder(latents, "latents.safetensors");
     in_folder(picture, "picture.png");
@@ -36,15 +32,9 @@ static int make_folders(void **state)
     float *values = random_normals(1, "latent", DRAWING_LATENT);
     const mdm_array array = {
         .name = "noise", .rank = 4, .shape = {1, 4, 8, 16}, .data = values, .size = DRAWING_LATENT * 4};
-    drawing_ok(mdm_safetensors_write(noise, &array, 1, NULL));
+    ok(mdm_safetensors_write(noise, &array, 1, NULL));
     mdm_free(&values);
     return setenv("HF_HOME", folder, 1);
-}
-
-static int remove_folders(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(folder, false) != MDM_OK;
 }
 
 /* `mmdm portrait` with these words, NULL at the end; its exit code. */
@@ -63,8 +53,8 @@ static int portrait(const char *first, ...)
 static void compare(const char *name)
 {
     mdm_tensor_file *want_file = NULL, *got_file = NULL;
-    drawing_ok(mdm_tensor_file_open(&want_file, DRAWING_GOLDEN "/pipeline.safetensors"));
-    drawing_ok(mdm_tensor_file_open(&got_file, latents));
+    ok(mdm_tensor_file_open(&want_file, DRAWING_GOLDEN "/pipeline.safetensors"));
+    ok(mdm_tensor_file_open(&got_file, latents));
     size_t count = 0;
     float *want = golden(want_file, name, NULL, NULL), *got = golden(got_file, "latents", NULL, &count);
     assert_int_equal(count, DRAWING_LATENT);
@@ -90,8 +80,8 @@ static void command_line_gives_the_references_pictures(void **state)
                               "--no-negative", "--noise", noise, "--save-latents", latents, "-o", picture, SMALL, NULL),
                      0);
     compare("sdxl");
-    drawing_ok(mdm_image_read(&got, picture, 3));
-    drawing_ok(mdm_tensor_file_open(&file, DRAWING_GOLDEN "/pipeline.safetensors"));
+    ok(mdm_image_read(&got, picture, 3));
+    ok(mdm_tensor_file_open(&file, DRAWING_GOLDEN "/pipeline.safetensors"));
     float *want = golden(file, "sdxl.picture", NULL, NULL);
     for (int i = 0; i < 3 * 64 * 32; i++)
         sum += fabs((double)got.data[(size_t)(i / 192) * got.stride + (size_t)(i % 192)] - (double)want[i]);
@@ -125,11 +115,11 @@ static void put_in_cache(const char *repository, const char *target)
 {
     char path[256], to[256];
     snprintf(path, sizeof path, "%s/hub/models--%s/refs", folder, repository);
-    drawing_ok(mdm_make_folder(path, 0700));
+    ok(mdm_make_folder(path, 0700));
     snprintf(path, sizeof path, "%s/hub/models--%s/refs/main", folder, repository);
-    drawing_ok(mdm_file_write(path, "abc123\n", 7));
+    ok(mdm_file_write(path, "abc123\n", 7));
     snprintf(path, sizeof path, "%s/hub/models--%s/snapshots", folder, repository);
-    drawing_ok(mdm_make_folder(path, 0700));
+    ok(mdm_make_folder(path, 0700));
     snprintf(path, sizeof path, "%s/hub/models--%s/snapshots/abc123", folder, repository);
     snprintf(to, sizeof to, "%s/%s", folder, target);
     assert_int_equal(symlink(to, path), 0);
@@ -193,7 +183,7 @@ static void plans_become_prompts(void **state)
         "\"seed_key\": \"p2\"}}]}";
     in_folder(plan, "plan.json");
     in_folder(model, "sdxl");
-    drawing_ok(mdm_file_write(plan, text, strlen(text)));
+    ok(mdm_file_write(plan, text, strlen(text)));
     assert_int_equal(portrait("--backend", "cosmicman-sdxl", "--model", model, "--plan", plan, "--save-latents",
                               latents, "--width", "64", "--height", "32", "--steps", "1", "--tries", "0", "--threads",
                               "1", NULL),
@@ -237,7 +227,7 @@ static void mistakes_are_said(void **state)
     };
     const float few[3] = {0};
     const mdm_array array = {.name = "x", .rank = 1, .shape = {3}, .data = few, .size = sizeof few};
-    drawing_ok(mdm_safetensors_write(latents, &array, 1, NULL));
+    ok(mdm_safetensors_write(latents, &array, 1, NULL));
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         int code = portrait("--backend", "cosmicman-sdxl", "--model", model, "--describe", "x", "-o", picture, SMALL,
                             wrong[i].name, wrong[i].value, nothing);
@@ -262,5 +252,5 @@ int main(void)
         cmocka_unit_test(mistakes_are_said),
         cmocka_unit_test(models_are_found_in_the_hubs_cache),
     };
-    return cmocka_run_group_tests(tests, make_folders, remove_folders);
+    return cmocka_run_group_tests(tests, make_folders, remove_folder);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "common/ok.h"
 #include "common/random_weights.h"
 
 #define DRAWING_GOLDEN    MMDM_SOURCE_DIR "/tests/models/golden/diffusion"
@@ -16,12 +17,6 @@
     "A headshot, a Asian adult female, fit, a plain wall, short straight black hair, white cotton shirt"
 
 enum { DRAWING_WIDTH = 64, DRAWING_HEIGHT = 32, DRAWING_LATENT = 4 * (DRAWING_HEIGHT / 4) * (DRAWING_WIDTH / 4) };
-
-static inline void drawing_ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 typedef struct drawing_part {
     const char *model, *name, *config, *file, *shapes;
@@ -48,7 +43,7 @@ static inline void drawing_copy(const char *from_folder, const char *from, const
     char source[256], target[256];
     snprintf(source, sizeof source, "%s/%s", from_folder, from);
     snprintf(target, sizeof target, "%s/%s", to_folder, to);
-    drawing_ok(mdm_copy_file(source, target));
+    ok(mdm_copy_file(source, target));
 }
 
 static inline void drawing_make_part(const char *folder, const drawing_part *p)
@@ -56,7 +51,7 @@ static inline void drawing_make_part(const char *folder, const drawing_part *p)
     char from[256], to[256], file[256];
     snprintf(from, sizeof from, DRAWING_GOLDEN "/%s/%s", p->model, p->name);
     snprintf(to, sizeof to, "%s/%s/%s", folder, p->model, p->name);
-    drawing_ok(mdm_make_folder(to, 0700));
+    ok(mdm_make_folder(to, 0700));
     drawing_copy(from, p->config, to, p->config);
     if (!p->file)
         return;
@@ -72,11 +67,11 @@ static inline void drawing_make_tokenizer(const char *folder, const char *model,
 {
     char to[256], file[256];
     snprintf(to, sizeof to, "%s/%s/%s", folder, model, name);
-    drawing_ok(mdm_make_folder(to, 0700));
+    ok(mdm_make_folder(to, 0700));
     drawing_copy(DRAWING_TOKENIZER, "vocab.json", to, "vocab.json");
     drawing_copy(DRAWING_TOKENIZER, "merges.txt", to, "merges.txt");
     snprintf(file, sizeof file, "%s/special_tokens_map.json", to);
-    drawing_ok(mdm_file_write(file, padding, strlen(padding)));
+    ok(mdm_file_write(file, padding, strlen(padding)));
 }
 
 /* FOLDER/sd15, FOLDER/sdxl and FOLDER/refiner. */

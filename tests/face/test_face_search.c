@@ -6,27 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "base/file.h"
+#include "common/fetched.h"
+#include "common/ok.h"
 #include "face/face_edge.h"
 
 #define FACE MMDM_SOURCE_DIR "/tests/models/golden/facegen-portrait.png" /* 128 px, cheek to cheek about 88 */
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
-
-static const char *models(void)
-{
-    const char *folder = getenv("MMDM_MODELS");
-    return folder && *folder ? folder : MMDM_SOURCE_DIR "/.deps/models";
-}
 
 /* `scale` times the face, its middle at (x, y) of a grey picture. */
 static void paint(mdm_image *picture, int width, int height, double scale, double x, double y)
@@ -57,12 +45,7 @@ static void finds_a_face_of_any_size(void **state)
         double scale;
     } views[] = {{224, 224, 2.5}, {400, 300, 3.6}, {640, 480, 1}, {640, 480, 0.25}, {1280, 720, 0.2}};
     (void)state;
-    char path[512];
-    snprintf(path, sizeof path, "%s/face_detection_full_range.tflite", models());
-    if (!mdm_file_exists(path)) {
-        print_message("%s is absent: ./setup fetches it\n", path);
-        skip();
-    }
+    need_file(models(), "face_detection_full_range.tflite");
     for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
         static mdm_face_detection found[MDM_FACE_SEARCH_MAX];
         int count;
@@ -82,21 +65,14 @@ static void finds_half_a_face_at_the_edge(void **state)
 {
     (void)state;
     static mdm_face_detection found[MDM_FACE_SEARCH_MAX];
-    static const char *const needed[] = {"face_detection_full_range.tflite", "face_landmark_with_attention.tflite"};
-    for (int i = 0; i < 2; i++) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/%s", models(), needed[i]);
-        if (!mdm_file_exists(path)) {
-            print_message("%s is absent: ./setup fetches it\n", path);
-            skip();
-        }
-    }
+    need_file(models(), "face_detection_full_range.tflite");
+    need_file(models(), "face_landmark_with_attention.tflite");
     mdm_face_search *search;
     mdm_face_mesh *mesher;
     ok(mdm_face_search_new(&search, models()));
     ok(mdm_face_mesh_new(&mesher, models(), 1));
-    const double middle[3] = {0, 639,
-                              320}; /* half of it, the other half, and all of it: which is not for this search */
+    /* half of it, the other half, and all of it: which is not for this search */
+    const double middle[3] = {0, 639, 320};
     for (int i = 0; i < 3; i++) {
         mdm_image picture;
         int count = 0;

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "common/ok.h"
 #include "face/closed_loop.h"
 #include "face/light.h"
 #include "face/motion_file.h"
@@ -31,12 +32,6 @@ static struct {
     float points[FRAMES][MDM_MESH_POINTS][3];
     mdm_motion motion;
 } world;
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
 
 static int set_up(void **state)
 {

@@ -9,17 +9,12 @@
 
 #include <cmocka.h>
 
+#include "common/ok.h"
 #include "face/portrait_gate.h"
 #include "nn/tensor_file.h"
 
 #define GOLDEN   MMDM_SOURCE_DIR "/tests/face/golden"
 #define MEASURES 11
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
 
 static const struct {
     const char *name, *complaint, *with_glasses; /* what is said of it when the person wears none, or glasses */

@@ -9,18 +9,13 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "common/ok.h"
 #include "models/attributes.h"
 #include "nn/tensor_file.h"
 
 #define FACES   MMDM_SOURCE_DIR "/tests/face/golden"
 #define GOLDEN  MMDM_SOURCE_DIR "/tests/models/golden"
 #define WEIGHTS MMDM_SOURCE_DIR "/models"
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
 
 /* The picture and its mesh, every pixel repeated `scale` times. */
 static void load(mdm_image *image, mdm_mesh *mesh, const mdm_tensor_file *points, const char *name, int scale)

@@ -7,29 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/drawing_folders.h"
 #include "common/golden.h"
+#include "common/ok.h"
+#include "common/scratch.h"
 #include "models/checkpoint_names.h"
 #include "models/text_to_image.h"
 
-static char folder[64], file[128];
+static char file[128];
 static json_t *names; /* original-names.json */
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
 
 static int make_folders(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/mdm-names-%ld", (long)getpid());
-    snprintf(file, sizeof file, "%s/whole.safetensors", folder);
+    if (make_folder(state))
+        return 1;
+    in_folder(file, "whole.safetensors");
     drawing_make_folders(folder);
     names = json_load_file(DRAWING_GOLDEN "/original-names.json", 0, NULL);
     return names == NULL;

@@ -6,38 +6,27 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/drawing_folders.h"
 #include "common/golden.h"
+#include "common/ok.h"
+#include "common/scratch.h"
 #include "models/checkpoint_names.h"
 #include "models/convert_weights.h"
 #include "models/text_to_image.h"
 
-static char folder[64], from[128], to[128];
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
+static char from[128], to[128];
 
 static int make_folders(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/mdm-convert-%ld", (long)getpid());
-    snprintf(from, sizeof from, "%s/sdxl/unet/diffusion_pytorch_model.safetensors", folder);
-    snprintf(to, sizeof to, "%s/unet.gguf", folder);
+    if (make_folder(state))
+        return 1;
+    in_folder(from, "sdxl/unet/diffusion_pytorch_model.safetensors");
+    in_folder(to, "unet.gguf");
     drawing_make_folders(folder);
     return 0;
-}
-
-static int remove_folders(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(folder, false) != MDM_OK;
 }
 
 static const struct {
@@ -151,5 +140,5 @@ int main(void)
         cmocka_unit_test(smaller_files_draw_nearly_the_same),
         cmocka_unit_test(what_cannot_be_converted_is_said),
     };
-    return cmocka_run_group_tests(tests, make_folders, remove_folders);
+    return cmocka_run_group_tests(tests, make_folders, remove_folder);
 }

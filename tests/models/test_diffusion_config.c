@@ -10,17 +10,12 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "common/ok.h"
 #include "models/diffusion_config.h"
 
 #define GOLDEN MMDM_SOURCE_DIR "/tests/models/golden/diffusion"
 
 static char path[64];
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 static int name_file(void **state)
 {

@@ -10,18 +10,13 @@
 #include <cmocka.h>
 
 #include "common/golden.h"
+#include "common/ok.h"
 #include "common/random_weights.h"
 #include "models/diffusion_sampler.h"
 
 #define GOLDEN MMDM_SOURCE_DIR "/tests/models/golden/diffusion/sampler.safetensors"
 
 enum { COUNT = 32 };
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 static mdm_status formula(void *user, float *noise, const float *input, float time)
 {

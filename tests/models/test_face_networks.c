@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "base/file.h"
+#include "common/fetched.h"
+#include "common/ok.h"
 #include "models/face_mesh.h"
 #include "models/head_pose.h"
 #include "models/recogniser.h"
@@ -19,28 +19,6 @@
 #include "nn/tensor_file.h"
 
 #define GOLDEN MMDM_SOURCE_DIR "/tests/models/golden"
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
-
-static const char *models(void)
-{
-    const char *folder = getenv("MMDM_MODELS");
-    return folder && *folder ? folder : MMDM_SOURCE_DIR "/.deps/models";
-}
-
-static void need(const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", models(), name);
-    if (!mdm_file_exists(path)) {
-        print_message("%s is absent: ./setup fetches it\n", path);
-        skip();
-    }
-}
 
 /* Two answers of mediapipe on a golden picture, the second from the square around the first. */
 static void read_face(mdm_image *image, mdm_mesh answer[2], const char *name)
@@ -64,7 +42,7 @@ static const char *const faces[] = {"upright", "turned"};
 static void mesh_agrees_with_mediapipe(void **state)
 {
     (void)state;
-    need("face_landmark_with_attention.tflite");
+    need_file(models(), "face_landmark_with_attention.tflite");
     mdm_face_mesh *mesher;
     ok(mdm_face_mesh_new(&mesher, models(), 1));
     for (int f = 0; f < 2; f++) {
@@ -89,8 +67,8 @@ static void mesh_agrees_with_mediapipe(void **state)
 static void detector_finds_the_face_and_its_roi_settles(void **state)
 {
     (void)state;
-    need("face_detection_full_range.tflite");
-    need("face_landmark_with_attention.tflite");
+    need_file(models(), "face_detection_full_range.tflite");
+    need_file(models(), "face_landmark_with_attention.tflite");
     mdm_face_detector *detector;
     mdm_face_mesh *mesher;
     ok(mdm_face_detector_new(&detector, models(), 1));
@@ -136,7 +114,7 @@ static void detector_finds_the_face_and_its_roi_settles(void **state)
 static void wide_detector_agrees_with_the_square(void **state)
 {
     (void)state;
-    need("face_detection_full_range.tflite");
+    need_file(models(), "face_detection_full_range.tflite");
     mdm_face_detector *square, *wide;
     ok(mdm_face_detector_new(&square, models(), 1));
     ok(mdm_face_detector_new_wide(&wide, models(), 384, 256, 1));
@@ -167,9 +145,9 @@ static void recognisers_know_a_turned_face_again(void **state)
 {
     (void)state;
     static float vector[3][MDM_RECOGNISER_MAX];
-    need("MobileFaceNet.tflite");
-    need("faceres.json");
-    need("face_recognition_model.bin");
+    need_file(models(), "MobileFaceNet.tflite");
+    need_file(models(), "faceres.json");
+    need_file(models(), "face_recognition_model.bin");
     for (mdm_recogniser_kind kind = MDM_RECOGNISER_DLIB; kind <= MDM_RECOGNISER_MOBILEFACENET; kind++) {
         mdm_recogniser *recogniser;
         ok(mdm_recogniser_new(&recogniser, kind, models(), 1));
@@ -197,8 +175,8 @@ static void recognisers_know_a_turned_face_again(void **state)
 static void a_line_of_text_is_found_and_read(void **state)
 {
     (void)state;
-    need("ch_PP-OCRv4_det_infer.onnx");
-    need("ch_PP-OCRv4_rec_infer.onnx");
+    need_file(models(), "ch_PP-OCRv4_det_infer.onnx");
+    need_file(models(), "ch_PP-OCRv4_rec_infer.onnx");
     mdm_text_detector *detector;
     mdm_text_reader *reader;
     mdm_image image, upright;
@@ -245,7 +223,7 @@ static void a_line_of_text_is_found_and_read(void **state)
 static void head_pose_follows_a_turn(void **state)
 {
     (void)state;
-    need("fr_pose.onnx");
+    need_file(models(), "fr_pose.onnx");
     mdm_head_pose *net;
     mdm_image image, turned;
     mdm_mesh want[2];

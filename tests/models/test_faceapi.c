@@ -5,11 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "base/file.h"
+#include "common/fetched.h"
+#include "common/ok.h"
 #include "models/age_gender.h"
 #include "models/dlib_face.h"
 #include "models/expression.h"
@@ -20,27 +20,12 @@
 static const double crop[2][6] = {{.8, 0, 4, 0, .8, 6},
                                   {.66, .06, 18, -.06, .66, 24}}; /* for 150 px, as in the script */
 
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
-
-static const char *models(void)
-{
-    const char *folder = getenv("MMDM_MODELS");
-    return folder && *folder ? folder : MMDM_SOURCE_DIR "/.deps/models";
-}
-
 /* Skips where the model files were not fetched. */
 static void need(const char *name)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s-weights_manifest.json", models(), name);
-    if (!mdm_file_exists(path)) {
-        print_message("%s is absent: ./setup fetches it\n", path);
-        skip();
-    }
+    char file[128];
+    snprintf(file, sizeof file, "%s-weights_manifest.json", name);
+    need_file(models(), file);
 }
 
 static void scaled(double m[6], int k, int size)

@@ -18,17 +18,12 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "common/golden.h"
+#include "common/ok.h"
 #include "models/facegen.h"
 #include "nn/tensor_file.h"
 
 #define GOLDEN  MMDM_SOURCE_DIR "/tests/models/golden"
 #define WEIGHTS MMDM_SOURCE_DIR "/models"
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
 
 static float *noise(uint64_t seed, const char *key, size_t count)
 {

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "common/ok.h"
 #include "models/person_caption.h"
 
 #define TOKENIZER MMDM_SOURCE_DIR "/tests/nn/golden/clip-tokenizer"
@@ -16,12 +17,6 @@
 #define EXAMPLE                                                                                                        \
     "A full-body shot, a Asian adult male, fit, a city street, short straight black hair, white cotton long sleeve "   \
     "solid color normal shirt, blue denim long straight solid color jeans, white leather sneakers"
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 static void set(mdm_caption *c, int group, int field, const char *value)
 {

@@ -7,13 +7,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "common/drawing_folders.h"
 #include "common/golden.h"
+#include "common/ok.h"
+#include "common/scratch.h"
 #include "models/text_to_image.h"
 
 #define GOLDEN DRAWING_GOLDEN
@@ -21,26 +21,12 @@
 
 enum { WIDTH = DRAWING_WIDTH, HEIGHT = DRAWING_HEIGHT, LATENT = DRAWING_LATENT };
 
-static char folder[64];
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
-
 static int make_folders(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/mdm-drawing-%ld", (long)getpid());
+    if (make_folder(state))
+        return 1;
     drawing_make_folders(folder);
     return 0;
-}
-
-static int remove_folders(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(folder, false) != MDM_OK;
 }
 
 static mdm_text_to_image *open_model(const char *model, const char *unet)
@@ -287,5 +273,5 @@ int main(void)
         cmocka_unit_test(incomplete_folders_are_refused),
         cmocka_unit_test(sizes_that_do_not_halve_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_folders, remove_folders);
+    return cmocka_run_group_tests(tests, make_folders, remove_folder);
 }

@@ -6,39 +6,26 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "common/golden.h"
+#include "common/ok.h"
 #include "common/random_weights.h"
+#include "common/scratch.h"
 #include "models/unet.h"
 
 #define GOLDEN MMDM_SOURCE_DIR "/tests/models/golden/diffusion"
 
 enum { HEIGHT = 8, WIDTH = 16, TOKENS = 7, POOLED = 24, LATENT = 4 * HEIGHT * WIDTH };
 
-static char folder[64], path[128];
+static char path[128];
 
-static void ok(mdm_status status)
+static int make_path(void **state)
 {
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/mdm-unet-%ld", (long)getpid());
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    return mdm_make_folder(folder, 0700) != MDM_OK;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(folder, false) != MDM_OK;
+    const int failed = make_folder(state);
+    in_folder(path, "model.safetensors");
+    return failed;
 }
 
 /* UNETS of the script: the published tables, narrower. */
@@ -229,5 +216,5 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(tables_have_the_published_sizes),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_path, remove_folder);
 }

@@ -9,20 +9,14 @@
 
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "common/golden.h"
+#include "common/ok.h"
 #include "common/random_weights.h"
 #include "models/unet_blocks.h"
 
 #define GOLDEN MMDM_SOURCE_DIR "/tests/models/golden/diffusion"
 
 enum { CHANNELS = 16, HEIGHT = 6, WIDTH = 10, TOKENS = 7, CONTEXT = 12, TIME = 20 };
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 static mdm_node *time_of(const mdm_layers *l)
 {

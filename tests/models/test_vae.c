@@ -10,20 +10,14 @@
 
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "common/golden.h"
+#include "common/ok.h"
 #include "common/random_weights.h"
 #include "models/vae.h"
 
 #define GOLDEN MMDM_SOURCE_DIR "/tests/models/golden/diffusion"
 
 static char path[64];
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 static json_t *shapes_of_vae(void)
 {

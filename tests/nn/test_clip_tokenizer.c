@@ -7,37 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "common/ok.h"
+#include "common/scratch.h"
 #include "nn/clip_tokenizer.h"
 
 #define GOLDEN MMDM_SOURCE_DIR "/tests/nn/golden/clip-tokenizer"
-
-static char folder[64];
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/mdm-clip-%ld", (long)getpid());
-    return mdm_make_folder(folder, 0700) != MDM_OK;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(folder, false) != MDM_OK;
-}
 
 /* Every text of FOLDER/tokens.json, whole and cut to 77. */
 static void check_folder(const char *path)

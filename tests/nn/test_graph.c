@@ -14,15 +14,10 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "common/ok.h"
 #include "nn/graph.h"
 
 #define GOLDEN MMDM_SOURCE_DIR "/tests/nn/golden/graphs.safetensors"
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 static void path_of(char path[512], const char *name)
 {

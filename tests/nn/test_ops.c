@@ -10,17 +10,12 @@
 
 #include <cmocka.h>
 
+#include "common/ok.h"
 #include "nn/nn.h"
 
 #define GOLDEN MMDM_SOURCE_DIR "/tests/nn/golden/ops.safetensors"
 
 static mdm_tensor_file *golden;
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 static int open_golden(void **state)
 {

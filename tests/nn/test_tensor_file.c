@@ -6,55 +6,29 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "common/ok.h"
+#include "common/scratch.h"
 #include "nn/tensor_file.h"
 
 #define CORPUS MMDM_SOURCE_DIR "/fuzz/corpus"
 
-static char folder[64];
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/mdm-tensors-%ld", (long)getpid());
-    return mdm_make_folder(folder, 0700) != MDM_OK;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(folder, false) != MDM_OK;
-}
-
-static void path_of(char path[128], const char *name)
-{
-    snprintf(path, 128, "%s/%s", folder, name);
-}
-
 static void put(const char *name, const void *data, size_t size)
 {
     char path[128];
-    path_of(path, name);
+    in_folder(path, name);
     ok(mdm_file_write(path, data, size));
 }
 
 static mdm_status open_file(mdm_tensor_file **file, const char *name)
 {
     char path[128];
-    path_of(path, name);
+    in_folder(path, name);
     return mdm_tensor_file_open(file, path);
 }
 
@@ -111,7 +85,7 @@ static void what_is_written_is_read_back(void **state)
     const char *const meta[] = {"what", "a \"test\"", "seed", "7", NULL};
     char path[128];
     mdm_tensor_file *file;
-    path_of(path, "written.safetensors");
+    in_folder(path, "written.safetensors");
     ok(mdm_safetensors_write(path, arrays, 5, meta));
     ok(mdm_tensor_file_open(&file, path));
     assert_int_equal(mdm_tensor_file_count(file), 5);

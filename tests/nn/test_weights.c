@@ -5,34 +5,22 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "common/ok.h"
+#include "common/scratch.h"
 #include "nn/weights.h"
 
-static char folder[64], path[128];
+static char path[128];
 
-static void ok(mdm_status status)
+static int make_path(void **state)
 {
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/mdm-weights-%ld", (long)getpid());
-    snprintf(path, sizeof path, "%s/x.safetensors.index.json", folder);
-    return mdm_make_folder(folder, 0700) != MDM_OK;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(folder, false) != MDM_OK;
+    const int failed = make_folder(state);
+    in_folder(path, "x.safetensors.index.json");
+    return failed;
 }
 
 /* A file of one-element tensors. */
@@ -105,5 +93,5 @@ int main(void)
         cmocka_unit_test(split_files_are_one),
         cmocka_unit_test(hostile_indexes_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_path, remove_folder);
 }

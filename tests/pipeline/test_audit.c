@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "common/ok.h"
 #include "dataset/pack.h"
 #include "media/image.h"
 #include "media/mark.h"
@@ -19,12 +20,6 @@
 static char folder[] = "/tmp/mmdm-audit-XXXXXX";
 static char said[4096];
 static int looked;
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 static void put(const char *name, const void *data, size_t size)
 {

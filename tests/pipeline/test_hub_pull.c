@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/sha1.h"
+#include "common/ok.h"
 #include "models/hub_cache.h"
 #include "pipeline/hub_pull.h"
 
@@ -32,12 +33,6 @@ static unsigned char large[LARGE];
 static char folder[64], large_hash[65], config_hash[41];
 static int port;
 static pid_t server;
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
 
 /* ---- the server ---- */
 

@@ -15,6 +15,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "common/fetched.h"
+#include "common/ok.h"
 #include "face/track_file.h"
 #include "media/clip_file.h"
 #include "nn/tensor_file.h"
@@ -23,28 +25,6 @@
 
 #define FACES    MMDM_SOURCE_DIR "/tests/face/golden"
 #define NETWORKS MMDM_SOURCE_DIR "/tests/models/golden"
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
-
-static const char *models(void)
-{
-    const char *folder = getenv("MMDM_MODELS");
-    return folder && *folder ? folder : MMDM_SOURCE_DIR "/.deps/models";
-}
-
-static void need(const char *folder, const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (!mdm_file_exists(path)) {
-        print_message("skipped: %s is absent\n", path);
-        skip();
-    }
-}
 
 typedef struct job {
     char folder[64], work_folder[96], standins[96], weights[96];
@@ -178,10 +158,10 @@ static void no_usable_face_means_covered(void **state)
     job j;
     json_t *root = NULL;
     char path[160];
-    need(models(), "face_landmark_with_attention.tflite");
-    need(models(), "face_recognition_model-weights_manifest.json");
-    need(MMDM_SOURCE_DIR "/models", "attributes-a.safetensors");
-    need(MMDM_SOURCE_DIR "/models", "facegen-upsample.safetensors");
+    need_file(models(), "face_landmark_with_attention.tflite");
+    need_file(models(), "face_recognition_model-weights_manifest.json");
+    need_file(MMDM_SOURCE_DIR "/models", "attributes-a.safetensors");
+    need_file(MMDM_SOURCE_DIR "/models", "facegen-upsample.safetensors");
     open_job(&j, "person-01#1", true);
     put_standin(&j, "person-01#0"); /* of an attempt before: not wanted any more */
     use_small_generator(&j);
@@ -222,8 +202,8 @@ static void room_is_the_nearest_in_either_network(void **state)
 {
     (void)state;
     static mdm_casting_face face[3];
-    need(models(), "face_recognition_model-weights_manifest.json");
-    need(models(), "faceres.json");
+    need_file(models(), "face_recognition_model-weights_manifest.json");
+    need_file(models(), "faceres.json");
     mdm_casting *casting = NULL;
     mdm_tensor_file *points = NULL;
     ok(mdm_casting_new(&casting, models()));

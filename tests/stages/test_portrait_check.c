@@ -10,18 +10,13 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "common/ok.h"
 #include "models/facegen.h"
 #include "stages/portrait_check.h"
 
 #define MODELS  MMDM_SOURCE_DIR "/.deps/models"
 #define WEIGHTS MMDM_SOURCE_DIR "/models"
 #define GOLDEN  MMDM_SOURCE_DIR "/tests/models/golden"
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 static const char *complaint_of(mdm_portrait_check *check, const mdm_image *picture, const mdm_portrait_wanted *wanted)
 {

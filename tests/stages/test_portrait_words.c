@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "common/drawing_folders.h"
+#include "common/ok.h"
 #include "stages/portrait_words.h"
 
 #define MODELS  MMDM_SOURCE_DIR "/.deps/models"
@@ -22,12 +23,6 @@
 static char folder[64];
 static mdm_face_detector *detector;
 static mdm_face_mesh *mesher;
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
 
 static int open_networks(void **state)
 {

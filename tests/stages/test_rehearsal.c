@@ -13,22 +13,12 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "common/fetched.h"
+#include "common/ok.h"
 #include "nn/tensor_file.h"
 #include "stages/rehearsal.h"
 
 #define FACES MMDM_SOURCE_DIR "/tests/face/golden"
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s: %s", mdm_status_name(status), mdm_error_message());
-}
-
-static const char *models(void)
-{
-    const char *folder = getenv("MMDM_MODELS");
-    return folder && *folder ? folder : MMDM_SOURCE_DIR "/.deps/models";
-}
 
 static void load(mdm_image *image, mdm_mesh *mesh, const mdm_tensor_file *points, const char *name)
 {
@@ -57,14 +47,8 @@ static void a_standin_is_tried_on(void **state)
     (void)state;
     static const char *const needed[] = {"face_landmark_with_attention.tflite", "faceres.json",
                                          "face_recognition_model-weights_manifest.json", "canonical-face-model.obj"};
-    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/%s", models(), needed[i]);
-        if (!mdm_file_exists(path)) {
-            print_message("skipped: %s is absent\n", path);
-            skip();
-        }
-    }
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        need_file(models(), needed[i]);
     char folder[] = "/tmp/mmdm-rehearsal-XXXXXX";
     assert_non_null(mkdtemp(folder));
     mdm_settings settings = {.seed = 1};

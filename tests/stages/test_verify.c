@@ -6,22 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "common/ok.h"
 #include "stages/verify_eyes.h"
 #include "stages/verify_identity.h"
 #include "stages/verify_pulse.h"
-
-static void ok(mdm_status status)
-{
-    if (status)
-        fail_msg("%s", mdm_error_message());
-}
 
 /* A unit vector in the plane of the first two axes, at `degrees`; dlib's are as long as their distances want. */
 static void at_angle(float *out, mdm_judge judge, double degrees)

@@ -1,0 +1,32 @@
+/* A folder for a test program's files. Include after <cmocka.h>. */
+#ifndef MDM_TESTS_SCRATCH_H
+#define MDM_TESTS_SCRATCH_H
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+static char folder[64];
+
+/* Fixtures of cmocka. */
+static inline int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/mdm-test-%ld", (long)getpid());
+    return mdm_make_folder(folder, 0700) != MDM_OK;
+}
+
+static inline int remove_folder(void **state)
+{
+    (void)state;
+    return mdm_remove_tree(folder, false) != MDM_OK;
+}
+
+/* FOLDER/name */
+static inline void in_folder(char path[128], const char *name)
+{
+    snprintf(path, 128, "%s/%s", folder, name);
+}
+
+#endif
