@@ -19,20 +19,11 @@ from PIL import Image, ImageDraw
 
 import align_faces
 import dlib_net
+import tensor_file
 
 SIDE = 150
 INSIDE = .9        # of the oval: the rim is blended with the recording's
 SMALLEST = 40      # px, width of a face
-
-
-def tensors(path):
-    """safetensors -> {name: array}, f32 and u8"""
-    with open(path, "rb") as f:
-        data = f.read()
-    size = int.from_bytes(data[:8], "little")
-    kinds = {"F32": np.float32, "U8": np.uint8}
-    return {k: np.frombuffer(data[8 + size + v["data_offsets"][0]:8 + size + v["data_offsets"][1]], kinds[v["dtype"]]).reshape(v["shape"])
-            for k, v in json.loads(data[8:8 + size]).items() if k != "__metadata__"}
 
 
 def frames_of(path, numbers, width, height):
@@ -66,7 +57,7 @@ def pairs_of(work, each):
     if not os.path.exists(os.path.join(work, "evidence.json")) or not load("evidence.json")["pass"]:
         return []
     clip, tracks, compose, plan = load("clip.json"), load("tracks.json"), load("compose.json"), load("plan.json")
-    points = tensors(os.path.join(work, "geometry.safetensors"))
+    points = tensor_file.read(os.path.join(work, "geometry.safetensors"))
     wanted = []
     for t, c in zip(tracks["tracks"], compose["tracks"]):
         person = next((p["id"] for p in plan["persons"] if t["id"] in p["tracks"]), None)

@@ -67,15 +67,3 @@ def st_write(path, tensors, meta, kind=np.float16):
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as f:
         f.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
-
-
-def st_read(path):
-    with open(path, "rb") as f:
-        blob = f.read()
-    (n,) = struct.unpack("<Q", blob[:8])
-    head, kinds = json.loads(blob[8 : 8 + n]), {"F16": np.float16, "F32": np.float32}
-    return {
-        k: np.frombuffer(blob[8 + n :][slice(*v["data_offsets"])], kinds[v["dtype"]]).reshape(v["shape"])
-        for k, v in head.items()
-        if k != "__metadata__"
-    }

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from facegen_upsample_net import Upsample, st_read, st_write, state_of, tensors_of
+import tensor_file
+from facegen_upsample_net import Upsample, st_write, state_of, tensors_of
 
 parse = argparse.ArgumentParser()
 parse.add_argument("--out", default="tests/models/golden")
@@ -37,10 +38,10 @@ net = Upsample(8, 2, 16)
 for p in net.parameters():  # none too small to be missed
     p.data = torch.randn_like(p) * (0.8 / math.sqrt(p[0].numel() if p.ndim > 1 else 4))
 st_write(f"{a.out}/facegen-upsample-small.safetensors", tensors_of(net.state_dict()), dict(kind="facegen-upsample"))
-net.load_state_dict(state_of(st_read(f"{a.out}/facegen-upsample-small.safetensors")))
+net.load_state_dict(state_of(tensor_file.read(f"{a.out}/facegen-upsample-small.safetensors")))
 run("small", net, torch.rand(1, 3, 7, 10))
 
-tensors = st_read(a.weights)
+tensors = tensor_file.read(a.weights)
 net = Upsample(len(tensors["head.bias"]), sum(n.endswith(".a.bias") for n in tensors), len(tensors["up.bias"]))
 net.load_state_dict(state_of(tensors))
 face = np.asarray(Image.open(a.face).convert("RGB"))
