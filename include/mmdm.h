@@ -158,6 +158,7 @@ typedef struct mdm_drawing_options {
     const char *output;           /* PNG; NULL: not decoded */
     const char *precision;        /* of the weights' matrices: "f32", "f16", "q8_0", "q4_0" */
     int threads;                  /* 0: one a core */
+    const char *device;           /* "cpu", "cuda" (the first NVIDIA card) or "auto": the card where there is one */
     const char *models, *weights; /* folders; "": as for everything else */
 } mdm_drawing_options;
 

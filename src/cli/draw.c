@@ -48,6 +48,7 @@ static const option table[] = {
     {"second-guidance", "FACTOR", REAL, AT(second_guidance), "Of the second pass."},
     {"precision", "NAME", TEXT, AT(precision), "Of the weights' matrices: f32, f16, q8_0 or q4_0."},
     {"threads", "COUNT", WHOLE, AT(threads), "0 is one a core."},
+    {"device", "NAME", TEXT, AT(device), "cpu, cuda or auto (the NVIDIA card, where there is one)."},
     {"noise", "FILE", TEXT, AT(noise), "The first noise, a safetensors file of one tensor."},
     {"save-latents", "FILE", TEXT, AT(save_latents), "Writes the finished latent."},
     {"models", "FOLDER", TEXT, AT(models), "Third-party model files (for --tries)."},

@@ -81,7 +81,7 @@ static void describe(const mdm_layers *l, const mdm_clip_text_sizes *s, const ch
 static mdm_status build(mdm_clip_text *clip, mdm_weights *weights, mdm_store store, int threads)
 {
     const mdm_clip_text_sizes *s = &clip->sizes;
-    MDM_TRY(mdm_nn_new(&clip->nn, "CLIP text encoder", threads));
+    MDM_TRY(mdm_nn_new_large(&clip->nn, "CLIP text encoder", threads));
     /* transformers writes the encoder without a projection with or without this prefix, as its version is */
     const char *table = "text_model.embeddings.token_embedding.weight";
     const char *root = mdm_weights_has(weights, table) ? "text_model." : "";

@@ -40,7 +40,8 @@ mdm_node *mdm_layer_conv(const mdm_layers *l, mdm_node *x, const char *prefix, c
     if (!x)
         return NULL;
     snprintf(full, sizeof full, "%s.weight", name);
-    mdm_node *w = mdm_layer_tensor(l, prefix, full, MDM_STORE_F32, 4, (int64_t[]){out, mdm_nn_dim(x, 2), side, side});
+    const mdm_store store = mdm_nn_kernel_store(l->nn, l->store);
+    mdm_node *w = mdm_layer_tensor(l, prefix, full, store, 4, (int64_t[]){out, mdm_nn_dim(x, 2), side, side});
     const mdm_conv conv = {.stride = {stride, stride}, .pad = {pad, pad, pad, pad}};
     return mdm_nn_conv2d(l->nn, x, w, vector(l, prefix, name, ".bias", out), &conv);
 }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "models/text_to_image_internal.h"
 #include "nn/clip_tokenizer.h"
+#include "nn/gpu.h"
 
 #define TILE    80 /* latent pixels that are decoded at once, each way */
 #define OVERLAP 16
@@ -151,9 +152,10 @@ mdm_status mdm_text_to_image_shape(int shape[3], const mdm_text_to_image *model,
     return MDM_OK;
 }
 
-static mdm_status build_unet(mdm_text_to_image *m, const int shape[3])
+static mdm_status build_unet(mdm_text_to_image *m, const int shape[3], bool guided)
 {
-    const mdm_unet_shape wanted = {.height = shape[1], .width = shape[2], .tokens = m->tokens};
+    const mdm_unet_shape wanted = {
+        .height = shape[1], .width = shape[2], .tokens = m->tokens, .texts = guided && mdm_gpu_used() ? 2 : 1};
     mdm_weights *weights = NULL;
     if (m->unet && !memcmp(&wanted, &m->unet_shape, sizeof wanted))
         return MDM_OK;
@@ -170,20 +172,23 @@ typedef struct guidance {
     mdm_text_to_image *model;
     float strength;
     size_t count;
-    float *other; /* what it sees without the prompt */
-    float *added, *added_other;
+    float *noise;           /* [2][count]: what it sees with the prompt and without */
+    float *context, *added; /* of both texts */
 } guidance;
 
 static mdm_status predict(void *user, float *noise, const float *input, float time)
 {
     guidance *g = user;
     mdm_text_to_image *m = g->model;
-    MDM_TRY(mdm_unet_run(m->unet, noise, input, time, m->prompt.context, g->added));
     if (g->strength <= 1)
-        return MDM_OK;
-    MDM_TRY(mdm_unet_run(m->unet, g->other, input, time, m->negative.context, g->added_other));
+        return mdm_unet_run(m->unet, noise, input, time, g->context, g->added);
+    float *other = g->noise + g->count;
+    const size_t context = (size_t)m->tokens * (size_t)m->unet_sizes.context, added = (size_t)m->unet_sizes.added;
+    MDM_TRY(mdm_unet_run(m->unet, g->noise, input, time, g->context, g->added));
+    if (m->unet_shape.texts < 2)
+        MDM_TRY(mdm_unet_run(m->unet, other, input, time, g->context + context, g->added + added));
     for (size_t i = 0; i < g->count; i++)
-        noise[i] = g->other[i] + g->strength * (noise[i] - g->other[i]);
+        noise[i] = other[i] + g->strength * (g->noise[i] - other[i]);
     return MDM_OK;
 }
 
@@ -240,25 +245,28 @@ mdm_status mdm_text_to_image_draw(mdm_text_to_image *model, float *latent, const
     int shape[3] = {0};
     mdm_sampler *sampler = NULL;
     guidance g = {.model = model, .strength = drawing->guidance};
-    const size_t added = (size_t)model->unet_sizes.added;
+    const size_t added = (size_t)model->unet_sizes.added,
+                 context = (size_t)model->tokens * (size_t)model->unet_sizes.context;
     if (!model->prompt.context)
         return mdm_fail(MDM_ERR_INTERNAL, "a picture of nothing: mdm_text_to_image_ask comes first");
     MDM_TRY(mdm_text_to_image_shape(shape, model, drawing->width, drawing->height));
     g.count = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
     MDM_TRY(make_sampler(&sampler, model, drawing));
-    mdm_status status = build_unet(model, shape);
+    mdm_status status = build_unet(model, shape, drawing->guidance > 1);
     if (!status)
-        status = mdm_alloc(&g.other, g.count + 2 * added, sizeof *g.other, "guidance");
+        status = mdm_alloc(&g.noise, 2 * (g.count + context + added), sizeof *g.noise, "guidance");
     if (!status) {
-        g.added = g.other + g.count;
-        g.added_other = g.added + added;
+        g.context = g.noise + 2 * g.count;
+        g.added = g.context + 2 * context;
+        memcpy(g.context, model->prompt.context, context * sizeof *g.context);
+        memcpy(g.context + context, model->negative.context, context * sizeof *g.context);
         status = add_sizes(model, g.added, &model->prompt, drawing, 6);
     }
     if (!status)
-        status = add_sizes(model, g.added_other, &model->negative, drawing, 2.5f);
+        status = add_sizes(model, g.added + added, &model->negative, drawing, 2.5f);
     if (!status)
         status = run_sampler(sampler, latent, drawing, &g);
-    mdm_free(&g.other);
+    mdm_free(&g.noise);
     mdm_sampler_free(&sampler);
     return status;
 }

@@ -79,14 +79,15 @@ static mdm_node *embed(const mdm_layers *l, mdm_node *x, const char *prefix, int
     return mdm_layer_linear(l, x, prefix, "linear_2", out, true);
 }
 
-/* What every residual block is told of time, size and pooled text: [1,T] */
-static mdm_node *time_vector(const mdm_layers *l, const mdm_unet_sizes *s)
+/* What every residual block is told of time, size and pooled text: [N,T], of time alone [1,T] */
+static mdm_node *time_vector(const mdm_layers *l, const mdm_unet_sizes *s, int texts)
 {
     mdm_nn *nn = l->nn;
     const int width = s->channels[0], out = 4 * width;
     mdm_node *t = embed(l, mdm_nn_input(nn, "time", 2, (int64_t[]){1, width}), "time_embedding.", out);
     if (s->added)
-        t = mdm_nn_add(nn, t, embed(l, mdm_nn_input(nn, "added", 2, (int64_t[]){1, s->added}), "add_embedding.", out));
+        t = mdm_nn_add(nn, t,
+                       embed(l, mdm_nn_input(nn, "added", 2, (int64_t[]){texts, s->added}), "add_embedding.", out));
     return mdm_nn_activate(nn, t, MDM_SILU);
 }
 
@@ -165,8 +166,11 @@ static void describe(const mdm_layers *l, const mdm_unet_sizes *s, const mdm_une
     mdm_nn *nn = l->nn;
     drawing d = {.l = l, .s = s};
     mdm_node *x = mdm_nn_input(nn, "latent", 4, (int64_t[]){1, s->in, shape->height, shape->width});
-    d.context = mdm_nn_input(nn, "context", 3, (int64_t[]){1, shape->tokens, s->context});
-    d.time = time_vector(l, s);
+    const int texts = shape->texts > 1 ? shape->texts : 1;
+    d.context = mdm_nn_input(nn, "context", 3, (int64_t[]){texts, shape->tokens, s->context});
+    d.time = time_vector(l, s, texts);
+    if (texts == 2)
+        x = mdm_nn_concat(nn, x, x, 3);
     x = mdm_layer_conv(l, x, "", "conv_in", s->channels[0], 3, 1);
     keep(&d, x);
     for (int level = 0; level < s->levels; level++)
@@ -193,7 +197,8 @@ static mdm_status check(const mdm_unet_sizes *s, const mdm_unet_shape *shape, co
                         s->levels, s->residuals, s->channels[0]);
     const int step = 1 << (s->levels - 1);
     if (shape->height < step || shape->width < step || shape->height % step || shape->width % step ||
-        shape->height > 4096 || shape->width > 4096 || shape->tokens < 1 || shape->tokens > 4096)
+        shape->height > 4096 || shape->width > 4096 || shape->tokens < 1 || shape->tokens > 4096 || shape->texts < 0 ||
+        shape->texts > 2)
         return mdm_fail(MDM_ERR_INPUT, "a latent of %d x %d; both must be multiples of %d up to 4096", shape->width,
                         shape->height, step);
     return MDM_OK;
@@ -207,7 +212,7 @@ mdm_status mdm_unet_new(mdm_unet **out, const mdm_unet_sizes *sizes, mdm_weights
     MDM_TRY(check(sizes, shape, mdm_weights_path(weights)));
     MDM_TRY(mdm_alloc(&unet, 1, sizeof *unet, "U-net"));
     unet->sizes = *sizes;
-    mdm_status status = mdm_nn_new(&unet->nn, "U-net", threads);
+    mdm_status status = mdm_nn_new_large(&unet->nn, "U-net", threads);
     if (!status) {
         const mdm_layers layers = {unet->nn, weights, store};
         describe(&layers, &unet->sizes, shape);
@@ -241,7 +246,7 @@ mdm_status mdm_unet_run(mdm_unet *unet, float *noise, const float *latent, float
     MDM_TRY(mdm_nn_set(nn, "latent", latent, mdm_nn_count(nn, "latent")));
     MDM_TRY(mdm_nn_set(nn, "context", context, mdm_nn_count(nn, "context")));
     if (unet->sizes.added)
-        MDM_TRY(mdm_nn_set(nn, "added", added, (size_t)unet->sizes.added));
+        MDM_TRY(mdm_nn_set(nn, "added", added, mdm_nn_count(nn, "added")));
     MDM_TRY(mdm_nn_run(nn));
     return mdm_nn_get(nn, "noise", noise, mdm_nn_count(nn, "noise"));
 }

@@ -34,6 +34,7 @@ typedef struct mdm_unet mdm_unet;
 /* What one graph is built for: the latent's size in its own pixels, a multiple of 2^(levels - 1), and the text's tokens. */
 typedef struct mdm_unet_shape {
     int height, width, tokens;
+    int texts; /* asked about at once, 0 counts as 1; guidance asks about 2, which a GPU answers faster than one after the other */
 } mdm_unet_shape;
 
 /* Takes every tensor of `weights`, which may be freed afterwards. */
@@ -41,8 +42,8 @@ mdm_status mdm_unet_new(mdm_unet **out, const mdm_unet_sizes *sizes, mdm_weights
                         const mdm_unet_shape *shape, int threads);
 void mdm_unet_free(mdm_unet **unet);
 
-/* noise [out][H][W] from latent [in][H][W] at `time` (0..999, may be a fraction), context [tokens][context], added [added] or
- * NULL where there is none. */
+/* noise [texts][out][H][W] from latent [in][H][W] at `time` (0..999, may be a fraction), context [texts][tokens][context], added
+ * [texts][added] or NULL where there is none. */
 mdm_status mdm_unet_run(mdm_unet *unet, float *noise, const float *latent, float time, const float *context,
                         const float *added);
 

@@ -11,7 +11,7 @@ mdm_node *mdm_block_residual(const mdm_layers *l, mdm_node *x, mdm_node *time, c
     h = mdm_layer_conv(l, mdm_nn_activate(nn, h, MDM_SILU), prefix, "conv1", out, 3, 1);
     if (time) {
         mdm_node *shift = mdm_layer_linear(l, time, prefix, "time_emb_proj", out, true);
-        h = mdm_nn_add(nn, h, mdm_nn_reshape(nn, shift, 4, (int64_t[]){1, out, 1, 1}));
+        h = mdm_nn_add(nn, h, mdm_nn_reshape(nn, shift, 4, (int64_t[]){mdm_nn_dim(shift, 1), out, 1, 1}));
     }
     h = mdm_layer_group_norm(l, h, prefix, "norm2", groups, epsilon);
     h = mdm_layer_conv(l, mdm_nn_activate(nn, h, MDM_SILU), prefix, "conv2", out, 3, 1);

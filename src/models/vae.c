@@ -141,7 +141,7 @@ static mdm_status check(const mdm_vae *v, const char *path)
 static mdm_status build(mdm_vae *v, mdm_weights *weights, int threads)
 {
     MDM_TRY(check(v, mdm_weights_path(weights)));
-    MDM_TRY(mdm_nn_new(&v->nn, "autoencoder", threads));
+    MDM_TRY(mdm_nn_new_large(&v->nn, "autoencoder", threads));
     const mdm_layers layers = {v->nn, weights, MDM_STORE_F32};
     if (v->direction == MDM_VAE_DECODER)
         describe_decoder(&layers, &v->sizes, v->height, v->width);

@@ -26,6 +26,9 @@ typedef struct ggml_tensor mdm_node;
 
 /* `name` is for messages; `threads` >= 1 is a constant of the job. */
 mdm_status mdm_nn_new(mdm_nn **out, const char *name, int threads);
+/* For networks whose forward is in src/models/ and that are worth a GPU: they run on the one mdm_gpu_use (nn/gpu.h) chose, if it
+ * did. There, convolutions have no groups and host operations are errors of mdm_nn_build. */
+mdm_status mdm_nn_new_large(mdm_nn **out, const char *name, int threads);
 void mdm_nn_free(mdm_nn **nn);
 
 /* ---- leaves ---- */
@@ -33,8 +36,11 @@ void mdm_nn_free(mdm_nn **nn);
 mdm_node *mdm_nn_input(mdm_nn *nn, const char *name, int rank, const int64_t *shape);
 
 /* How a weight is kept: F32, or F16/Q8_0/Q4_0 for matrices of mdm_nn_linear (rows a multiple of 32 for the last two). Kernels of
- * convolutions are always kept F32, packed for the kernel. */
+ * convolutions are kept F32, packed for the kernel; on a GPU F32 or F16. */
 typedef enum mdm_store { MDM_STORE_F32, MDM_STORE_F16, MDM_STORE_Q8_0, MDM_STORE_Q4_0 } mdm_store;
+
+/* How a kernel is kept beside matrices of `store`: F16 on a GPU unless they are F32, F32 elsewhere. */
+mdm_store mdm_nn_kernel_store(const mdm_nn *nn, mdm_store store);
 
 /* The array `name` of `file` as f32 values; its shape must be `shape` (the error says both). */
 mdm_node *mdm_nn_weight(mdm_nn *nn, const mdm_tensor_file *file, const char *name, mdm_store store, int rank,

@@ -218,6 +218,8 @@ mdm_node *mdm_nn_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
 {
     if (!(x = mdm_nn_contiguous(nn, x)) || !weight)
         return NULL;
+    if (nn->gpu)
+        return mdm_gpu_conv2d(nn, x, weight, bias, conv);
     mdm_leaf *kernel = mdm_nn_leaf_of(nn, weight);
     const float *values = mdm_nn_leaf_values(nn, kernel);
     if (!values)

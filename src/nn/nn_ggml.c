@@ -11,7 +11,7 @@
 
 #define MAX_ELEMENTS ((int64_t)1 << 31)
 
-mdm_status mdm_nn_new(mdm_nn **out, const char *name, int threads)
+static mdm_status new_on(mdm_nn **out, const char *name, int threads, struct ggml_backend_device *card)
 {
     mdm_nn *nn = NULL;
     *out = NULL;
@@ -22,14 +22,26 @@ mdm_status mdm_nn_new(mdm_nn **out, const char *name, int threads)
     nn->leaves = ggml_init(params);
     params.mem_size = ggml_tensor_overhead() * MDM_NN_MAX_NODES + ggml_graph_overhead_custom(MDM_NN_MAX_NODES, false);
     nn->nodes = ggml_init(params);
-    nn->backend = ggml_backend_cpu_init();
+    nn->gpu = card != NULL;
+    nn->backend = card ? ggml_backend_dev_init(card, NULL) : ggml_backend_cpu_init();
     if (!nn->leaves || !nn->nodes || !nn->backend) {
         mdm_nn_free(&nn);
         return mdm_fail(MDM_ERR_MEMORY, "network \"%s\": no memory for its context", name);
     }
-    ggml_backend_cpu_set_n_threads(nn->backend, nn->threads);
+    if (!card)
+        ggml_backend_cpu_set_n_threads(nn->backend, nn->threads);
     *out = nn;
     return MDM_OK;
+}
+
+mdm_status mdm_nn_new(mdm_nn **out, const char *name, int threads)
+{
+    return new_on(out, name, threads, NULL);
+}
+
+mdm_status mdm_nn_new_large(mdm_nn **out, const char *name, int threads)
+{
+    return new_on(out, name, threads, mdm_gpu_device());
 }
 
 void mdm_nn_free(mdm_nn **nn)
@@ -213,6 +225,11 @@ static enum ggml_type ggml_type_of(mdm_store store)
     return types[store];
 }
 
+mdm_store mdm_nn_kernel_store(const mdm_nn *nn, mdm_store store)
+{
+    return nn->gpu && store != MDM_STORE_F32 ? MDM_STORE_F16 : MDM_STORE_F32;
+}
+
 mdm_node *mdm_nn_constant(mdm_nn *nn, const char *name, const float *values, mdm_store store, int rank,
                           const int64_t *shape)
 {
@@ -381,6 +398,34 @@ void mdm_nn_output(mdm_nn *nn, mdm_node *x, const char *name)
     named->node = x;
 }
 
+/* A leaf's values to where it was given room; an input's are 0 so far. */
+static mdm_status fill(mdm_nn *nn, mdm_leaf *leaf)
+{
+    mdm_node *node = leaf->node;
+    void *converted = NULL;
+    const size_t size = ggml_nbytes(node);
+    if (node->type == GGML_TYPE_F16 && leaf->array.data && leaf->array.dtype == MDM_F16) {
+        ggml_backend_tensor_set(node, leaf->array.data, 0, size);
+        return MDM_OK;
+    }
+    const float *values = mdm_nn_leaf_values(nn, leaf);
+    if (nn->status)
+        return mdm_fail(nn->status, "network \"%s\": %s", nn->name, nn->message);
+    if (!values) {
+        ggml_backend_tensor_memset(node, 0, 0, size);
+        return MDM_OK;
+    }
+    if (node->type == GGML_TYPE_F32) {
+        ggml_backend_tensor_set(node, values, 0, size);
+        return MDM_OK;
+    }
+    MDM_TRY(mdm_alloc(&converted, 1, size, "weight"));
+    ggml_quantize_chunk(node->type, values, converted, 0, (int64_t)leaf->count / node->ne[0], node->ne[0], NULL);
+    ggml_backend_tensor_set(node, converted, 0, size);
+    mdm_free(&converted);
+    return MDM_OK;
+}
+
 /* Uploads the weights the graph reads; the rest lives on in packed kernels only. */
 static mdm_status upload(mdm_nn *nn)
 {
@@ -397,7 +442,7 @@ static mdm_status upload(mdm_nn *nn)
     }
     for (size_t i = 0; i < nn->leaf_count; i++)
         if (nn->leaf[i].needed)
-            total += ggml_nbytes(nn->leaf[i].node) + alignment;
+            total += ggml_backend_buft_get_alloc_size(type, nn->leaf[i].node) + alignment;
     nn->weights = ggml_backend_alloc_buffer(nn->backend, total);
     if (!nn->weights)
         return mdm_fail(MDM_ERR_MEMORY, "network \"%s\": no %zu bytes for its weights", nn->name, total);
@@ -409,19 +454,24 @@ static mdm_status upload(mdm_nn *nn)
             at = (at + alignment - 1) / alignment * alignment;
             if (ggml_backend_tensor_alloc(nn->weights, leaf->node, base + at) != GGML_STATUS_SUCCESS)
                 return mdm_fail(MDM_ERR_MEMORY, "network \"%s\": weight \"%s\" does not fit", nn->name, leaf->name);
-            at += ggml_nbytes(leaf->node);
-            const float *values = mdm_nn_leaf_values(nn, leaf);
-            if (nn->status)
-                return mdm_fail(nn->status, "network \"%s\": %s", nn->name, nn->message);
-            if (values && leaf->node->type == GGML_TYPE_F32)
-                memcpy(leaf->node->data, values, leaf->count * sizeof(float));
-            else if (values)
-                ggml_quantize_chunk(leaf->node->type, values, leaf->node->data, 0,
-                                    (int64_t)leaf->count / leaf->node->ne[0], leaf->node->ne[0], NULL);
-            else
-                memset(leaf->node->data, 0, ggml_nbytes(leaf->node));
+            at += ggml_backend_buft_get_alloc_size(type, leaf->node);
+            MDM_TRY(fill(nn, leaf));
         }
         mdm_free(&leaf->host);
+    }
+    return MDM_OK;
+}
+
+/* The card computes every node, or the network is not for it. */
+static mdm_status check_operations(mdm_nn *nn)
+{
+    for (int i = 0; nn->gpu && i < ggml_graph_n_nodes(nn->graph); i++) {
+        mdm_node *node = ggml_graph_node(nn->graph, i);
+        if (!ggml_backend_supports_op(nn->backend, node))
+            return mdm_fail(MDM_ERR_DEVICE,
+                            "network \"%s\": %s has no operation %s (of %lld x %lld x %lld x %lld); use the CPU",
+                            nn->name, ggml_backend_name(nn->backend), ggml_op_desc(node), (long long)node->ne[3],
+                            (long long)node->ne[2], (long long)node->ne[1], (long long)node->ne[0]);
     }
     return MDM_OK;
 }
@@ -437,6 +487,7 @@ mdm_status mdm_nn_build(mdm_nn *nn)
         ggml_set_output(nn->output[i].node);
         ggml_build_forward_expand(nn->graph, nn->output[i].node);
     }
+    MDM_TRY(check_operations(nn));
     MDM_TRY(upload(nn));
     MDM_TRY(mdm_alloc(&nn->scratch, (size_t)nn->threads, sizeof *nn->scratch, "scratch"));
     for (int i = 0; i < nn->threads; i++)
@@ -465,7 +516,7 @@ mdm_status mdm_nn_set(mdm_nn *nn, const char *input, const float *values, size_t
     if (!nn->built || !node || (size_t)ggml_nelements(node) != count)
         return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\": input \"%s\" with %zu values, expected %lld", nn->name,
                         input, count, node ? (long long)ggml_nelements(node) : 0);
-    memcpy(node->data, values, count * sizeof(float));
+    ggml_backend_tensor_set(node, values, 0, count * sizeof(float));
     return MDM_OK;
 }
 
@@ -484,7 +535,7 @@ mdm_status mdm_nn_get(mdm_nn *nn, const char *output, float *values, size_t coun
     if (!nn->built || !node || (size_t)ggml_nelements(node) != count)
         return mdm_fail(MDM_ERR_INTERNAL, "network \"%s\": output \"%s\" with %zu values, expected %lld", nn->name,
                         output, count, node ? (long long)ggml_nelements(node) : 0);
-    memcpy(values, node->data, count * sizeof(float));
+    ggml_backend_tensor_get(node, values, 0, count * sizeof(float));
     return MDM_OK;
 }
 

@@ -35,6 +35,7 @@ typedef struct mdm_fusable {
 struct mdm_nn {
     char name[MDM_NN_NAME];
     int threads;
+    bool gpu; /* `backend` is the card's */
     struct ggml_context *leaves, *nodes;
     struct ggml_backend *backend;
     struct ggml_backend_buffer *weights;
@@ -54,6 +55,12 @@ struct mdm_nn {
     char message[512];
     bool built;
 };
+
+/* The card that mdm_gpu_use chose, or NULL. */
+struct ggml_backend_device *mdm_gpu_device(void);
+/* nn_gpu.c: these layers on the card. Operands are contiguous; attention of a width that has no kernel there gives NULL. */
+mdm_node *mdm_gpu_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bias, const mdm_conv *conv);
+mdm_node *mdm_gpu_attention(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int heads, float scale);
 
 /* The leaf whose node this is, NULL if it is a result. */
 mdm_leaf *mdm_nn_leaf_of(mdm_nn *nn, const mdm_node *node);

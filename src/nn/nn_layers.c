@@ -13,7 +13,11 @@ mdm_node *mdm_nn_linear(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
     if (weight->ne[0] != x->ne[0] || weight->ne[2] != 1 || weight->ne[3] != 1 || (bias && bias->ne[0] != weight->ne[1]))
         return mdm_nn_fail(nn, MDM_ERR_INPUT, "linear layer of %lld -> %lld on %lld values", (long long)weight->ne[0],
                            (long long)weight->ne[1], (long long)x->ne[0]);
-    mdm_node *y = ggml_mul_mat(CTX, weight, x);
+    mdm_node *rows =
+        nn->gpu ? ggml_reshape_2d(CTX, x, x->ne[0], ggml_nrows(x)) : x; /* one product, not one a picture */
+    mdm_node *y = ggml_mul_mat(CTX, weight, rows);
+    if (rows != x)
+        y = ggml_reshape_4d(CTX, y, y->ne[0], x->ne[1], x->ne[2], x->ne[3]);
     return bias ? ggml_add(CTX, y, bias) : y;
 }
 
@@ -54,6 +58,14 @@ mdm_node *mdm_nn_activate(mdm_nn *nn, mdm_node *x, mdm_activation activation)
         return ggml_gelu_erf(CTX, x);
     case MDM_SQRT:
         return ggml_sqrt(CTX, x);
+    case MDM_GELU_QUICK:
+        if (nn->gpu)
+            return ggml_gelu_quick(CTX, x);
+        break;
+    case MDM_EXP:
+        if (nn->gpu)
+            return ggml_exp(CTX, x);
+        break;
     default:
         break;
     }
@@ -193,6 +205,9 @@ static mdm_node *attend(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int h
     int64_t d = q->ne[0] / heads, length = q->ne[1], batch = q->ne[2], all = q->ne[0];
     if (scale == 0)
         scale = 1 / sqrtf((float)d);
+    mdm_node *fast = nn->gpu && !causal ? mdm_gpu_attention(nn, q, k, v, heads, scale) : NULL;
+    if (fast)
+        return fast;
     /* f32 scores by two matrix products: exact, and as fast as the f16 kernel at the lengths we meet (<= 4096) */
     mdm_node *scores =
         ggml_mul_mat(CTX, split_heads(nn, k, heads, d), split_heads(nn, q, heads, d)); /* [Lk, Lq, heads, B] */
@@ -223,6 +238,8 @@ static mdm_node *gate(mdm_nn *nn, mdm_node *x, bool swiglu)
     int64_t half = x->ne[0] / 2;
     if (x->ne[0] % 2)
         return mdm_nn_fail(nn, MDM_ERR_INPUT, "a gate on %lld values", (long long)x->ne[0]);
+    if (nn->gpu && !swiglu)
+        return ggml_geglu_erf_swapped(CTX, x);
     mdm_node *a = mdm_nn_slice(nn, x, 0, 0, half), *b = mdm_nn_slice(nn, x, 0, half, 2 * half);
     return swiglu ? mdm_nn_mul(nn, mdm_nn_activate(nn, a, MDM_SILU), b)
                   : mdm_nn_mul(nn, a, mdm_nn_activate(nn, b, MDM_GELU_ERF));

@@ -161,6 +161,8 @@ mdm_node *mdm_nn_resize(mdm_nn *nn, mdm_node *x, int height, int width, mdm_resi
         return NULL;
     if (height < 1 || width < 1 || height > 65536 || width > 65536)
         return mdm_nn_fail(nn, MDM_ERR_INPUT, "resize to %d x %d", width, height);
+    if (nn->gpu && how == MDM_NEAREST)
+        return ggml_interpolate(nn->nodes, x, width, height, x->ne[2], x->ne[3], GGML_SCALE_MODE_NEAREST);
     resize_call *call = mdm_nn_own(nn, 1, sizeof *call);
     if (!call)
         return NULL;

@@ -168,7 +168,7 @@ static void run_sum(struct ggml_tensor *dst, int ith, int nth, void *user)
 
 mdm_node *mdm_nn_add(mdm_nn *nn, mdm_node *a, mdm_node *b)
 {
-    if (a && b && !nn->status && ggml_are_same_shape(a, b) &&
+    if (a && b && !nn->status && !nn->gpu && ggml_are_same_shape(a, b) &&
         a->ne[2] * a->ne[3] >= 4) { /* pictures: can take an activation */
         sum_call *call = mdm_nn_own(nn, 1, sizeof *call);
         mdm_node *arguments[2] = {a, b};

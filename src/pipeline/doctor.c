@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "mmdm.h"
+#include "nn/gpu.h"
 #include "pipeline/catalog.h"
 
 /* What a stage needs beside the libraries the program is linked to. Judges that only verify uses are "verify". */
@@ -111,6 +112,8 @@ mdm_status mdm_doctor(bool *ready, const mdm_options *options, mdm_finding_fn te
     snprintf(detail, sizeof detail, "%ld cores, %.1f GiB of memory", cores,
              (double)pages * (double)page / 1073741824.0);
     report(&c, "machine", true, detail, "", false);
+    mdm_gpu_describe(detail, sizeof detail);
+    report(&c, "GPU", true, detail, "", false);
     check_codecs(&c);
     if (mdm_catalog_load(&catalog, &settings) != MDM_OK) {
         report(&c, "model catalogue", false, mdm_error_message(), "run from the repository, or give --weights", true);

@@ -13,6 +13,7 @@
 #include "models/drawing_models.h"
 #include "models/hub_cache.h"
 #include "models/text_to_image.h"
+#include "nn/gpu.h"
 #include "nn/tensor_file.h"
 #include "pipeline/job.h"
 #include "pipeline/worker.h"
@@ -28,6 +29,7 @@ void mdm_drawing_defaults(mdm_drawing_options *options)
         .seed = 1,
         .tries = 8,
         .precision = "f32",
+        .device = "auto",
         .models = "",
         .weights = "",
     };
@@ -95,6 +97,7 @@ static mdm_status open_models(job *j)
     char *base = NULL, *unet = NULL;
     mdm_store store = MDM_STORE_F32;
     MDM_TRY(read_precision(&store, o->precision));
+    MDM_TRY(mdm_gpu_use(o->device));
     mdm_status status =
         o->model ? mdm_strdup(&base, o->model) : mdm_drawing_model_folder(&base, j->backend, j->backend->base);
     if (!status && (o->unet || !o->model)) /* a folder that is given is taken as it is */

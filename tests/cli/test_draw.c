@@ -67,7 +67,9 @@ static void compare(const char *name)
     mdm_tensor_file_free(&got_file);
 }
 
-#define SMALL "--width", "64", "--height", "32", "--steps", "10", "--guidance", "5", "--tries", "0", "--threads", "1"
+#define SMALL                                                                                                          \
+    "--width", "64", "--height", "32", "--steps", "10", "--guidance", "5", "--tries", "0", "--threads", "1",           \
+        "--device", "cpu"
 
 static void command_line_gives_the_references_pictures(void **state)
 {

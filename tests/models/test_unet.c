@@ -88,28 +88,34 @@ static mdm_status make(mdm_unet **unet, json_t *shapes, const mdm_unet_sizes *si
     return status;
 }
 
-static void check(const char *name, const mdm_unet_sizes *sizes, const float *numbers, int count)
+/* Of two texts asked about at once, the first is another one and the second the golden one. */
+static void check(const char *name, const mdm_unet_sizes *sizes, const float *numbers, int count, int texts)
 {
     mdm_unet *unet = NULL;
     mdm_tensor_file *file = NULL;
-    float noise[LATENT], added[128] = {0};
+    const size_t width = TOKENS * (size_t)sizes->context, last = (size_t)(texts - 1);
+    float noise[2 * LATENT], added[2 * 128] = {0};
     float *latent = random_normals(1, "latent", LATENT), *pooled = random_normals(1, "pooled", POOLED);
-    float *context = random_normals(1, "context", TOKENS * (size_t)sizes->context);
-    ok(make(&unet, shapes_of(name), sizes, &(mdm_unet_shape){HEIGHT, WIDTH, TOKENS}));
+    float *golden_context = random_normals(1, "context", width), *context = random_normals(1, "other", 2 * width);
+    memcpy(context + last * width, golden_context, width * sizeof *context);
+    ok(make(&unet, shapes_of(name), sizes, &(mdm_unet_shape){HEIGHT, WIDTH, TOKENS, texts}));
     if (count)
-        ok(mdm_unet_added(added, sizes, pooled, POOLED, numbers, count));
+        ok(mdm_unet_added(added + last * (size_t)sizes->added, sizes, pooled, POOLED, numbers, count));
     ok(mdm_unet_run(unet, noise, latent, 421, context, added));
     ok(mdm_tensor_file_open(&file, GOLDEN "/unet.safetensors"));
     size_t values = 0;
     float *want = golden(file, name, NULL, &values);
     assert_int_equal(values, LATENT);
-    double error = relative_error(noise, want, values);
-    print_message("%s: %.2g relative\n", name, error);
+    double error = relative_error(noise + last * LATENT, want, values);
+    print_message("%s, %d texts: %.2g relative\n", name, texts, error);
     assert_true(error < 1e-4);
+    if (texts == 2)
+        assert_true(relative_error(noise, want, values) > 1e-3);
     mdm_free(&want);
     mdm_free(&latent);
     mdm_free(&pooled);
     mdm_free(&context);
+    mdm_free(&golden_context);
     mdm_tensor_file_free(&file);
     mdm_unet_free(&unet);
     assert_null(unet);
@@ -119,9 +125,11 @@ static void networks_agree(void **state)
 {
     (void)state;
     const mdm_unet_sizes sd15 = small_sd15(), sdxl = small_sdxl(), refiner = small_refiner();
-    check("sd15", &sd15, NULL, 0);
-    check("sdxl", &sdxl, (const float[]){1024, 768, 0, 16, 1024, 1024}, 6);
-    check("refiner", &refiner, (const float[]){1024, 768, 0, 16, 6}, 5);
+    for (int texts = 1; texts <= 2; texts++) {
+        check("sd15", &sd15, NULL, 0, texts);
+        check("sdxl", &sdxl, (const float[]){1024, 768, 0, 16, 1024, 1024}, 6, texts);
+        check("refiner", &refiner, (const float[]){1024, 768, 0, 16, 6}, 5, texts);
+    }
 }
 
 static void refuse(json_t *shapes, const mdm_unet_sizes *sizes, const mdm_unet_shape *shape, const char *word)
@@ -136,7 +144,7 @@ static void refuse(json_t *shapes, const mdm_unet_sizes *sizes, const mdm_unet_s
 static void what_does_not_fit_is_refused(void **state)
 {
     (void)state;
-    const mdm_unet_shape shape = {HEIGHT, WIDTH, TOKENS}, odd = {HEIGHT, 12, TOKENS};
+    const mdm_unet_shape shape = {HEIGHT, WIDTH, TOKENS, 1}, odd = {HEIGHT, 12, TOKENS, 1};
     mdm_unet_sizes sizes = small_sd15();
     refuse(shapes_of("sd15"), &sizes, &odd, "multiples of 8");
     refuse(shapes_of("refiner"), &sizes, &shape, "down_blocks.0.attentions.0");
