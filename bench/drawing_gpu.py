@@ -100,7 +100,6 @@ def theirs(folder, name, dtype, noise, picture_of):
     pipe(PROMPT, num_inference_steps=1, guidance_scale=1., **more)
     hook.remove()
     latents = pipe(PROMPT, num_inference_steps=STEPS, guidance_scale=GUIDANCE, **more).images.float().cpu()
-    sigma = float(pipe.scheduler.sigmas[0])
     pipe.scheduler.set_timesteps(1)
     one = float(pipe.scheduler.sigmas[0]), float(pipe.scheduler.init_noise_sigma)
     picture = None

@@ -11,7 +11,7 @@
 typedef struct mdm_layers {
     mdm_nn *nn;
     mdm_weights *weights;
-    mdm_store store; /* of matrices; vectors and kernels are kept as f32 */
+    mdm_store store; /* of matrices; vectors are kept as f32, kernels as mdm_nn_kernel_store says */
 } mdm_layers;
 
 #define MDM_LAYER_NAME 192 /* longest name of a weight, with its prefix */

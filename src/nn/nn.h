@@ -1,5 +1,5 @@
 /* One coarse vocabulary of operations in which every network is written once; ggml executes it on the CPU (nn_ggml.c and
- * the kernels beside it). Another executor can take its place without touching a network.
+ * the kernels beside it), large networks on an NVIDIA card where there is one (gpu.h). Another executor can take its place without touching a network.
  *
  *     mdm_nn_new(&nn, "face mesh", threads);
  *     mdm_node *x = mdm_nn_input(nn, "image", 4, (int64_t[]){1, 3, 192, 192});      // shapes are said in PyTorch's order
