@@ -1,7 +1,6 @@
 /* The conditional U-net: down through the levels, keeping what is seen, the bottom, and up again with what was kept. */
 #include "models/unet.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,17 +59,6 @@ struct mdm_unet {
 };
 
 /* ---- time ---- */
-
-/* Cosines, then sines, of `value` at `count` / 2 frequencies from 1 down to nearly 1/10000. */
-static void waves(float *out, int count, double value)
-{
-    const int half = count / 2;
-    for (int i = 0; i < half; i++) {
-        double angle = value * exp(-log(10000) * i / half);
-        out[i] = (float)cos(angle);
-        out[half + i] = (float)sin(angle);
-    }
-}
 
 /* The two-layer network behind both embeddings: x [1,W] -> [1,T] */
 static mdm_node *embed(const mdm_layers *l, mdm_node *x, const char *prefix, int out)
@@ -239,7 +227,7 @@ mdm_status mdm_unet_run(mdm_unet *unet, float *noise, const float *latent, float
     const size_t width = (size_t)unet->sizes.channels[0];
     float *wave = NULL;
     MDM_TRY(mdm_alloc(&wave, width, sizeof *wave, "time"));
-    waves(wave, (int)width, (double)time);
+    mdm_block_waves(wave, (int)width, (double)time);
     mdm_status status = mdm_nn_set(nn, "time", wave, width);
     mdm_free(&wave);
     MDM_TRY(status);
@@ -261,6 +249,6 @@ mdm_status mdm_unet_added(float *added, const mdm_unet_sizes *sizes, const float
                         sizes->added, pooled_width, count, sizes->added_time, pooled_width + count * sizes->added_time);
     memcpy(added, pooled, (size_t)pooled_width * sizeof *added);
     for (int i = 0; i < count; i++)
-        waves(added + pooled_width + i * sizes->added_time, sizes->added_time, (double)numbers[i]);
+        mdm_block_waves(added + pooled_width + i * sizes->added_time, sizes->added_time, (double)numbers[i]);
     return MDM_OK;
 }

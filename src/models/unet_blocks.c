@@ -1,6 +1,7 @@
 /* The blocks of diffusion's U-nets and picture autoencoders. */
 #include "models/unet_blocks.h"
 
+#include <math.h>
 #include <stdio.h>
 
 mdm_node *mdm_block_residual(const mdm_layers *l, mdm_node *x, mdm_node *time, const char *prefix, int out, int groups,
@@ -92,4 +93,14 @@ mdm_node *mdm_block_double(const mdm_layers *l, mdm_node *x, const char *prefix)
     const int height = (int)mdm_nn_dim(x, 1), width = (int)mdm_nn_dim(x, 0), channels = (int)mdm_nn_dim(x, 2);
     x = mdm_nn_resize(l->nn, x, 2 * height, 2 * width, MDM_NEAREST);
     return mdm_layer_conv(l, x, prefix, "conv", channels, 3, 1);
+}
+
+void mdm_block_waves(float *out, int count, double value)
+{
+    const int half = count / 2;
+    for (int i = 0; i < half; i++) {
+        double angle = value * exp(-log(10000) * i / half);
+        out[i] = (float)cos(angle);
+        out[half + i] = (float)sin(angle);
+    }
 }

@@ -31,4 +31,7 @@ mdm_node *mdm_block_double(const mdm_layers *l, mdm_node *x, const char *prefix)
 mdm_node *mdm_block_to_sequence(mdm_nn *nn, mdm_node *x);
 mdm_node *mdm_block_to_picture(mdm_nn *nn, mdm_node *x, int64_t height, int64_t width);
 
+/* Cosines, then sines, of `value` at `count` / 2 frequencies from 1 down to nearly 1/10000. */
+void mdm_block_waves(float *out, int count, double value);
+
 #endif
