@@ -3,18 +3,11 @@ import collections, math, os
 
 import numpy as np
 
+from interval import wilson  # tools/
+
 AGES = '0-2', '3-9', '10-19', '20-29', '30-39', '40-49', '50-59', '60-69', '70+'
 AXES = 'yaw', 'pitch', 'roll'
 BALL = .47  # of an eye's width: what a shift of the iris is turned into degrees on (docs/motion.md)
-
-
-def wilson(found, of):
-    """-> (low, high) of a share, 95 %"""
-    if not of:
-        return 0.0, 1.0
-    z, p = 1.96, found / of
-    middle, half = p + z * z / 2 / of, z * math.sqrt(p * (1 - p) / of + z * z / 4 / of / of)
-    return max(0.0, (middle - half) / (1 + z * z / of)), min(1.0, (middle + half) / (1 + z * z / of))
 
 
 def share(found, of):

@@ -10,7 +10,6 @@ needs: numpy torch
 """
 import argparse
 import json
-import math
 import time
 
 import numpy as np
@@ -18,6 +17,7 @@ import torch
 import torch.nn.functional as F
 
 import dlib_net
+from interval import wilson
 
 RATES = (1e-2, 1e-3)
 
@@ -40,12 +40,6 @@ def relit(x, mirror=True):
     return F.grid_sample(x.permute(0, 3, 1, 2), grid, align_corners=False, padding_mode="border").permute(0, 2, 3, 1)
 
 
-def wilson(found, n):
-    z, p = 1.96, found / n
-    middle, half = p + z * z / 2 / n, z * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
-    return [round((middle - half) / (1 + z * z / n), 4), round((middle + half) / (1 + z * z / n), 4)]
-
-
 def figures(masked, recorded, person):
     """masked, recorded [n, d]; the gallery is a person's mean"""
     ids = np.unique(person)
@@ -54,7 +48,7 @@ def figures(masked, recorded, person):
     own = np.diag(distance)
     other = distance[~np.eye(len(ids), dtype=bool)]
     ranks = (distance < own[:, None]).sum(1)
-    row = dict(persons=len(ids), rank_1=int((ranks == 0).sum()), rank_1_interval=wilson(int((ranks == 0).sum()), len(ids)), chance=round(1 / len(ids), 4),
+    row = dict(persons=len(ids), rank_1=int((ranks == 0).sum()), rank_1_interval=[round(x, 4) for x in wilson(int((ranks == 0).sum()), len(ids))], chance=round(1 / len(ids), 4),
                rank_10=int((ranks < 10).sum()), median_rank=float(np.median(ranks) + 1), auc=round(float((own[:, None] < other[None]).mean()), 4))
     for r in RATES:
         limit = np.quantile(other, r)

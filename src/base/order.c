@@ -1,4 +1,4 @@
-/* Sorting and medians. */
+/* Sorting, medians and the largest. */
 #include "base/order.h"
 
 #include <stdlib.h>
@@ -20,4 +20,12 @@ float mdm_median(float *values, size_t count)
         return 0;
     mdm_sort(values, count);
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+int mdm_largest(const double *values, int count)
+{
+    int best = 0;
+    for (int i = 1; i < count; i++)
+        best = values[i] > values[best] ? i : best;
+    return best;
 }

@@ -1,4 +1,4 @@
-/* Numbers in order: sorted, in the middle, between limits. */
+/* Numbers in order: sorted, in the middle, the largest, between limits. */
 #ifndef MDM_BASE_ORDER_H
 #define MDM_BASE_ORDER_H
 
@@ -9,6 +9,9 @@ void mdm_sort(float *values, size_t count);
 
 /* The mean of the two in the middle where `count` is even; 0 of none. Sorts `values`. */
 float mdm_median(float *values, size_t count);
+
+/* Which is the largest; the first of several. 0 where there is none. */
+int mdm_largest(const double *values, int count);
 
 static inline float mdm_clampf(float x, float low, float high)
 {

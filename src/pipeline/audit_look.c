@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "dataset/attack.h"
 #include "media/reader.h"
 #include "models/attributes.h"
@@ -176,23 +177,15 @@ static mdm_status watch(clip_look *look, const eyes *e, const char *models, cons
     return status;
 }
 
-static int largest(const double *values, int count)
-{
-    int best = 0;
-    for (int i = 1; i < count; i++)
-        best = values[i] > values[best] ? i : best;
-    return best;
-}
-
 /* Does the stand-in look as its row says? What a judge sees differs now and then: told, not a fault. */
 static void compare_looks(mdm_auditor *audit, const clip_look *look, const json_t *row, const json_t *person)
 {
     static const char *const genders[2] = {"female", "male"};
     const struct {
         const char *name, *seen;
-    } looks[] = {{"age", mdm_facegen_age_names[largest(look->age, MDM_ATTRIBUTES_AGES)]},
-                 {"gender", genders[largest(look->gender, 2)]},
-                 {"race", mdm_facegen_race_names[largest(look->race, MDM_ATTRIBUTES_RACES)]}};
+    } looks[] = {{"age", mdm_facegen_age_names[mdm_largest(look->age, MDM_ATTRIBUTES_AGES)]},
+                 {"gender", genders[mdm_largest(look->gender, 2)]},
+                 {"race", mdm_facegen_race_names[mdm_largest(look->race, MDM_ATTRIBUTES_RACES)]}};
     for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
         const char *said = json_string_value(json_object_get(person, looks[i].name));
         if (said && strcmp(said, looks[i].seen) != 0)

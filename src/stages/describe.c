@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "face/best_frames.h"
 #include "face/portrait_gate.h"
 #include "face/track_file.h"
@@ -38,14 +39,6 @@ typedef struct describer {
     mdm_expression *expression;
     int stride; /* frames between readings of the expression */
 } describer;
-
-static int largest(const double *values, int count)
-{
-    int best = 0;
-    for (int i = 1; i < count; i++)
-        best = values[i] > values[best] ? i : best;
-    return best;
-}
 
 /* Mean CIE Lab (D65) of patches on both cheeks and the forehead. */
 static void skin_lab(double lab[3], const mdm_image *image, const float (*p)[3])
@@ -114,8 +107,9 @@ static mdm_status read_expression(describer *d, person_seen *seen, const mdm_ima
         json_array_append_new(list, json_real(round(prob[i] * 1000) / 1000));
     }
     seen->expressions++;
-    json_array_append_new(seen->frames, json_pack("{s:i, s:s, s:o}", "frame", number, "class",
-                                                  mdm_expression_names[largest(prob, MDM_EXPRESSIONS)], "prob", list));
+    json_array_append_new(seen->frames,
+                          json_pack("{s:i, s:s, s:o}", "frame", number, "class",
+                                    mdm_expression_names[mdm_largest(prob, MDM_EXPRESSIONS)], "prob", list));
     return MDM_OK;
 }
 
@@ -142,7 +136,7 @@ static const char *const genders[2] = {"female", "male"};
 
 static json_t *classed(const char *key, const double *sums, const char *const *names, int count, double weight)
 {
-    int best = largest(sums, count);
+    int best = mdm_largest(sums, count);
     json_t *out = json_pack("{s:s, s:f}", key, names[best], "confidence", round(sums[best] / weight * 1000) / 1000);
     json_t *all = json_object();
     for (int i = 0; i < count; i++)
@@ -154,11 +148,12 @@ static json_t *classed(const char *key, const double *sums, const char *const *n
 static json_t *caption_of(const person_seen *s, const mdm_track *track)
 {
     char text[256];
-    int race = largest(s->race, MDM_ATTRIBUTES_RACES);
+    int race = mdm_largest(s->race, MDM_ATTRIBUTES_RACES);
     snprintf(text, sizeof text, "%s, about %s, %s%s, mostly %s; seen in %d frames",
-             largest(s->gender, 2) ? "a man" : "a woman", mdm_facegen_age_names[largest(s->age, MDM_ATTRIBUTES_AGES)],
-             mdm_facegen_race_names[race], s->glasses > 0 ? ", with glasses" : "",
-             mdm_expression_names[largest(s->expression, MDM_EXPRESSIONS)], track->count);
+             mdm_largest(s->gender, 2) ? "a man" : "a woman",
+             mdm_facegen_age_names[mdm_largest(s->age, MDM_ATTRIBUTES_AGES)], mdm_facegen_race_names[race],
+             s->glasses > 0 ? ", with glasses" : "", mdm_expression_names[mdm_largest(s->expression, MDM_EXPRESSIONS)],
+             track->count);
     for (char *p = text; *p; p++)
         *p = *p == '_' ? ' ' : *p;
     return json_string(text);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "models/facegen.h"
 #include "stages/verify.h"
 
@@ -38,14 +39,6 @@ int mdm_verify_apart(const mdm_verifier *v)
     return v->clip.fps > 0 ? (int)ceil(2 * v->clip.fps) : 50;
 }
 
-static int largest(const double *values, int count)
-{
-    int best = 0;
-    for (int i = 1; i < count; i++)
-        best = values[i] > values[best] ? i : best;
-    return best;
-}
-
 /* A classed context: before, after, and whether they agree (ages: within one bin). */
 static void add_class(json_t *out, const json_t *person, const char *name, const double *before, const double *after,
                       const char *const *names, int count, int tolerance, const char *judge)
@@ -53,7 +46,7 @@ static void add_class(json_t *out, const json_t *person, const char *name, const
     const char *treatment = mdm_verify_treatment(person, name);
     if (!treatment)
         return;
-    int a = largest(before, count), b = largest(after, count);
+    int a = mdm_largest(before, count), b = mdm_largest(after, count);
     bool kept = !strcmp(treatment, "keep") || !strcmp(treatment, "coarsen");
     json_object_set_new(out, name,
                         json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:b}", "treatment", treatment, "before", names[a],
@@ -111,8 +104,8 @@ static void add_looks(json_t *contexts, const json_t *person, const mdm_track_ev
                             json_pack("{s:s, s:i, s:i, s:i, s:s, s:s, s:s, s:b}", "treatment", treatment,
                                       "agree_frames", all->expressions_agree, "self_agree_frames",
                                       all->expressions_steady, "frames", all->expressions, "before",
-                                      mdm_expression_names[largest(all->expression[0], MDM_EXPRESSIONS)], "after",
-                                      mdm_expression_names[largest(all->expression[1], MDM_EXPRESSIONS)], "judge",
+                                      mdm_expression_names[mdm_largest(all->expression[0], MDM_EXPRESSIONS)], "after",
+                                      mdm_expression_names[mdm_largest(all->expression[1], MDM_EXPRESSIONS)], "judge",
                                       "face-api expression", "independent", 1));
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/order.h"
 #include "base/random.h"
 #include "base/settings.h"
 
@@ -230,6 +231,14 @@ static void contexts_have_names(void **state)
     assert_null(mdm_context_name(MDM_CONTEXT_COUNT));
 }
 
+static void the_largest_is_the_first_of_equals(void **state)
+{
+    (void)state;
+    assert_int_equal(mdm_largest((const double[]){-3, -1, -2}, 3), 1);
+    assert_int_equal(mdm_largest((const double[]){.2, .4, .4}, 3), 1);
+    assert_int_equal(mdm_largest((const double[]){5}, 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +252,7 @@ int main(void)
         cmocka_unit_test(draws_depend_on_seed_and_key_only),
         cmocka_unit_test(json_errors_say_where),
         cmocka_unit_test(contexts_have_names),
+        cmocka_unit_test(the_largest_is_the_first_of_equals),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
