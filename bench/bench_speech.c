@@ -14,6 +14,7 @@
 #include "media/voice.h"
 #include "models/personal_text.h"
 #include "models/speech.h"
+#include "models/whisper_convert.h"
 
 static mdm_speech *speech;
 static mdm_name_lists *lists;
@@ -305,7 +306,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_speech SHARED MODELS [SPOKEN]\n");
         return 2;
     }
+    char made_from[512];
     snprintf(model, sizeof model, "%s/whisper-tiny.en.bin", argv[2]);
+    snprintf(made_from, sizeof made_from, "%s/whisper-tiny.en-ct2", argv[2]);
+    if (!mdm_file_exists(model) && mdm_whisper_convert(model, made_from) != MDM_OK)
+        die(model);
     if (mdm_name_lists_load(&lists, argv[2]) != MDM_OK || mdm_speech_open(&speech, getenv("MODEL") ? getenv("MODEL") : model, 1) != MDM_OK)
         die("open");
     const char *source = getenv("MMDM_SOURCE") ? getenv("MMDM_SOURCE") : ".";

@@ -160,6 +160,8 @@ static bool can_begin(const mdm_text *text, const mdm_token *token, bool strong)
 {
     if (token->mark >= 0 || excluded(token) || mdm_word_in(TITLES, token->lower) || strlen(token->text) < 2)
         return false;
+    if (token->p < MDM_TOKEN_UNSURE)
+        return true; /* "calls me the meet three": what a recogniser makes of a name it does not know */
     if (text->cased && token->cap)
         return strong || listed(token) || !common(token);
     if (text->cased)

@@ -15,8 +15,8 @@ const char *mdm_personal_kind_name(mdm_personal_kind kind)
     return kind < MDM_PERSONAL_KINDS ? KIND_NAMES[kind] : "?";
 }
 
-static void (*const RULES[])(mdm_text *) = {mdm_rule_web,     mdm_rule_coordinates, mdm_rule_birth,
-                                            mdm_rule_address, mdm_rule_codes,       mdm_rule_names};
+static void (*const RULES[])(mdm_text *) = {mdm_rule_web,   mdm_rule_coordinates, mdm_rule_birth, mdm_rule_address,
+                                            mdm_rule_codes, mdm_rule_names,       mdm_rule_unsure};
 
 mdm_status mdm_personal_find(mdm_personal_span **spans, size_t *span_count, const mdm_word *words, size_t word_count,
                              const mdm_name_lists *lists)

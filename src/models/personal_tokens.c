@@ -165,6 +165,8 @@ mdm_status mdm_text_tokenize(mdm_text *out, const mdm_word *words, size_t word_c
     for (size_t i = 0; i < word_count; i++) {
         size_t made = tokenize_word(out->tokens + out->count, words[i].text, i, lists);
         out->tokens[out->count].opens = opens;
+        for (size_t k = 0; k < made; k++)
+            out->tokens[out->count + k].p = words[i].p;
         out->count += made;
         mdm_token *last = &out->tokens[out->count - 1];
         /* "Mr." and an initial end no sentence. */

@@ -7,6 +7,8 @@
 
 enum { MDM_TOKEN_SIZE = 64 };
 
+#define MDM_TOKEN_UNSURE 0.5f /* a recogniser gives a word less than this where it may be another (docs/speech.md) */
+
 typedef struct mdm_token {
     char text[MDM_TOKEN_SIZE]; /* without outer punctuation and without "'s" */
     char lower[MDM_TOKEN_SIZE];
@@ -18,6 +20,7 @@ typedef struct mdm_token {
     bool possessive;  /* had "'s" */
     bool lead_point;  /* the word began with "." or "@" */
     char after;       /* ',' or '.' ('!' and '?' too) that ended the word, else 0 */
+    float p;          /* the recogniser's probability of the word; 1 in written text */
     signed char mark; /* -1, or the mdm_personal_kind found */
 } mdm_token;
 
@@ -47,6 +50,7 @@ void mdm_rule_birth(mdm_text *text);
 void mdm_rule_address(mdm_text *text);
 void mdm_rule_codes(mdm_text *text); /* phones, plates, cards, accounts, documents */
 void mdm_rule_names(mdm_text *text);
+void mdm_rule_unsure(mdm_text *text); /* words a recogniser is unsure of */
 
 /* Shapes of number plates; `code` in capitals and digits. `strict` leaves out shapes that ordinary codes share. */
 bool mdm_plate_shape(const char *code, bool strict);

@@ -231,12 +231,36 @@ static void overlays_by_kind(void **state)
     }
 }
 
+static void expect_heard(const mdm_word *words, size_t count, const char *expected)
+{
+    mdm_personal_span *spans = NULL;
+    size_t span_count = 0;
+    char *out = NULL;
+    assert_int_equal(mdm_personal_find(&spans, &span_count, words, count, lists), MDM_OK);
+    assert_int_equal(mdm_personal_redact(&out, words, count, spans, span_count), MDM_OK);
+    assert_string_equal(out, expected);
+    mdm_free(&out);
+    mdm_free(&spans);
+}
+
+/* What a recogniser made of "People call me Bernadette", and unsure words where nothing personal is near. */
+static void unsure_words_are_cut(void **state)
+{
+    (void)state;
+    const mdm_word name[] = {{"People", 0, 1, .7f}, {"call", 1, 2, .9f}, {"me", 2, 3, .9f},
+                             {"burn", 3, 4, .4f},   {"a", 4, 5, .2f},    {"dead.", 5, 6, .8f}};
+    expect_heard(name, 6, "People call me [NAME] a dead.");
+    const mdm_word plate[] = {{"Registration", 0, 1, .8f}, {"AB12", 1, 2, .9f}, {"CDE", 2, 3, .9f}, {"rkw", 3, 4, .2f}};
+    expect_heard(plate, 4, "Registration [PLATE]");
+    const mdm_word sure[] = {{"Turn", 0, 1, .9f}, {"left", 1, 2, .3f}, {"now", 2, 3, .4f}, {"please.", 3, 4, .9f}};
+    expect_heard(sure, 4, "Turn left now please.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recall_on_clean_text),
-        cmocka_unit_test(placeholders_keep_the_sentence),
-        cmocka_unit_test(no_words_no_spans),
+        cmocka_unit_test(recall_on_clean_text), cmocka_unit_test(placeholders_keep_the_sentence),
+        cmocka_unit_test(no_words_no_spans),    cmocka_unit_test(unsure_words_are_cut),
         cmocka_unit_test(overlays_by_kind),
     };
     return cmocka_run_group_tests(tests, load_lists, free_lists);
