@@ -5,10 +5,10 @@
 #define _POSIX_C_SOURCE 199309L /* clock_gettime */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "models/text_to_image.h"
 #include "nn/gpu.h"
 
@@ -36,20 +36,13 @@ static bool after_step(void *user, double done, double total)
     return true;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The median time from one step to the next. */
 static double step_time(const steps *s)
 {
-    double gaps[MOST_STEPS] = {0};
+    float gaps[MOST_STEPS];
     for (int i = 1; i < s->count; i++)
-        gaps[i - 1] = s->at[i] - s->at[i - 1];
-    qsort(gaps, (size_t)(s->count - 1), sizeof *gaps, compare);
-    return gaps[(s->count - 1) / 2];
+        gaps[i - 1] = (float)(s->at[i] - s->at[i - 1]);
+    return (double)mdm_median(gaps, (size_t)(s->count - 1));
 }
 
 static mdm_status draw(mdm_text_to_image *model, mdm_drawing *drawing, float *latent, bool counted)
@@ -75,13 +68,12 @@ static mdm_status draw(mdm_text_to_image *model, mdm_drawing *drawing, float *la
 
 static mdm_status run(char *const *word, mdm_text_to_image **model, float **latent)
 {
-    static const char *const precisions[] = {"f32", "f16", "q8_0", "q4_0"};
-    int shape[3], store = 0;
-    while (store < 3 && strcmp(precisions[store], word[6]))
-        store++;
+    int shape[3];
+    mdm_store store;
+    MDM_TRY(mdm_store_named(&store, word[6]));
     MDM_TRY(mdm_gpu_use(word[5]));
     MDM_TRY(mdm_text_to_image_open(
-        model, &(mdm_text_to_image_options){.base = word[1], .store = (mdm_store)store, .threads = 4}));
+        model, &(mdm_text_to_image_options){.base = word[1], .store = store, .threads = 4}));
     mdm_drawing drawing = {.width = atoi(word[2]),
                            .height = atoi(word[2]),
                            .steps = atoi(word[3]),

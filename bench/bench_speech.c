@@ -301,16 +301,13 @@ static void spoken_set(const char *folder)
 
 int main(int argc, char **argv)
 {
-    char model[512];
+    char *model = NULL;
     if (argc < 3) {
         fprintf(stderr, "usage: bench_speech SHARED MODELS [SPOKEN]\n");
         return 2;
     }
-    char made_from[512];
-    snprintf(model, sizeof model, "%s/whisper-tiny.en.bin", argv[2]);
-    snprintf(made_from, sizeof made_from, "%s/whisper-tiny.en-ct2", argv[2]);
-    if (!mdm_file_exists(model) && mdm_whisper_convert(model, made_from) != MDM_OK)
-        die(model);
+    if (mdm_whisper_model(&model, argv[2]) != MDM_OK)
+        die(argv[2]);
     if (mdm_name_lists_load(&lists, argv[2]) != MDM_OK || mdm_speech_open(&speech, getenv("MODEL") ? getenv("MODEL") : model, 1) != MDM_OK)
         die("open");
     const char *source = getenv("MMDM_SOURCE") ? getenv("MMDM_SOURCE") : ".";
@@ -322,5 +319,6 @@ int main(int argc, char **argv)
         spoken_set(argv[3]);
     mdm_speech_free(&speech);
     mdm_name_lists_free(&lists);
+    mdm_free(&model);
     return 0;
 }

@@ -9,15 +9,6 @@
 
 static const float norm_epsilon = 1e-5f, group_epsilon = 1e-6f;
 
-/* x [N,L,C]; the second norm's name differs between the two blocks */
-static mdm_node *feed_forward(const mdm_layers *l, mdm_node *x, const char *prefix, const char *norm)
-{
-    const int width = (int)mdm_nn_dim(x, 0);
-    mdm_node *h = mdm_layer_norm(l, x, prefix, norm, norm_epsilon);
-    h = mdm_nn_geglu(l->nn, mdm_layer_linear(l, h, prefix, "ff.net.0.proj", 8 * width, true));
-    return mdm_nn_add(l->nn, x, mdm_layer_linear(l, h, prefix, "ff.net.2", width, true));
-}
-
 /* ---- reference attention ---- */
 
 /* Behind x, along the axis, where there is an x. */
@@ -103,7 +94,7 @@ mdm_node *mdm_block_reference_transformer(const mdm_layers *l, mdm_node *x, mdm_
     h = mdm_nn_add(nn, h, self_attention(l, normed, reference, p, w));
     if (w->audio)
         h = mdm_nn_add(nn, h, audio_attention(l, h, block, w));
-    h = feed_forward(l, h, block, "norm3");
+    h = mdm_block_feed_forward(l, h, block, "norm3", norm_epsilon);
     h = mdm_layer_linear(l, h, prefix, "proj_out", channels, true);
     return mdm_nn_add(nn, x, mdm_block_to_picture(nn, h, height, width));
 }
@@ -159,7 +150,7 @@ mdm_node *mdm_block_motion_module(const mdm_layers *l, mdm_node *x, const char *
         n = mdm_nn_add(nn, n, places(l, p, w->frames, channels));
         h = mdm_nn_add(nn, h, mdm_block_attention(l, n, n, p, w->heads, false));
     }
-    h = feed_forward(l, h, block, "ff_norm");
+    h = mdm_block_feed_forward(l, h, block, "ff_norm", norm_epsilon);
     h = mdm_layer_linear(l, turn(nn, h, halves, height * width), root, "proj_out", channels, true);
     return mdm_nn_add(nn, x, mdm_block_to_picture(nn, h, height, width));
 }

@@ -130,8 +130,7 @@ static mdm_node *walk(drawing *d, mdm_node *x)
     mdm_nn *nn = d->l->nn;
     const int width = d->s->channels[0];
     mdm_node *t = mdm_nn_input(nn, "time", 2, (int64_t[]){1, width});
-    t = mdm_nn_activate(nn, mdm_layer_linear(d->l, t, "time_embedding.", "linear_1", 4 * width, true), MDM_SILU);
-    d->time = mdm_nn_activate(nn, mdm_layer_linear(d->l, t, "time_embedding.", "linear_2", 4 * width, true), MDM_SILU);
+    d->time = mdm_nn_activate(nn, mdm_block_embed(d->l, t, "time_embedding.", 4 * width), MDM_SILU);
     keep(d, x);
     for (int level = 0; level < MDM_ECHOMIMIC_LEVELS; level++)
         x = down(d, x, level);
@@ -157,17 +156,6 @@ static mdm_status check(const mdm_echomimic_sizes *s, int height, int width, con
     return MDM_OK;
 }
 
-static mdm_status set_time(mdm_nn *nn, float time)
-{
-    const size_t width = mdm_nn_count(nn, "time");
-    float *wave = NULL;
-    MDM_TRY(mdm_alloc(&wave, width, sizeof *wave, "time"));
-    mdm_block_waves(wave, (int)width, (double)time);
-    mdm_status status = mdm_nn_set(nn, "time", wave, width);
-    mdm_free(&wave);
-    return status;
-}
-
 /* ---- the reference U-net ---- */
 
 static mdm_status build_reference(mdm_nn *nn, const mdm_echomimic_sizes *sizes, mdm_weights *weights, mdm_store store,
@@ -186,7 +174,7 @@ static mdm_status build_reference(mdm_nn *nn, const mdm_echomimic_sizes *sizes, 
 static mdm_status look(mdm_echomimic_bank *bank, mdm_nn *nn, const float *latent)
 {
     char name[16];
-    MDM_TRY(set_time(nn, 0));
+    MDM_TRY(mdm_block_set_time(nn, 0));
     MDM_TRY(mdm_nn_set(nn, "latent", latent, mdm_nn_count(nn, "latent")));
     MDM_TRY(mdm_nn_run(nn));
     for (int i = 0; i < MDM_ECHOMIMIC_BANK; i++) {
@@ -302,7 +290,7 @@ mdm_status mdm_denoising_unet_run(mdm_denoising_unet *unet, float *conditional, 
     const bool guided = unet->shape.guided;
     const size_t count = mdm_nn_count(nn, "latents");
     float *both = conditional;
-    MDM_TRY(set_time(nn, time));
+    MDM_TRY(mdm_block_set_time(nn, time));
     MDM_TRY(mdm_nn_set(nn, "latents", latents, count));
     MDM_TRY(mdm_nn_set(nn, "audio", audio, mdm_nn_count(nn, "audio")));
     MDM_TRY(mdm_nn_set(nn, "face", face, mdm_nn_count(nn, "face")));

@@ -121,11 +121,6 @@ static const introduction INTRODUCTIONS[] = {
     {"attention", false},
 };
 
-static bool sentence_stop(const mdm_token *token)
-{
-    return token->after == '.' || token->after == '!' || token->after == '?';
-}
-
 static bool plain_word(const mdm_token *token)
 {
     for (const char *c = token->text; *c; c++)
@@ -213,7 +208,7 @@ static size_t phrase_before(const mdm_text *text, size_t at, const char *phrase)
             return 0;
         if (token->possessive && strncmp(words[i] + lengths[i] - 2, "'s", 2) != 0)
             return 0;
-        if (sentence_stop(token) || (token->after && i + 1 < count))
+        if (mdm_token_ends_sentence(token) || (token->after && i + 1 < count))
             return 0;
     }
     return count;

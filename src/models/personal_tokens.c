@@ -31,6 +31,11 @@ void mdm_text_mark(mdm_text *text, size_t first, size_t last, mdm_personal_kind 
             text->tokens[i].mark = (signed char)kind;
 }
 
+bool mdm_token_ends_sentence(const mdm_token *token)
+{
+    return token->after == '.' || token->after == '!' || token->after == '?';
+}
+
 bool mdm_token_is_numeric(const mdm_token *token)
 {
     switch (token->number.kind) {
@@ -116,8 +121,9 @@ static bool splits(const char *from, size_t length)
     return pieces >= 2 && (spelled > 0 || digits > 3);
 }
 
-static size_t tokenize_word(mdm_token *out, const char *word, size_t index, const mdm_name_lists *lists)
+static size_t tokenize_word(mdm_token *out, const mdm_word *from, size_t index, const mdm_name_lists *lists)
 {
+    const char *word = from->text;
     size_t length = strlen(word), start = 0, end = length;
     while (start < end && !inner((unsigned char)word[start]) &&
            !(word[start] == '+' ||
@@ -131,7 +137,7 @@ static size_t tokenize_word(mdm_token *out, const char *word, size_t index, cons
             after = word[i] == '.' && after ? after : word[i];
         else if (!after && strchr(",;:", word[i]))
             after = ',';
-    mdm_token base = {.word = index, .lead_point = start > 0 && strchr(".@", word[start - 1])};
+    mdm_token base = {.word = index, .p = from->p, .lead_point = start > 0 && strchr(".@", word[start - 1])};
     size_t count = 0;
     if (start < end && splits(word + start, end - start)) {
         for (size_t at = start; at < end;) {
@@ -163,16 +169,14 @@ mdm_status mdm_text_tokenize(mdm_text *out, const mdm_word *words, size_t word_c
     MDM_TRY(mdm_alloc(&out->tokens, room, sizeof *out->tokens, "tokens"));
     bool opens = true;
     for (size_t i = 0; i < word_count; i++) {
-        size_t made = tokenize_word(out->tokens + out->count, words[i].text, i, lists);
+        size_t made = tokenize_word(out->tokens + out->count, &words[i], i, lists);
         out->tokens[out->count].opens = opens;
-        for (size_t k = 0; k < made; k++)
-            out->tokens[out->count + k].p = words[i].p;
         out->count += made;
         mdm_token *last = &out->tokens[out->count - 1];
         /* "Mr." and an initial end no sentence. */
         if (last->after == '.' && mdm_word_in("mr mrs ms dr prof st sgt capt lt rev jr sr no", last->lower))
             last->after = 0;
-        opens = last->after == '.' || last->after == '!' || last->after == '?';
+        opens = mdm_token_ends_sentence(last);
         for (const char *c = words[i].text; *c; c++)
             out->cased = out->cased || (*c >= 'A' && *c <= 'Z');
     }

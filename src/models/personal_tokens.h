@@ -41,6 +41,7 @@ bool mdm_word_in(const char *list, const char *lower);
 /* The token at `at`, or an empty one outside the text. */
 const mdm_token *mdm_token_at(const mdm_text *text, size_t at);
 
+bool mdm_token_ends_sentence(const mdm_token *token);
 bool mdm_token_is_numeric(const mdm_token *token); /* a digit, number word or written number; no letter, no ordinal */
 
 /* The rules, in the order they are tried; each marks what it finds. */

@@ -60,22 +60,16 @@ struct mdm_unet {
 
 /* ---- time ---- */
 
-/* The two-layer network behind both embeddings: x [1,W] -> [1,T] */
-static mdm_node *embed(const mdm_layers *l, mdm_node *x, const char *prefix, int out)
-{
-    x = mdm_nn_activate(l->nn, mdm_layer_linear(l, x, prefix, "linear_1", out, true), MDM_SILU);
-    return mdm_layer_linear(l, x, prefix, "linear_2", out, true);
-}
-
 /* What every residual block is told of time, size and pooled text: [N,T], of time alone [1,T] */
 static mdm_node *time_vector(const mdm_layers *l, const mdm_unet_sizes *s, int texts)
 {
     mdm_nn *nn = l->nn;
     const int width = s->channels[0], out = 4 * width;
-    mdm_node *t = embed(l, mdm_nn_input(nn, "time", 2, (int64_t[]){1, width}), "time_embedding.", out);
+    mdm_node *t = mdm_block_embed(l, mdm_nn_input(nn, "time", 2, (int64_t[]){1, width}), "time_embedding.", out);
     if (s->added)
-        t = mdm_nn_add(nn, t,
-                       embed(l, mdm_nn_input(nn, "added", 2, (int64_t[]){texts, s->added}), "add_embedding.", out));
+        t = mdm_nn_add(
+            nn, t,
+            mdm_block_embed(l, mdm_nn_input(nn, "added", 2, (int64_t[]){texts, s->added}), "add_embedding.", out));
     return mdm_nn_activate(nn, t, MDM_SILU);
 }
 
@@ -224,13 +218,7 @@ mdm_status mdm_unet_run(mdm_unet *unet, float *noise, const float *latent, float
                         const float *added)
 {
     mdm_nn *nn = unet->nn;
-    const size_t width = (size_t)unet->sizes.channels[0];
-    float *wave = NULL;
-    MDM_TRY(mdm_alloc(&wave, width, sizeof *wave, "time"));
-    mdm_block_waves(wave, (int)width, (double)time);
-    mdm_status status = mdm_nn_set(nn, "time", wave, width);
-    mdm_free(&wave);
-    MDM_TRY(status);
+    MDM_TRY(mdm_block_set_time(nn, time));
     MDM_TRY(mdm_nn_set(nn, "latent", latent, mdm_nn_count(nn, "latent")));
     MDM_TRY(mdm_nn_set(nn, "context", context, mdm_nn_count(nn, "context")));
     if (unet->sizes.added)

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/memory.h"
+
 mdm_node *mdm_block_residual(const mdm_layers *l, mdm_node *x, mdm_node *time, const char *prefix, int out, int groups,
                              float epsilon)
 {
@@ -45,6 +47,14 @@ mdm_node *mdm_block_attention(const mdm_layers *l, mdm_node *x, mdm_node *from, 
     return mdm_layer_linear(l, mdm_nn_attention(l->nn, q, k, v, heads, 0), prefix, "to_out.0", width, true);
 }
 
+mdm_node *mdm_block_feed_forward(const mdm_layers *l, mdm_node *x, const char *prefix, const char *norm, float epsilon)
+{
+    const int width = (int)mdm_nn_dim(x, 0);
+    mdm_node *h = mdm_layer_norm(l, x, prefix, norm, epsilon);
+    h = mdm_nn_geglu(l->nn, mdm_layer_linear(l, h, prefix, "ff.net.0.proj", 8 * width, true));
+    return mdm_nn_add(l->nn, x, mdm_layer_linear(l, h, prefix, "ff.net.2", width, true));
+}
+
 /* x [N,L,C] */
 static mdm_node *transformer(const mdm_layers *l, mdm_node *x, mdm_node *context, const char *prefix, int index,
                              int heads)
@@ -52,7 +62,6 @@ static mdm_node *transformer(const mdm_layers *l, mdm_node *x, mdm_node *context
     char p[MDM_LAYER_NAME];
     mdm_nn *nn = l->nn;
     const float epsilon = 1e-5f;
-    const int width = (int)mdm_nn_dim(x, 0);
 
     snprintf(p, sizeof p, "%stransformer_blocks.%d.", prefix, index);
     mdm_node *h1 = mdm_layer_norm(l, x, p, "norm1", epsilon);
@@ -65,9 +74,7 @@ static mdm_node *transformer(const mdm_layers *l, mdm_node *x, mdm_node *context
     x = mdm_nn_add(nn, x, mdm_block_attention(l, h2, context, p, heads, false));
 
     snprintf(p, sizeof p, "%stransformer_blocks.%d.", prefix, index);
-    mdm_node *h3 = mdm_layer_norm(l, x, p, "norm3", epsilon);
-    h3 = mdm_nn_geglu(nn, mdm_layer_linear(l, h3, p, "ff.net.0.proj", 8 * width, true));
-    return mdm_nn_add(nn, x, mdm_layer_linear(l, h3, p, "ff.net.2", width, true));
+    return mdm_block_feed_forward(l, x, p, "norm3", epsilon);
 }
 
 mdm_node *mdm_block_spatial_transformer(const mdm_layers *l, mdm_node *x, mdm_node *context, const char *prefix,
@@ -103,4 +110,21 @@ void mdm_block_waves(float *out, int count, double value)
         out[i] = (float)cos(angle);
         out[half + i] = (float)sin(angle);
     }
+}
+
+mdm_node *mdm_block_embed(const mdm_layers *l, mdm_node *x, const char *prefix, int out)
+{
+    x = mdm_nn_activate(l->nn, mdm_layer_linear(l, x, prefix, "linear_1", out, true), MDM_SILU);
+    return mdm_layer_linear(l, x, prefix, "linear_2", out, true);
+}
+
+mdm_status mdm_block_set_time(mdm_nn *nn, float time)
+{
+    const size_t width = mdm_nn_count(nn, "time");
+    float *wave = NULL;
+    MDM_TRY(mdm_alloc(&wave, width, sizeof *wave, "time"));
+    mdm_block_waves(wave, (int)width, (double)time);
+    mdm_status status = mdm_nn_set(nn, "time", wave, width);
+    mdm_free(&wave);
+    return status;
 }

@@ -24,6 +24,9 @@ mdm_node *mdm_block_spatial_transformer(const mdm_layers *l, mdm_node *x, mdm_no
 mdm_node *mdm_block_attention(const mdm_layers *l, mdm_node *x, mdm_node *from, const char *prefix, int heads,
                               bool bias);
 
+/* x [N,L,C] -> x's shape: norm (named `norm`), a linear map to 8C, GEGLU, a linear map back to C; x is added. */
+mdm_node *mdm_block_feed_forward(const mdm_layers *l, mdm_node *x, const char *prefix, const char *norm, float epsilon);
+
 /* [N,C,H,W] -> [N,C,2H,2W]: nearest pixels, then a convolution */
 mdm_node *mdm_block_double(const mdm_layers *l, mdm_node *x, const char *prefix);
 
@@ -33,5 +36,11 @@ mdm_node *mdm_block_to_picture(mdm_nn *nn, mdm_node *x, int64_t height, int64_t 
 
 /* Cosines, then sines, of `value` at `count` / 2 frequencies from 1 down to nearly 1/10000. */
 void mdm_block_waves(float *out, int count, double value);
+
+/* The two layers that make an embedding of waves: x [N,W] -> [N,out] */
+mdm_node *mdm_block_embed(const mdm_layers *l, mdm_node *x, const char *prefix, int out);
+
+/* Sets the input "time" of a built network to the waves of `time`. */
+mdm_status mdm_block_set_time(mdm_nn *nn, float time);
 
 #endif

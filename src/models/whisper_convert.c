@@ -373,3 +373,16 @@ mdm_status mdm_whisper_convert(const char *out_path, const char *ct2_folder)
     mdm_free(&vocabulary);
     return status;
 }
+
+mdm_status mdm_whisper_model(char **path, const char *models)
+{
+    char *folder = NULL;
+    MDM_TRY(mdm_join_path(path, models, "whisper-tiny.en.bin"));
+    mdm_status status = mdm_join_path(&folder, models, "whisper-tiny.en-ct2");
+    if (status == MDM_OK && !mdm_file_exists(*path))
+        status = mdm_whisper_convert(*path, folder);
+    mdm_free(&folder);
+    if (status != MDM_OK)
+        mdm_free(path);
+    return status;
+}

@@ -39,6 +39,9 @@ mdm_node *mdm_nn_input(mdm_nn *nn, const char *name, int rank, const int64_t *sh
  * convolutions are kept F32, packed for the kernel; on a GPU F32 or F16. */
 typedef enum mdm_store { MDM_STORE_F32, MDM_STORE_F16, MDM_STORE_Q8_0, MDM_STORE_Q4_0 } mdm_store;
 
+/* "f32", "f16", "q8_0" or "q4_0"; MDM_ERR_USAGE says so of another. */
+mdm_status mdm_store_named(mdm_store *out, const char *name);
+
 /* How a kernel is kept beside matrices of `store`: F16 on a GPU unless they are F32, F32 elsewhere. */
 mdm_store mdm_nn_kernel_store(const mdm_nn *nn, mdm_store store);
 

@@ -225,6 +225,17 @@ static enum ggml_type ggml_type_of(mdm_store store)
     return types[store];
 }
 
+mdm_status mdm_store_named(mdm_store *out, const char *name)
+{
+    static const char *const names[] = {"f32", "f16", "q8_0", "q4_0"};
+    for (int i = 0; i < 4; i++)
+        if (!strcmp(names[i], name)) {
+            *out = (mdm_store)i;
+            return MDM_OK;
+        }
+    return mdm_fail(MDM_ERR_USAGE, "precision %s: expected f32, f16, q8_0 or q4_0", name);
+}
+
 mdm_store mdm_nn_kernel_store(const mdm_nn *nn, mdm_store store)
 {
     return nn->gpu && store != MDM_STORE_F32 ? MDM_STORE_F16 : MDM_STORE_F32;

@@ -74,17 +74,6 @@ static void tell(const job *j, const char *format, ...)
 
 /* ---- models ---- */
 
-static mdm_status read_precision(mdm_store *out, const char *name)
-{
-    static const char *const names[] = {"f32", "f16", "q8_0", "q4_0"};
-    for (int i = 0; i < 4; i++)
-        if (!strcmp(names[i], name)) {
-            *out = (mdm_store)i;
-            return MDM_OK;
-        }
-    return mdm_fail(MDM_ERR_USAGE, "precision %s: expected f32, f16, q8_0 or q4_0", name);
-}
-
 static int threads(const mdm_drawing_options *options)
 {
     long count = options->threads ? options->threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -96,7 +85,7 @@ static mdm_status open_models(job *j)
     const mdm_drawing_options *o = j->options;
     char *base = NULL, *unet = NULL;
     mdm_store store = MDM_STORE_F32;
-    MDM_TRY(read_precision(&store, o->precision));
+    MDM_TRY(mdm_store_named(&store, o->precision));
     MDM_TRY(mdm_gpu_use(o->device));
     mdm_status status =
         o->model ? mdm_strdup(&base, o->model) : mdm_drawing_model_folder(&base, j->backend, j->backend->base);
@@ -375,6 +364,6 @@ void mdm_drawing_list(void (*tell_one)(void *user, const mdm_drawing_info *info)
 mdm_status mdm_models_convert(const char *to, const char *from, const char *precision)
 {
     mdm_store store = MDM_STORE_F32;
-    MDM_TRY(read_precision(&store, precision));
+    MDM_TRY(mdm_store_named(&store, precision));
     return mdm_convert_weights(to, from, store);
 }

@@ -12,20 +12,6 @@
 #include "models/whisper_convert.h"
 #include "stages/stage.h"
 
-/* The model in whisper.cpp's form; made from the CTranslate2 folder at first use (one second, once). */
-static mdm_status find_model(char **path, const char *models)
-{
-    char *folder = NULL;
-    MDM_TRY(mdm_join_path(path, models, "whisper-tiny.en.bin"));
-    mdm_status status = mdm_join_path(&folder, models, "whisper-tiny.en-ct2");
-    if (status == MDM_OK && !mdm_file_exists(*path))
-        status = mdm_whisper_convert(*path, folder);
-    mdm_free(&folder);
-    if (status != MDM_OK)
-        mdm_free(path);
-    return status;
-}
-
 static mdm_status listen(mdm_speech *speech, mdm_audio *audio, const mdm_clip_work *work, double length)
 {
     enum { BLOCK = MDM_SPEECH_RATE };
@@ -114,7 +100,7 @@ static mdm_status transcribe(const mdm_clip_work *work, mdm_audio *audio, double
     mdm_speech *speech = NULL;
     const mdm_word *words = NULL;
     size_t count = 0;
-    mdm_status status = find_model(&model, work->models);
+    mdm_status status = mdm_whisper_model(&model, work->models);
     if (status == MDM_OK)
         status = mdm_name_lists_load(&lists, work->models);
     if (status == MDM_OK)

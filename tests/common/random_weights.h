@@ -11,6 +11,14 @@
 #include "base/random.h"
 #include "nn/tensor_file.h"
 
+/* Names and shapes of a network's weights, from the JSON `file`, which must be there. */
+static inline json_t *weight_shapes(const char *file)
+{
+    json_t *shapes = json_load_file(file, 0, NULL);
+    assert_non_null(shapes);
+    return shapes;
+}
+
 static inline size_t random_shape(mdm_array *array, const json_t *shape)
 {
     size_t count = 1;

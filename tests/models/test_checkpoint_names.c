@@ -118,9 +118,7 @@ static json_t *shapes_of(const char *network)
 {
     char path[256];
     snprintf(path, sizeof path, DRAWING_GOLDEN "/%s.json", network);
-    json_t *shapes = json_load_file(path, 0, NULL);
-    assert_non_null(shapes);
-    return shapes;
+    return weight_shapes(path);
 }
 
 static void add_network(checkpoint *c, const char *prefix, const char *pairs, const char *shapes_name)

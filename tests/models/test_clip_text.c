@@ -51,9 +51,7 @@ static json_t *shapes_of(const char *name)
 {
     char file[256];
     snprintf(file, sizeof file, GOLDEN "/%s.json", name);
-    json_t *shapes = json_load_file(file, 0, NULL);
-    assert_non_null(shapes);
-    return shapes;
+    return weight_shapes(file);
 }
 
 static void compare(const mdm_tensor_file *file, const char *name, const float *got)

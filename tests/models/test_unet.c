@@ -72,9 +72,7 @@ static json_t *shapes_of(const char *name)
 {
     char file[256];
     snprintf(file, sizeof file, GOLDEN "/unet-%s.json", name);
-    json_t *shapes = json_load_file(file, 0, NULL);
-    assert_non_null(shapes);
-    return shapes;
+    return weight_shapes(file);
 }
 
 static mdm_status make(mdm_unet **unet, json_t *shapes, const mdm_unet_sizes *sizes, const mdm_unet_shape *shape)

@@ -84,7 +84,7 @@ static void blocks_agree(void **state)
     mdm_weights *weights = NULL;
     mdm_tensor_file *file = NULL;
     snprintf(path, sizeof path, "/tmp/mdm-blocks-%ld.safetensors", (long)getpid());
-    json_t *shapes = json_load_file(GOLDEN "/blocks.json", 0, NULL);
+    json_t *shapes = weight_shapes(GOLDEN "/blocks.json");
     random_weights(path, shapes, 1);
     json_decref(shapes);
     ok(mdm_weights_open(&weights, path));

@@ -19,18 +19,11 @@
 
 static char path[64];
 
-static json_t *shapes_of_vae(void)
-{
-    json_t *shapes = json_load_file(GOLDEN "/vae.json", 0, NULL);
-    assert_non_null(shapes);
-    return shapes;
-}
-
 static int make_weights(void **state)
 {
     (void)state;
     snprintf(path, sizeof path, "/tmp/mdm-vae-%ld.safetensors", (long)getpid());
-    json_t *shapes = shapes_of_vae();
+    json_t *shapes = weight_shapes(GOLDEN "/vae.json");
     random_weights(path, shapes, 1);
     json_decref(shapes);
     return 0;

@@ -29,14 +29,13 @@ static int set_up(void **state)
 {
     (void)state;
     const char *models = getenv("MMDM_MODELS"), *folder = getenv("MMDM_SHARED");
-    char root[512], model[600], source[600];
+    char root[512], *model = NULL;
     snprintf(root, sizeof root, "%s", models ? models : MMDM_SOURCE_DIR "/.deps/models");
     snprintf(shared, sizeof shared, "%s/data", folder ? folder : MMDM_SOURCE_DIR "/../shared");
-    snprintf(model, sizeof model, "%s/whisper-tiny.en.bin", root);
-    snprintf(source, sizeof source, "%s/whisper-tiny.en-ct2", root);
-    if ((!mdm_file_exists(model) && mdm_whisper_convert(model, source) != MDM_OK) ||
-        mdm_name_lists_load(&lists, root) != MDM_OK || mdm_speech_open(&speech, model, 1) != MDM_OK)
+    if (mdm_whisper_model(&model, root) != MDM_OK || mdm_name_lists_load(&lists, root) != MDM_OK ||
+        mdm_speech_open(&speech, model, 1) != MDM_OK)
         print_message("no speech model: %s\n", mdm_error_message());
+    mdm_free(&model);
     return 0;
 }
 
