@@ -75,9 +75,9 @@ static void read_place(place *out, const unsigned char *entry, const unsigned ch
 
 static mdm_status read_entry(mdm_zip *zip, const unsigned char *data, size_t size, uint64_t *at, const char *path)
 {
-    const unsigned char *entry = data + *at;
-    if (*at > size || size - *at < ENTRY || memcmp(entry, "PK\1\2", 4) != 0)
+    if (*at > size || size - *at < ENTRY || memcmp(data + *at, "PK\1\2", 4) != 0)
         return mdm_fail(MDM_ERR_INPUT, "%s: entry %zu of its directory is not where the file says", path, zip->count);
+    const unsigned char *entry = data + *at;
     const size_t name = (size_t)number(entry + 28, 2), extra = (size_t)number(entry + 30, 2),
                  comment = (size_t)number(entry + 32, 2);
     if (size - *at - ENTRY < name + extra + comment || !name || name > MAX_NAME || memchr(entry + ENTRY, 0, name))

@@ -362,6 +362,26 @@ static void hostile_pickles_are_refused(void **state)
     assert_non_null(strstr(mdm_error_message(), "cut off"));
 }
 
+/* A 64-bit end record that has the directory near the end of all addresses. */
+static void distant_directories_are_refused(void **state)
+{
+    (void)state;
+    unsigned char zip[4 + 56 + 20 + 22] = {0}, *end = zip + 4, *locator = end + 56, *last = locator + 20;
+    mdm_tensor_file *file;
+    memcpy(zip, "PK\3\4", 4);
+    memcpy(end, "PK\6\6", 4);
+    end[32] = 1;
+    end[54] = 0xfe;
+    end[55] = 0xff;
+    memcpy(locator, "PK\6\7", 4);
+    locator[8] = 4;
+    memcpy(last, "PK\5\6", 4);
+    memset(last + 8, 0xff, 12);
+    put("x.bin", zip, sizeof zip);
+    assert_int_equal(open_file(&file, "x.bin"), MDM_ERR_INPUT);
+    assert_non_null(strstr(mdm_error_message(), "entry 0 of its directory is not where the file says"));
+}
+
 static void blocks_are_dequantised(void **state)
 {
     (void)state;
@@ -410,6 +430,7 @@ int main(void)
         cmocka_unit_test(cut_files_are_errors),
         cmocka_unit_test(checkpoints_of_torch_are_read),
         cmocka_unit_test(hostile_pickles_are_refused),
+        cmocka_unit_test(distant_directories_are_refused),
         cmocka_unit_test(blocks_are_dequantised),
         cmocka_unit_test(overlapping_arrays_are_refused),
     };
