@@ -1,0 +1,216 @@
+/* The one options table, and the presets. */
+#include "base/options.h"
+
+#define FIELD(name)   offsetof(mdm_settings, name)
+#define DRAWING(name) offsetof(mdm_settings, drawing.name)
+#define SIZE(name)    sizeof(((mdm_settings *)0)->drawing.name)
+#define EVERY_CONTEXT                                                                                                  \
+    "age, gender, race, expression, gaze, head_pose, eyes, mouth, glasses, speech, voice, prosody, scene"
+
+static const char what[] = "What to keep";
+static const char channels[] = "Channels";
+static const char which[] = "Which part of the recordings";
+static const char making[] = "Making the stand-ins";
+static const char job[] = "The job";
+static const char words[] = "A picture from words: mmdm portrait --backend";
+
+enum { ANALYSIS = MDM_STALE_INGEST | MDM_STALE_FIND | MDM_STALE_DESCRIBE | MDM_STALE_TRANSCRIBE };
+
+static const mdm_option table[] = {
+    {"keep", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
+     "Contexts to keep as they are (" EVERY_CONTEXT "). What no list names is drawn anew.", FIELD(context), MDM_KEEP, 0,
+     MDM_STALE_PLAN, MDM_FOR_JOBS},
+    {"coarsen", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
+     "Contexts of which only the rough group is kept (age, race, gaze).", FIELD(context), MDM_COARSEN, 0,
+     MDM_STALE_PLAN, MDM_FOR_JOBS},
+    {"redraw", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
+     "Contexts to draw anew from a stated prior, without looking at the source. The default for every context.",
+     FIELD(context), MDM_REDRAW, 0, MDM_STALE_PLAN, MDM_FOR_JOBS},
+    {"remove", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
+     "Contexts to take out: a neutral face, no glasses, no sound; nothing about them is written down.", FIELD(context),
+     MDM_REMOVE, 0, MDM_STALE_PLAN, MDM_FOR_JOBS},
+    {"preset", 0, MDM_OPTION_PRESET, NULL, "", "NAME", what,
+     "A named set of contexts to start from; the lists above then change it.", FIELD(preset), 0,
+     sizeof((mdm_settings *)0)->preset, MDM_STALE_NONE, MDM_FOR_JOBS},
+
+    {"plates", 0, MDM_OPTION_CHOICE, "blur|mosaic|fill|keep", "blur", "HOW", channels, "Number plates in the picture.",
+     FIELD(plates), 0, 0, MDM_STALE_PLAN | MDM_STALE_FIND, MDM_FOR_JOBS},
+    {"text", 0, MDM_OPTION_CHOICE, "blur|mosaic|fill|keep", "blur", "HOW", channels,
+     "Other text in the picture: burnt-in time, place and speed, signs, labels.", FIELD(text), 0, 0,
+     MDM_STALE_PLAN | MDM_STALE_FIND, MDM_FOR_JOBS},
+    {"words", 0, MDM_OPTION_CHOICE, "silence|tone|keep", "silence", "HOW", channels,
+     "Spoken personal data: names, numbers, addresses. Placeholders take its place in the transcript.", FIELD(words), 0,
+     0, MDM_STALE_PLAN, MDM_FOR_JOBS},
+    {"voice", 0, MDM_OPTION_CHOICE, "mask|keep|remove", "mask", "HOW", channels,
+     "The voice itself. Keeping speech keeps words and lip timing, never the voice. Without kept speech there is no "
+     "sound at all.",
+     FIELD(voice), 0, 0, MDM_STALE_PLAN, MDM_FOR_JOBS},
+    {"metadata", 0, MDM_OPTION_CHOICE, "strip|keep-timing", "strip", "HOW", channels,
+     "Metadata of the files. keep-timing keeps time bases and durations only.", FIELD(metadata), 0, 0, MDM_STALE_PLAN,
+     MDM_FOR_JOBS},
+    {"cover", 0, MDM_OPTION_RECTANGLE, NULL, "", "X,Y,W,H", channels,
+     "Covers a rectangle of every upright frame, in pixels. May be given several times.", FIELD(cover), 0, 0,
+     MDM_STALE_PLAN, MDM_FOR_JOBS},
+    {"exclude-person", 0, MDM_OPTION_PERSONS, NULL, "", "LIST", channels,
+     "Persons (ids of the plan) whose faces are covered instead of replaced.", FIELD(exclude), 0, 0, MDM_STALE_PLAN,
+     MDM_FOR_JOBS},
+
+    {"start", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", which, "Leaves out what comes before (90, 1:30 or 1m30s).",
+     FIELD(start), 0, 0, ANALYSIS, MDM_FOR_JOBS},
+    {"end", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", which, "Leaves out what comes after; 0 is the whole recording.",
+     FIELD(end), 0, 0, ANALYSIS, MDM_FOR_JOBS},
+    {"segment", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", which,
+     "Cuts long recordings into clips of this length first (20m); 0 does not cut.", FIELD(segment), 0, 0, ANALYSIS,
+     MDM_FOR_JOBS},
+
+    {"mode", 0, MDM_OPTION_CHOICE, "scene|portrait", "scene", "MODE", making,
+     "scene puts the new face into the footage; portrait makes a square clip of the stand-in's face.", FIELD(mode), 0,
+     0, MDM_STALE_PLAN, MDM_FOR_JOBS},
+    {"identity", 0, MDM_OPTION_CHOICE, "per-person|per-clip", "per-person", "SCOPE", making,
+     "One stand-in for a person in all clips, or another one in every clip.", FIELD(identity), 0, 0, MDM_STALE_PLAN,
+     MDM_FOR_JOBS},
+    {"seed", 0, MDM_OPTION_SEED, NULL, "1", "NUMBER", making,
+     "Number that every draw depends on: the same seed and recordings give the same stand-ins.", FIELD(seed), 0, 0,
+     MDM_STALE_PLAN, MDM_FOR_JOBS},
+    {"attempts", 0, MDM_OPTION_INT, NULL, "3", "COUNT", making,
+     "Stand-ins tried for a person who is still recognised in the result; after that the face is covered.",
+     FIELD(attempts), 1, 10, MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"describe", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What describes the persons.",
+     FIELD(describe), 0, sizeof((mdm_settings *)0)->describe, MDM_STALE_DESCRIBE, MDM_FOR_JOBS},
+    {"transcribe", 0, MDM_OPTION_NAME, "whisper|none", "whisper", "BACKEND", making, "What writes down speech.",
+     FIELD(transcribe), 0, sizeof((mdm_settings *)0)->transcribe, MDM_STALE_TRANSCRIBE, MDM_FOR_JOBS},
+    {"portrait", 0, MDM_OPTION_NAME, "embedded|cosmicman-sdxl|cosmicman-sd", "embedded", "BACKEND", making,
+     "What makes the stand-in's picture: the generator that comes with mmdm, or a large model of yours "
+     "(docs/drawing.md).",
+     FIELD(portrait), 0, sizeof((mdm_settings *)0)->portrait, MDM_STALE_PORTRAIT, MDM_FOR_JOBS},
+    {"animate", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What moves the stand-in's face.",
+     FIELD(animate), 0, sizeof((mdm_settings *)0)->animate, MDM_STALE_ANIMATE, MDM_FOR_JOBS},
+
+    {"output", 'o', MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
+     "Where dataset/ (to share) and private/ (not to share) are made.", FIELD(output), 0, MDM_MAX_PATH, MDM_STALE_NONE,
+     MDM_FOR_JOBS},
+    {"config", 0, MDM_OPTION_TEXT, NULL, "", "FILE", job,
+     "Reads options from a YAML file first; the command line overrides them.", FIELD(config), 0, MDM_MAX_PATH,
+     MDM_STALE_NONE, MDM_FOR_BOTH},
+    {"jobs", 'j', MDM_OPTION_INT, NULL, "0", "COUNT", job,
+     "Clips worked on at the same time; 0 is one for every two cores. Does not change the result.", FIELD(jobs), 0, 256,
+     MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"memory", 0, MDM_OPTION_INT, NULL, "4096", "MIB", job, "Memory a worker may use; 0 is no limit.", FIELD(memory), 0,
+     1 << 20, MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"force", 'f', MDM_OPTION_FLAG, NULL, "false", NULL, job, "Does everything again, even what is finished.",
+     FIELD(force), 0, 0, MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"dry-run", 'n', MDM_OPTION_FLAG, NULL, "false", NULL, job, "Says what would be done and does nothing.",
+     FIELD(dry_run), 0, 0, MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"keep-work", 0, MDM_OPTION_FLAG, NULL, "false", NULL, job,
+     "Leaves private/work/ in place at the end instead of wiping it.", FIELD(keep_work), 0, 0, MDM_STALE_NONE,
+     MDM_FOR_JOBS},
+    {"draw", 0, MDM_OPTION_FLAG, NULL, "false", NULL, job,
+     "Also makes a private video with boxes, meshes and states drawn in.", FIELD(draw), 0, 0, MDM_STALE_COMPOSE,
+     MDM_FOR_JOBS},
+    {"json", 0, MDM_OPTION_FLAG, NULL, "false", NULL, job, "Reports events as JSON lines on standard output.",
+     FIELD(json), 0, 0, MDM_STALE_NONE, MDM_FOR_BOTH},
+    {"quiet", 'q', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says only warnings and errors.", FIELD(verbosity), -1, 0,
+     MDM_STALE_NONE, MDM_FOR_BOTH},
+    {"verbose", 'v', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says more.", FIELD(verbosity), 1, 0, MDM_STALE_NONE,
+     MDM_FOR_BOTH},
+    {"models", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
+     "Third-party model files; otherwise MMDM_MODELS, or .deps/models beside the program.", FIELD(models), 0,
+     MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_BOTH},
+    {"weights", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
+     "This project's own weights; otherwise MMDM_WEIGHTS, or models beside the program.", FIELD(weights), 0,
+     MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_BOTH},
+    {"title", 0, MDM_OPTION_TEXT, NULL, "Masked recordings", "TEXT", job, "Title on the dataset's card.", FIELD(title),
+     0, sizeof((mdm_settings *)0)->title, MDM_STALE_PACK, MDM_FOR_JOBS},
+    {"licence", 0, MDM_OPTION_TEXT, NULL, "other", "NAME", job, "Licence named on the dataset's card: yours to choose.",
+     FIELD(licence), 0, sizeof((mdm_settings *)0)->licence, MDM_STALE_PACK, MDM_FOR_JOBS},
+
+    {"backend", 0, MDM_OPTION_NAME, "cosmicman-sdxl|cosmicman-sd", "cosmicman-sdxl", "NAME", words,
+     "The model, whose weights you bring (docs/drawing.md). Needed on the command line.", DRAWING(backend), 0,
+     SIZE(backend), MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"describe", 0, MDM_OPTION_TEXT, NULL, "", "TEXT", words, "The prompt, word for word.", DRAWING(describe), 0,
+     SIZE(describe), MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"plan", 0, MDM_OPTION_TEXT, NULL, "", "PLAN.json", words,
+     "Or a plan: the prompt is made of a stand-in's attributes, and the picture has to show them.", DRAWING(plan), 0,
+     SIZE(plan), MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"person", 0, MDM_OPTION_TEXT, NULL, "", "ID", words, "Whose stand-in; otherwise the first of the plan.",
+     DRAWING(person), 0, SIZE(person), MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"negative", 0, MDM_OPTION_TEXT, NULL, "", "TEXT", words,
+     "What is not to be seen; the empty text is a text like any other.", DRAWING(negative), 0, SIZE(negative),
+     MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"no-negative", 0, MDM_OPTION_FLAG, NULL, "false", NULL, words,
+     "No negative prompt at all, which SDXL takes for zeros.", DRAWING(no_negative), 0, 0, MDM_STALE_NONE,
+     MDM_FOR_DRAWING},
+    {"output", 'o', MDM_OPTION_TEXT, NULL, "", "PICTURE.png", words, "Where the picture goes.", FIELD(output), 0,
+     MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"seed", 0, MDM_OPTION_SEED, NULL, "1", "NUMBER", words, "Of the first picture that is tried.", FIELD(seed), 0, 0,
+     MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"tries", 0, MDM_OPTION_INT, NULL, "8", "COUNT", words,
+     "Pictures drawn until one can be used as a stand-in; 0 takes the first one, whatever it shows.", DRAWING(tries), 0,
+     1000, MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"model", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", words,
+     "The base model as diffusers writes it, instead of the one in the hub's cache.", DRAWING(model), 0, MDM_MAX_PATH,
+     MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"unet", 0, MDM_OPTION_TEXT, NULL, "", "PATH", words,
+     "A folder or file with the U-net that takes the base's place.", DRAWING(unet), 0, MDM_MAX_PATH, MDM_STALE_NONE,
+     MDM_FOR_DRAWING},
+    {"checkpoint", 0, MDM_OPTION_TEXT, NULL, "", "FILE", words,
+     "All weights in one file of the original naming; --model then has tokenizers.", DRAWING(checkpoint), 0,
+     MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"refiner", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", words, "A model for the second pass; otherwise the same one.",
+     DRAWING(refiner), 0, MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"width", 0, MDM_OPTION_INT, NULL, "0", "PX", words, "Of the picture; 0 is the backend's own.", DRAWING(width), 0,
+     8192, MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"height", 0, MDM_OPTION_INT, NULL, "0", "PX", words, "Of the picture; 0 is the backend's own.", DRAWING(height), 0,
+     8192, MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"steps", 0, MDM_OPTION_INT, NULL, "0", "COUNT", words, "Of the sampler; 0 is the backend's own.", DRAWING(steps),
+     0, 100000, MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"sampler", 0, MDM_OPTION_NAME, "euler|euler-a|ddim|dpm++2m", "", "NAME", words,
+     "How noise becomes a picture; otherwise the backend's own way.", DRAWING(sampler), 0, SIZE(sampler),
+     MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"guidance", 0, MDM_OPTION_NUMBER, NULL, "0", "FACTOR", words,
+     "How much the prompt counts; 1 is as it is, 0 the backend's own.", DRAWING(guidance), 0, 1000, MDM_STALE_NONE,
+     MDM_FOR_DRAWING},
+    {"second-pass", 0, MDM_OPTION_NUMBER, NULL, "0", "STRENGTH", words,
+     "Changes the picture once more, from 0, not at all, to 1 (0.3 is the authors').", DRAWING(second_pass), 0, 1,
+     MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"second-steps", 0, MDM_OPTION_INT, NULL, "0", "COUNT", words,
+     "Of which the second pass runs its share; 0 is the backend's own.", DRAWING(second_steps), 0, 100000,
+     MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"second-guidance", 0, MDM_OPTION_NUMBER, NULL, "0", "FACTOR", words, "Of the second pass; 0 is the backend's own.",
+     DRAWING(second_guidance), 0, 1000, MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"precision", 0, MDM_OPTION_NAME, "f32|f16|q8_0|q4_0", "f32", "NAME", words, "Of the weights' matrices.",
+     DRAWING(precision), 0, SIZE(precision), MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"threads", 0, MDM_OPTION_INT, NULL, "0", "COUNT", words, "0 is one a core.", DRAWING(threads), 0, 64,
+     MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"device", 0, MDM_OPTION_NAME, "auto|cpu|cuda", "auto", "NAME", words,
+     "What computes; auto is the NVIDIA card where there is one.", DRAWING(device), 0, SIZE(device), MDM_STALE_NONE,
+     MDM_FOR_DRAWING},
+    {"noise", 0, MDM_OPTION_TEXT, NULL, "", "FILE", words,
+     "The first noise, a safetensors file of one tensor, in place of the seed's.", DRAWING(noise), 0, MDM_MAX_PATH,
+     MDM_STALE_NONE, MDM_FOR_DRAWING},
+    {"save-latents", 0, MDM_OPTION_TEXT, NULL, "", "FILE", words, "Writes the finished latent, as safetensors.",
+     DRAWING(save_latents), 0, MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_DRAWING},
+};
+
+static const mdm_preset presets[] = {
+    {"driver-monitoring", "Drivers in front of a cabin camera: where they look and how awake they are.",
+     "expression,gaze,head_pose,eyes,mouth,glasses,scene", "age"},
+    {"interview", "People who talk to a camera: what they say and how.",
+     "age,gender,expression,gaze,head_pose,eyes,mouth,glasses,speech,prosody,scene", ""},
+    {"street", "Passers-by: the scene matters, the persons do not.", "head_pose,scene", ""},
+    {"everything", "All contexts but the raw voice.",
+     "age,gender,race,expression,gaze,head_pose,eyes,mouth,glasses,speech,prosody,scene", ""},
+    {"nothing", "Everything about the persons is drawn anew.", "", ""},
+};
+
+const mdm_option *mdm_option_table(int *count)
+{
+    *count = (int)(sizeof table / sizeof table[0]);
+    return table;
+}
+
+const mdm_preset *mdm_presets(int *count)
+{
+    *count = (int)(sizeof presets / sizeof presets[0]);
+    return presets;
+}
