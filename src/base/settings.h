@@ -60,8 +60,12 @@ typedef struct mdm_drawing_settings {
     double guidance, second_guidance; /* up to 1: none */
     double second_pass;               /* strength, 0..1 */
     char sampler[16], precision[8], device[8];
-    int tries;   /* pictures drawn until one can be used; 0: the first is taken, whatever it shows */
-    int threads; /* 0: one a core */
+    bool karras;
+    int count;                  /* pictures */
+    char preview[MDM_MAX_PATH]; /* file of looks at the picture under way */
+    int preview_every;          /* steps */
+    int tries;                  /* pictures drawn until one can be used; 0: the first is taken, whatever it shows */
+    int threads;                /* 0: one a core */
     char noise[MDM_MAX_PATH], save_latents[MDM_MAX_PATH];
 } mdm_drawing_settings;
 

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/options.h"
+#include "media/writer.h"
 #include "models/drawing_models.h"
 #include "models/text_to_image.h"
 #include "nn/gpu.h"
@@ -33,7 +33,8 @@ typedef struct job {
     size_t count;
     float *noise; /* NULL: the seed's */
     mdm_display *display;
-    char name[24];     /* of the picture under way, for the display */
+    uint64_t seed;     /* of the next drawing */
+    char name[24];     /* the seed of the one under way, for the display */
     const char *stage; /* of it */
 } job;
 
@@ -174,6 +175,7 @@ static mdm_status make_drawings(job *j)
         .height = o->height ? o->height : b->side,
         .sampler = b->sampler,
         .steps = o->steps ? o->steps : b->steps,
+        .karras = o->karras,
         .guidance = o->guidance <= 0 ? b->guidance : (float)o->guidance,
     };
     if (*o->sampler)
@@ -214,6 +216,32 @@ static mdm_status read_noise(job *j)
 
 /* ---- drawing ---- */
 
+/* *out = PATH, or NAME-3.png where there are several. */
+static mdm_status numbered(char **out, const job *j, const char *path, int number)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    const size_t stem = dot && dot > (slash ? slash + 1 : path) ? (size_t)(dot - path) : strlen(path);
+    return j->options->count == 1 ? mdm_strdup(out, path)
+                                  : mdm_format(out, "%.*s-%d%s", (int)stem, path, number + 1, path + stem);
+}
+
+/* A look at the picture under way, where one is wanted after this step. */
+static mdm_status look(void *user, const float *clean, int done)
+{
+    job *j = user;
+    const char *path = j->options->preview;
+    mdm_image picture = {0};
+    if (!*path || done % j->options->preview_every)
+        return MDM_OK;
+    MDM_TRY(mdm_text_to_image_preview(j->model, &picture, clean, j->first.width, j->first.height));
+    mdm_status status = mdm_image_write_png(&picture, path);
+    mdm_image_free(&picture);
+    if (!status)
+        mdm_event(json_pack("{s:s, s:s, s:s, s:i, s:s}", "event", "preview", "seed", j->name, "stage", j->stage, "step",
+                            done, "file", path));
+    return status;
+}
+
 static mdm_status ask(job *j)
 {
     const char *negative = j->options->no_negative ? NULL : j->options->negative;
@@ -231,6 +259,8 @@ static mdm_status draw_latent(job *j, float *latent, uint64_t seed)
     const mdm_progress progress = {moved, j};
     j->first.seed = j->second.seed = seed;
     j->first.progress = j->second.progress = &progress;
+    j->first.watch = j->second.watch = look;
+    j->first.watcher = j->second.watcher = j;
     begin(j, "draw", DRAW_WEIGHT);
     MDM_TRY(end(j, DRAW_WEIGHT, mdm_text_to_image_draw(j->model, latent, &j->first)));
     if (!(j->second.strength > 0))
@@ -247,8 +277,9 @@ static mdm_status draw_latent(job *j, float *latent, uint64_t seed)
     return status;
 }
 
-static mdm_status save_latents(const job *j, const float *latent)
+static mdm_status save_latents(const job *j, const float *latent, int number)
 {
+    char *path = NULL;
     const mdm_array array = {
         .name = "latents",
         .rank = 4,
@@ -256,13 +287,19 @@ static mdm_status save_latents(const job *j, const float *latent)
         .data = latent,
         .size = j->count * sizeof *latent,
     };
-    return *j->options->save_latents ? mdm_safetensors_write(j->options->save_latents, &array, 1, NULL) : MDM_OK;
+    if (!*j->options->save_latents)
+        return MDM_OK;
+    MDM_TRY(numbered(&path, j, j->options->save_latents, number));
+    mdm_status status = mdm_safetensors_write(path, &array, 1, NULL);
+    mdm_free(&path);
+    return status;
 }
 
-/* Draws from `seed`; *usable says whether it is to be kept, picture (mdm_image_free) is set where one is wanted. */
-static mdm_status draw_one(job *j, mdm_image *picture, bool *usable, float *latent, uint64_t seed)
+/* Draws from the next seed; *usable says whether it is to be kept, picture (mdm_image_free) is set where one is wanted. */
+static mdm_status draw_one(job *j, mdm_image *picture, bool *usable, float *latent)
 {
     const char *complaint = NULL;
+    const uint64_t seed = j->seed++;
     mdm_mesh mesh;
     snprintf(j->name, sizeof j->name, "%llu", (unsigned long long)seed);
     MDM_TRY(draw_latent(j, latent, seed));
@@ -280,24 +317,28 @@ static mdm_status draw_one(job *j, mdm_image *picture, bool *usable, float *late
     return MDM_OK;
 }
 
-static mdm_status write_picture(const job *j, const mdm_image *picture, const float *latent)
+static mdm_status write_picture(const job *j, const mdm_image *picture, const float *latent, int number)
 {
-    const char *path = j->settings->output;
-    MDM_TRY(save_latents(j, latent));
-    MDM_TRY(*path ? mdm_image_write_png(picture, path) : MDM_OK);
-    mdm_event(json_pack("{s:s, s:s, s:s}", "event", "picture", "seed", j->name, "file", path));
-    return MDM_OK;
+    char *path = NULL;
+    MDM_TRY(save_latents(j, latent, number));
+    MDM_TRY(numbered(&path, j, j->settings->output, number));
+    mdm_status status = *j->settings->output ? mdm_write_marked_png(picture, path, NULL) : MDM_OK;
+    if (!status)
+        mdm_event(json_pack("{s:s, s:i, s:s, s:s}", "event", "picture", "number", number + 1, "seed", j->name, "file",
+                            *j->settings->output ? path : ""));
+    mdm_free(&path);
+    return status;
 }
 
-static mdm_status draw_until_usable(job *j, float *latent)
+static mdm_status draw_until_usable(job *j, float *latent, int number)
 {
     const int most = j->check && !j->noise ? j->options->tries : 1; /* the same noise gives the same picture */
     for (int i = 0; i < most; i++) {
         mdm_image picture = {0};
         bool usable = false;
-        mdm_status status = draw_one(j, &picture, &usable, latent, j->settings->seed + (uint64_t)i);
+        mdm_status status = draw_one(j, &picture, &usable, latent);
         if (!status && usable)
-            status = write_picture(j, &picture, latent);
+            status = write_picture(j, &picture, latent, number);
         mdm_image_free(&picture);
         if (status || usable)
             return status;
@@ -320,6 +361,8 @@ static mdm_status run(job *j)
     float *latent = NULL;
     if (!*j->settings->output && !*j->options->save_latents)
         return mdm_fail(MDM_ERR_USAGE, "nothing to write: give -o PICTURE.png or --save-latents FILE");
+    if (*j->options->noise && j->options->count > 1)
+        return mdm_fail(MDM_ERR_USAGE, "--count %d: the same --noise gives the same picture", j->options->count);
     MDM_TRY(mdm_drawing_model_find(&j->backend, j->options->backend));
     MDM_TRY(open_models(j));
     MDM_TRY(make_drawings(j));
@@ -329,14 +372,16 @@ static mdm_status run(job *j)
     MDM_TRY(ask(j));
     MDM_TRY(mdm_display_new(&j->display, 0, j->settings->verbosity < 0));
     MDM_TRY(mdm_alloc(&latent, j->count, sizeof *latent, "latent"));
-    mdm_status status = draw_until_usable(j, latent);
+    mdm_status status = MDM_OK;
+    for (int i = 0; i < j->options->count && !status; i++)
+        status = draw_until_usable(j, latent, i);
     mdm_free(&latent);
     return status;
 }
 
 mdm_status mdm_draw(const mdm_settings *settings)
 {
-    job j = {.settings = settings, .options = &settings->drawing};
+    job j = {.settings = settings, .options = &settings->drawing, .seed = settings->seed};
     mdm_status status = run(&j);
     mdm_display_free(&j.display);
     mdm_free(&j.noise);
