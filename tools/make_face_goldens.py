@@ -68,6 +68,23 @@ def rest_fields(V, skin):
     for k in range(4): M[k] *= .1 / (rest_of(V + .1 * M[k])[k] - rest_of(V)[k])
     return M, S
 
+LIP_RINGS = ((.95, [62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292, 325, 319, 403, 316, 15, 86, 179, 89, 96]),
+             (.9, [76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306, 307, 320, 404, 315, 16, 85, 180, 90, 77]), (.8, 'outer'))
+
+def transfer(A, m, i, standin, border, cal=None):
+    """the reference's, but lips go as a whole with their inner edge: before the head's turn and the border, which come last"""
+    N, now = m.N[:468], m.X[i][:468]
+    X = A.transfer(m, i, standin, border, anchor=0., cal=dict(cal, R=None) if cal else None)
+    near = np.clip(1 - (np.linalg.norm(N[:, :2] - N[[13, 14]].mean(0)[:2], axis=1) - 2) / 3, 0, 1)
+    extent = lambda a, b, low, high: np.clip(np.linalg.norm(standin.X[a] - standin.X[b]) / np.linalg.norm(N[a] - N[b]), low, high)
+    mouth, face = extent(61, 291, .7, 1.4), extent(10, 152, .8, 1.25)
+    step = X - (standin.X + (face + (mouth - face) * near)[:, None] * (now - N))
+    for share, ring in LIP_RINGS:
+        for inner, at in zip(A.LIP_IN, A.LIP_OUT if ring == 'outer' else ring):
+            if inner not in (78, 308): X[at] += share * step[inner]
+    if cal: c = X[A.RIGID].mean(0); X = (X - c) @ cal['R'].T + c
+    return X * (1 - border[:, None]) + now * border[:, None]
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--shared', default='../shared'); p.add_argument('--models', default='.deps/models'); p.add_argument('--out', default='tests/face/golden/motion-golden.safetensors')
@@ -76,13 +93,13 @@ def main():
     L = scene(A, V.astype(np.float64), rng); raw = [A.fit_pose(l, V) for l in L]; m = A.Motion(L, V, 25.)
     standin = bent(V.astype(np.float64), rng, .3).astype(np.float32)
     class S: X = standin
-    at = [2, 8, 12]; plain = [A.transfer(m, i, S, A.oval_weights(V)) for i in at]
+    at = [2, 8, 12]; plain = [transfer(A, m, i, S, A.oval_weights(V)) for i in at]
     turn = np.array([.05, -.08, .03]); a = np.linalg.norm(turn); k = turn / a; K = np.array([[0, -k[2], k[1]], [k[2], 0, -k[0]], [-k[1], k[0], 0]])
     R = np.eye(3) + np.sin(a) * K + (1 - np.cos(a)) * K @ K; cal = dict(eye=1.3, gap=1.2, R=R)
-    corrected = [A.transfer(m, i, S, A.oval_weights(V), cal=cal) for i in at]
+    corrected = [transfer(A, m, i, S, A.oval_weights(V), cal) for i in at]
     V64 = V.astype(np.float64); moves, shade = rest_fields(V64, A.skin_weights(V)); rest = np.array([.3, .2, -.1, .25])
     class Rested: X = (standin + np.tensordot(rest, moves, 1)).astype(np.float32)
-    rested = [A.transfer(m, i, Rested, A.oval_weights(V)) for i in at]
+    rested = [transfer(A, m, i, Rested, A.oval_weights(V)) for i in at]
     # light: a known low-order light on skin with freckles, and outliers that the fit must not follow
     B = A.light_basis('poly', V, None); truth = rng.normal(0, .3, (6, 3)); colour = B @ truth + rng.normal(0, .03, (468, 3)); colour[rng.choice(468, 40, False)] -= 1.2
     weight = A.skin_weights(V) * rng.uniform(0, 1, 468)

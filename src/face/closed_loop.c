@@ -303,52 +303,39 @@ static void correct(mdm_motion_correction *c, bool rests, bool *taught, const re
     correct_moves(c, source, result, front, fronts);
 }
 
-/* Measuring the probes, of the recording or as drawn, on two cores. */
-typedef struct look {
-    reading *out;
-    const mdm_motion *motion;
-    const mdm_canonical *canonical;
-    const mdm_probe *probes;
-    mdm_face_mesh *const *mesher;
-    mdm_renderer *renderer[MDM_SHARERS];
-} look;
-
-static mdm_status measure_source(void *user, int i, int sharer)
+static mdm_status render_all(reading *out, mdm_renderer *renderer, mdm_face_mesh *mesher, const mdm_motion *m,
+                             const mdm_probe *probes, int count, const mdm_canonical *canonical)
 {
-    const look *l = user;
-    return measure(&l->out[i], l->mesher[sharer], &l->probes[i].image, l->motion, l->probes[i].index, l->canonical);
-}
-
-static mdm_status measure_drawn(void *user, int i, int sharer)
-{
-    const look *l = user;
-    mdm_image copy = {0};
-    MDM_TRY(mdm_image_copy(&copy, &l->probes[i].image));
-    mdm_status status = mdm_renderer_draw(l->renderer[sharer], &copy, l->probes[i].index);
-    if (!status)
-        status = measure(&l->out[i], l->mesher[sharer], &copy, l->motion, l->probes[i].index, l->canonical);
-    mdm_image_free(&copy);
-    return status;
+    for (int i = 0; i < count; i++) {
+        mdm_image copy = {0};
+        MDM_TRY(mdm_image_copy(&copy, &probes[i].image));
+        mdm_status status = mdm_renderer_draw(renderer, &copy, probes[i].index);
+        if (!status)
+            status = measure(&out[i], mesher, &copy, m, probes[i].index, canonical);
+        mdm_image_free(&copy);
+        MDM_TRY(status);
+    }
+    return MDM_OK;
 }
 
 mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_canonical *canonical,
-                          mdm_face_mesh *const mesher[MDM_SHARERS], const mdm_probe *probes, int count)
+                          mdm_face_mesh *mesher, const mdm_probe *probes, int count)
 {
     reading source[MDM_PROBES], result[MDM_PROBES];
-    look l = {.out = source, .motion = m, .canonical = canonical, .probes = probes, .mesher = mesher};
+    mdm_renderer *renderer;
     if (count > MDM_PROBES)
         count = MDM_PROBES;
     if (count < 1)
         return MDM_OK;
-    mdm_status status = mdm_share(count, measure_source, &l);
-    for (int i = 0; i < MDM_SHARERS && !status; i++)
-        status = mdm_renderer_new(&l.renderer[i], canonical, m, standin);
-    l.out = result;
+    MDM_TRY(mdm_renderer_new(&renderer, canonical, m, standin));
+    mdm_status status = MDM_OK;
+    for (int i = 0; i < count && !status; i++)
+        status = measure(&source[i], mesher, &probes[i].image, m, probes[i].index, canonical);
     mdm_motion_correction best = m->correction;
     mismatch least = {0};
     bool taught[MDM_YAW_NODES] = {0};
     for (int round = 0; round <= ROUNDS && !status; round++) {
-        status = mdm_share(count, measure_drawn, &l);
+        status = render_all(result, renderer, mesher, m, probes, count, canonical);
         if (status)
             break;
         mismatch now;
@@ -381,7 +368,6 @@ mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_c
     }
     share_views(&best, taught);
     m->correction = best;
-    for (int i = 0; i < MDM_SHARERS; i++)
-        mdm_renderer_free(&l.renderer[i]);
+    mdm_renderer_free(&renderer);
     return status;
 }

@@ -6,7 +6,20 @@
 #include "face/render_internal.h"
 
 static const float usual_skin[3] = {190, 136, 112}, cavity[3] = {36, 20, 20}, tongue[3] = {112, 54, 52},
-                   tooth[3] = {178, 162, 138};
+                   tooth[3] = {0.90f, 1.04f, 1.06f}; /* hue, over the skin's */
+
+/* Where the gaps between the upper teeth are, from the middle out, in widths of the mouth; the outer ones are seen aslant. */
+static const float tooth_gap[] = {0, 0.115f, 0.205f, 0.285f, 0.35f};
+
+/* Lips to lips in the recording, and where the mouth lies on the canvas. */
+typedef struct mouth_look {
+    float skin[3], light[3];
+    float tooth[3]; /* colour of teeth as bright as the skin */
+    float dry;      /* 1 where bright spots are teeth, less where they may be a wet tongue */
+    float wide;     /* 0..1: between lips that are hardly parted the blur has brought in the lips' own light */
+    float middle[2], across[2]; /* of the mouth, canvas px; along it, in widths of the mouth a px */
+    float lines;                /* 0..1: how plainly gaps between teeth are seen */
+} mouth_look;
 
 static const uint8_t *pixel(const mdm_image *image, float x, float y)
 {
@@ -32,27 +45,67 @@ static void skin_of(float out[3], const mdm_render_frame *f)
     }
 }
 
-/* Colour of the mouth's inside for one blurred pixel of the recording. `dry`: 1 where bright spots are teeth, less where they may
- * be a wet tongue. `wide` 0..1: between lips that are hardly parted the blur has brought in the lips' own light. */
-static void model_colour(float out[3], const float source[3], const float skin[3], const float light[3], float dry,
-                         float wide)
+/* A grey recording has grey teeth: how far they part from the skin's hue follows how far the skin is from grey. */
+static void tooth_of(float out[3], const float skin[3])
 {
+    const float usual = logf(usual_skin[0] / usual_skin[2]),
+                colour = mdm_clampf(logf(skin[0] / fmaxf(skin[2], 1)) / usual, 0, 1);
+    for (int k = 0; k < 3; k++)
+        out[k] = skin[k] * powf(tooth[k], colour);
+}
+
+/* 0..1 of the light that a row of teeth throws back at (x, y): gaps between them, and the shade of the cheeks at its ends. */
+static float row_of_teeth(const mouth_look *look, float x, float y)
+{
+    const float u = fabsf((x - look->middle[0]) * look->across[0] + (y - look->middle[1]) * look->across[1]);
+    float shade = 1 - 0.35f * mdm_smoothstep(u, 0.22f, 0.45f);
+    for (size_t i = 0; i < sizeof tooth_gap / sizeof *tooth_gap; i++) {
+        const float off = (u - tooth_gap[i]) / 0.010f;
+        shade *= 1 - 0.22f * look->lines * expf(-off * off / 2);
+    }
+    return shade;
+}
+
+/* Colour of the mouth's inside at (x, y) of the canvas, for one blurred pixel of the recording. */
+static void model_colour(float out[3], const float source[3], const mouth_look *look, float x, float y)
+{
+    const float *skin = look->skin, dry = look->dry, wide = look->wide;
     float lum = (source[0] + source[1] + source[2]) / (skin[0] + skin[1] + skin[2]);
     float red = source[0] / (source[1] + 4) / (skin[0] / (skin[1] + 4));
     float teeth =
         dry * mdm_smoothstep(lum, 0.38f - 0.10f * wide, 0.72f - 0.14f * wide) * (1 - mdm_smoothstep(red, 1.02f, 1.25f));
     float flesh = mdm_smoothstep(lum, 0.22f - 0.06f * wide, 0.5f) * fmaxf(mdm_smoothstep(red, 0.98f, 1.2f), 1 - dry) *
                   (1 - teeth);
-    float bright = mdm_clampf(0.25f + 0.85f * lum, 0.45f, 1.1f),
+    float bright = mdm_clampf(0.2f + 0.8f * lum, 0.45f, 1.08f) * row_of_teeth(look, x, y),
           round = 1 + wide * (mdm_clampf(0.5f + 1.1f * lum, 0.6f, 1.3f) - 1);
     for (int k = 0; k < 3; k++)
-        out[k] = light[k] * (cavity[k] * (1 - teeth - flesh) + tongue[k] * round * flesh + tooth[k] * bright * teeth);
+        out[k] = look->light[k] * (cavity[k] * (1 - teeth - flesh) + tongue[k] * round * flesh) +
+                 look->tooth[k] * bright * teeth;
 }
 
 /* Teeth are rows, read from the lip down: in a wide open mouth without any, what shines is the tongue. */
 static float dryness(const mdm_motion *m, int index)
 {
     return 1 - 0.8f * mdm_smoothstep(m->lips[index], 0.3f, 0.45f) * (1 - mdm_smoothstep(m->teeth[index], 0, 0.12f));
+}
+
+/* `gap`: mdm_mouth_gap. */
+static void look_at(mouth_look *look, const mdm_render_frame *f, float gap)
+{
+    const float *left = f->local[78], *right = f->local[308];
+    const float along[2] = {right[0] - left[0], right[1] - left[1]},
+                width2 = fmaxf(along[0] * along[0] + along[1] * along[1], 1);
+    skin_of(look->skin, f);
+    tooth_of(look->tooth, look->skin);
+    look->dry = dryness(f->r->motion, f->index);
+    look->wide = mdm_smoothstep(gap / f->width, 0.03f, 0.08f);
+    look->lines = mdm_smoothstep(sqrtf(width2), 25, 60);
+    for (int k = 0; k < 3; k++)
+        look->light[k] = look->skin[k] / usual_skin[k];
+    for (int k = 0; k < 2; k++) {
+        look->middle[k] = (left[k] + right[k]) / 2;
+        look->across[k] = along[k] / width2;
+    }
 }
 
 float mdm_mouth_gap(const mdm_render_frame *f)
@@ -87,15 +140,14 @@ mdm_status mdm_paint_mouth(mdm_render_frame *f)
     if (w < 3 || h < 3)
         return MDM_OK;
     /* the recording's mouth, lips to lips */
-    float where[MDM_MESH_VERTICES][2], skin[3], light[3];
+    float where[MDM_MESH_VERTICES][2];
+    mouth_look look;
     for (int i = 0; i < MDM_MESH_VERTICES; i++)
         memcpy(where[i], f->source[i], sizeof where[i]);
     MDM_TRY(mdm_canvas_begin(&r->mouth, x0, y0, w, h, 2));
     mdm_raster(&r->mouth, (const float(*)[3])f->local, &where[0][0], (const int(*)[3])r->canonical->mouth,
                r->canonical->mouth_count);
-    skin_of(skin, f);
-    for (int k = 0; k < 3; k++)
-        light[k] = skin[k] / usual_skin[k];
+    look_at(&look, f, gap);
     size_t n = (size_t)w * (size_t)h;
     float *source = r->scratch, *known = r->window_alpha, *inside = r->plane; /* all free until the mask is made */
     for (size_t i = 0; i < n; i++) {
@@ -104,7 +156,6 @@ mdm_status mdm_paint_mouth(mdm_render_frame *f)
         for (size_t k = 0; k < 3; k++)
             source[3 * i + k] = known[i] != 0 ? (float)p[k] : 0;
     }
-    const float dry = dryness(r->motion, f->index), wide = mdm_smoothstep(gap / f->width, 0.03f, 0.08f);
     float sigma = fmaxf(0.5f, 0.008f * f->width);
     MDM_TRY(mdm_blur_float(source, w, h, 3, sigma));
     MDM_TRY(mdm_blur_float(known, w, h, 1, sigma));
@@ -120,7 +171,7 @@ mdm_status mdm_paint_mouth(mdm_render_frame *f)
                 continue;
             for (size_t k = 0; k < 3; k++)
                 mean[k] = source[3 * i + k] / fmaxf(known[i], 0.05f);
-            model_colour(colour, mean, skin, light, dry, wide);
+            model_colour(colour, mean, &look, (float)(x0 + x), (float)(y0 + y));
             float *out = r->face + 3 * ((size_t)(y0 + y) * (size_t)r->canvas.width + (size_t)(x0 + x));
             for (int k = 0; k < 3; k++)
                 out[k] += alpha * (colour[k] - out[k]);

@@ -11,10 +11,12 @@
 #include "face/skin_tone.h"
 #include "face/transfer.h"
 
-#define MARGIN     5     /* px around the mesh */
-#define EDGE       0.45f /* cosine to the camera, of a turned head: what lies further round is drawn plainer */
-#define EDGE_PLAIN 0.7f  /* or the far eye, half of it hidden, is a dark edge beside the profile */
-#define LIP_LINE   0.55f /* of the lip's height: no portrait's lip line is thicker */
+#define MARGIN       5     /* px around the mesh */
+#define EDGE         0.45f /* cosine to the camera, of a turned head: what lies further round is drawn plainer */
+#define EDGE_PLAIN   0.7f  /* or the far eye, half of it hidden, is a dark edge beside the profile */
+#define LIP_LINE     0.55f /* of the lip's height: no portrait's lip line is thicker */
+#define CORNER       1.1f  /* cm around a corner of the mouth, which is plainer by so much when the mouth is open: */
+#define CORNER_PLAIN 0.75f
 
 mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, const mdm_motion *motion,
                             const mdm_standin *standin)
@@ -234,18 +236,34 @@ static void colour_pixels(mdm_renderer *r, tone tone)
     }
 }
 
+/* 0..1: how near a point of the stand-in is to a corner of its mouth. */
+static float at_corner(const float (*shape)[3], int point)
+{
+    float nearest = INFINITY;
+    for (int side = 0; side < 2; side++) {
+        const float *corner = shape[side ? 291 : 61];
+        nearest = fminf(nearest, hypotf(shape[point][0] - corner[0], shape[point][1] - corner[1]));
+    }
+    return expf(-(nearest * nearest) / (CORNER * CORNER));
+}
+
 /* The portrait's lips are closed: its dark line between them would be a ring around an open mouth. As the mouth opens, their
- * skin is taken further out, up to a share of the way to the outer lip; the rings of vertices keep their order. */
+ * skin is taken further out, up to a share of the way to the outer lip; the rings of vertices keep their order. The dark
+ * creases at the corners open as well: there the detail fades. */
 static void part_lips(float (*attribute)[AT_COUNT], const mdm_render_frame *f)
 {
-    const float open = mdm_clampf((mdm_mouth_gap(f) / f->width - 0.06f) / 0.08f, 0, 1) * LIP_LINE;
-    for (int ring = 0; open > 0 && ring < MDM_LIP_RINGS; ring++)
+    const float open = mdm_clampf((mdm_mouth_gap(f) / f->width - 0.06f) / 0.08f, 0, 1);
+    if (open <= 0)
+        return;
+    for (int ring = 0; ring < MDM_LIP_RINGS; ring++)
         for (int i = 0; i < MDM_LIP_INNER; i++) {
             float *at = attribute[mdm_lip_ring[ring][i]];
             const float *outer = f->r->standin->uv[mdm_lip_outer[i]];
             for (int k = 0; k < 2; k++)
-                at[AT_U + k] += open * (outer[k] - at[AT_U + k]);
+                at[AT_U + k] += open * LIP_LINE * (outer[k] - at[AT_U + k]);
         }
+    for (int i = 0; i < MDM_MESH_VERTICES; i++)
+        attribute[i][AT_DETAIL] *= 1 - CORNER_PLAIN * open * at_corner((const float(*)[3])f->r->standin->shape, i);
 }
 
 static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])

@@ -8,6 +8,7 @@
 #include "face/pose.h"
 
 #define OUTLINE   0.5f  /* cosine to the camera under which skin counts as the edge of a turned face */
+#define LIP_EDGE  0.8f  /* of the inner lip's step that the outer edge takes */
 #define EYE_FLOOR 0.15f /* the mesh never reports a shut eye as 0 */
 
 static float extent(const float (*p)[3], int a, int b)
@@ -40,20 +41,35 @@ static void move_lids(float (*out)[3], const mdm_motion *m, int index, const flo
     }
 }
 
+static void shift(float *point, const float by[3], float share)
+{
+    for (int k = 0; k < 3; k++)
+        point[k] += share * by[k];
+}
+
+/* A column of a lip, `at` counted along mdm_lip_inner: the whole lip goes with its inner edge, so that it keeps its height. */
+static void move_lip(float (*out)[3], int at, const float by[3])
+{
+    for (int ring = 0; ring < MDM_LIP_RINGS; ring++)
+        shift(out[mdm_lip_ring[ring][at]], by, 1 - 0.05f * (float)ring);
+    shift(out[mdm_lip_outer[at]], by, LIP_EDGE);
+}
+
 /* The lip gap is the person's own, scaled: a portrait may part its lips. Lips never cross. */
 static void move_lips(float (*out)[3], const mdm_motion *m, int index, float mouth_scale)
 {
     for (int i = 0; i < MDM_LIP_ROW; i++) {
         int u = mdm_lip_upper[i], l = mdm_lip_lower[i];
-        float gap[3];
+        float gap[3], up[3], down[3];
         for (int k = 0; k < 3; k++)
             gap[k] = mouth_scale * (m->shape[index][u][k] - m->shape[index][l][k]) * m->correction.lip_gain;
         gap[1] = fminf(gap[1], -0.01f);
         for (int k = 0; k < 3; k++) {
-            float middle = (out[u][k] + out[l][k]) / 2, step = middle + gap[k] / 2 - out[u][k];
-            out[u][k] += step;
-            out[l][k] -= step;
+            up[k] = (gap[k] - (out[u][k] - out[l][k])) / 2;
+            down[k] = -up[k];
         }
+        move_lip(out, 1 + i, up);
+        move_lip(out, MDM_LIP_INNER - 1 - i, down);
     }
 }
 

@@ -76,15 +76,13 @@ float mdm_casting_room(const mdm_casting *casting, const mdm_casting_face *face,
     return room;
 }
 
-float mdm_casting_apart(const mdm_casting *casting, const mdm_casting_face *a, const mdm_casting_face *b)
+void mdm_casting_apart(float out[MDM_CASTING_NETS], const mdm_casting *casting, const mdm_casting_face *a,
+                       const mdm_casting_face *b)
 {
-    float sum = 0, nets = 0;
     for (int i = 0; i < MDM_CASTING_NETS; i++)
-        if (casting->net[i]) {
-            sum += mdm_recogniser_distance(kinds[i], a->embedding[i], b->embedding[i]) / mdm_recogniser_same(kinds[i]);
-            nets += 1;
-        }
-    return sum / nets;
+        out[i] = casting->net[i] ? mdm_recogniser_distance(kinds[i], a->embedding[i], b->embedding[i]) /
+                                       mdm_recogniser_same(kinds[i])
+                                 : INFINITY;
 }
 
 float mdm_casting_nearest(const float identity[MDM_DLIB_FACE_SIZE], const mdm_casting_face *others, int count)

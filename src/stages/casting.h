@@ -24,8 +24,9 @@ mdm_status mdm_casting_embed(mdm_casting_face *out, mdm_casting *casting, const 
  * 1 is where they would take two pictures for one person. Infinite for none. */
 float mdm_casting_room(const mdm_casting *casting, const mdm_casting_face *face, const mdm_casting_face *others,
                        int count);
-/* How far two faces are apart, in the same units, mean of both networks. */
-float mdm_casting_apart(const mdm_casting *casting, const mdm_casting_face *a, const mdm_casting_face *b);
+/* How far two faces are apart, in the same units, by each network; infinite where it is not there. */
+void mdm_casting_apart(float out[MDM_CASTING_NETS], const mdm_casting *casting, const mdm_casting_face *a,
+                       const mdm_casting_face *b);
 /* Smallest dlib distance of an identity to any of `count` faces, before it is drawn; infinite for none. */
 float mdm_casting_nearest(const float identity[MDM_DLIB_FACE_SIZE], const mdm_casting_face *others, int count);
 /* The distances themselves, smallest over `others`; for the record. */

@@ -23,7 +23,7 @@
 #include "stages/stage.h"
 
 /* Distances are over what the recogniser takes for one person: 1 parts two people. Room is the portrait's to the nearest other
- * face, worn the mean to the person once it is drawn into the recording. */
+ * face, worn the mean to the person once it is drawn into the recording, by the network that takes them for more alike. */
 #define DRAWS       12    /* at most, for one stand-in */
 #define DRAWS_FEW   5     /* after which WORN_FAIR is enough */
 #define ROOM_LEAST  0.75f /* nearer is never taken */

@@ -201,7 +201,8 @@ static mdm_status fit_look(scene *s, const mdm_standin *standin, const mdm_canon
     return status ? status : mdm_sharpness_fit(&s->motion, standin, canonical, s->probe, s->count);
 }
 
-static mdm_status draw_and_compare(double *sum, mdm_rehearsal *r, scene *s, int at, mdm_renderer *renderer)
+static mdm_status draw_and_compare(float sum[MDM_CASTING_NETS], mdm_rehearsal *r, scene *s, int at,
+                                   mdm_renderer *renderer)
 {
     const mdm_probe *probe = &s->probe[at];
     mdm_mesh mesh = {.presence = 1};
@@ -217,13 +218,17 @@ static mdm_status draw_and_compare(double *sum, mdm_rehearsal *r, scene *s, int 
         status = mdm_face_mesh_run(&mesh, r->mesher, &drawn, &roi);
     if (!status)
         status = mdm_casting_embed(&face, r->casting, &drawn, &mesh);
-    if (!status)
-        *sum += (double)mdm_casting_apart(r->casting, &face, &r->faces[s->face[at]]);
+    if (!status) {
+        float apart[MDM_CASTING_NETS];
+        mdm_casting_apart(apart, r->casting, &face, &r->faces[s->face[at]]);
+        for (int i = 0; i < MDM_CASTING_NETS; i++)
+            sum[i] += apart[i];
+    }
     mdm_image_free(&drawn);
     return status;
 }
 
-static mdm_status try_in(double *sum, mdm_rehearsal *r, scene *s, const mdm_standin *standin)
+static mdm_status try_in(float sum[MDM_CASTING_NETS], mdm_rehearsal *r, scene *s, const mdm_standin *standin)
 {
     mdm_renderer *renderer;
     if (r->rests)
@@ -240,7 +245,7 @@ static mdm_status try_in(double *sum, mdm_rehearsal *r, scene *s, const mdm_stan
 mdm_status mdm_rehearsal_try(float *room, mdm_rehearsal *r, const mdm_image *portrait, const mdm_mesh *mesh)
 {
     mdm_standin standin;
-    double sum = 0;
+    float sum[MDM_CASTING_NETS] = {0};
     *room = INFINITY;
     if (!r->drawn)
         return MDM_OK;
@@ -248,8 +253,9 @@ mdm_status mdm_rehearsal_try(float *room, mdm_rehearsal *r, const mdm_image *por
     mdm_status status = MDM_OK;
     for (int i = 0; i < r->scene_count && !status; i++)
         if (r->scene[i].count)
-            status = try_in(&sum, r, &r->scene[i], &standin);
-    *room = (float)(sum / r->drawn);
+            status = try_in(sum, r, &r->scene[i], &standin);
+    for (int i = 0; i < MDM_CASTING_NETS; i++)
+        *room = fminf(*room, sum[i] / (float)r->drawn);
     mdm_standin_free(&standin);
     return status;
 }

@@ -28,8 +28,8 @@ void mdm_rehearsal_keep_rest(float rest[MDM_RESTS], mdm_rehearsal *rehearsal);
 /* The expression that the face of a portrait rests with. */
 void mdm_rehearsal_rest_of(float rest[MDM_RESTS], const mdm_rehearsal *rehearsal, const mdm_mesh *mesh);
 
-/* Draws the portrait into every frame and compares it with the person there: *room is the mean over frames and recognisers of the
- * distance in units of "same person" (as mdm_casting_room); infinite where the person has no frame that can be drawn in. */
+/* Draws the portrait into every frame and compares it with the person there: *room is the mean over frames of the
+ * distance in units of "same person" by the recogniser it is smaller by (as mdm_casting_room); infinite where the person has no frame that can be drawn in. */
 mdm_status mdm_rehearsal_try(float *room, mdm_rehearsal *rehearsal, const mdm_image *portrait, const mdm_mesh *mesh);
 
 #endif

@@ -165,6 +165,11 @@ bool mdm_judge_sees(const mdm_judge_figures *f)
     return f->frames > 0 && !(f->true_rate < MDM_JUDGE_TRUE_RATE);
 }
 
+bool mdm_judge_is_proved(const mdm_judge_figures *f)
+{
+    return f->frames > 0 && f->true_rate >= MDM_JUDGE_TRUE_RATE;
+}
+
 bool mdm_judge_recognises(const mdm_judge_figures *f, mdm_judge judge)
 {
     return f->match_frames > MDM_MATCH_SHARE * f->frames ||
@@ -197,7 +202,7 @@ json_t *mdm_judges_decide(json_t *reasons, const char *person, const mdm_judge_f
                           int replaced)
 {
     json_t *out = json_object();
-    const bool held_out = mdm_judge_sees(&figures[MDM_JUDGE_HELD_OUT]);
+    const bool held_out = mdm_judge_is_proved(&figures[MDM_JUDGE_HELD_OUT]);
     bool judged = false;
     char text[224];
     for (int j = 0; j < MDM_JUDGES; j++) {

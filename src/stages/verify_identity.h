@@ -1,7 +1,7 @@
 /* Is the person still recognised? Three recognisers compare the recording's face with the result's, frame by frame and on
  * average. MobileFaceNet takes no part in the making and decides; dlib and faceres chose the stand-in, so that they are only
- * reported, and decide where MobileFaceNet is blind: a judge that does not know the recording's own frames again proves
- * nothing by its silence. */
+ * reported, and decide too where MobileFaceNet was not seen to know the recording's own frames again (blind, or the clip
+ * too short to tell): such a judge proves nothing by its silence. */
 #ifndef MDM_STAGES_VERIFY_IDENTITY_H
 #define MDM_STAGES_VERIFY_IDENTITY_H
 
@@ -54,8 +54,10 @@ typedef struct mdm_judge_figures {
 mdm_status mdm_judge_measure(mdm_judge_figures *out, mdm_judge judge, const mdm_judge_series *const *series, int count,
                              int apart);
 
-/* May this judge decide? True as well where there are too few genuine pairs to tell. */
+/* May this judge hold a person back? True as well where there are too few genuine pairs to tell. */
 bool mdm_judge_sees(const mdm_judge_figures *figures);
+/* Does its silence prove something? Only where it was seen to know the recording's own frames again. */
+bool mdm_judge_is_proved(const mdm_judge_figures *figures);
 bool mdm_judge_recognises(const mdm_judge_figures *figures, mdm_judge judge);
 
 /* {"MobileFaceNet": {...}, ...} of a person with `replaced` frames; what is wrong is appended to `reasons`. */

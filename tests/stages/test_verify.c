@@ -88,6 +88,25 @@ static void others_decide_where_it_is_blind(void **state)
     expect("reidentified reidentified", blind, (const double[]){90, 10, 10}, 200);
 }
 
+/* A clip of two seconds has no two views of the person far enough apart: nobody knows whether MobileFaceNet sees, so its silence
+ * does not outvote the others. */
+static void others_decide_where_it_is_unknown(void **state)
+{
+    (void)state;
+    const double average = 2; /* far over every limit */
+    mdm_judge_figures f[MDM_JUDGES];
+    for (int j = 0; j < MDM_JUDGES; j++)
+        f[j] = (mdm_judge_figures){.frames = 3, .average = average, .mean = average, .true_rate = NAN};
+    for (int known = 0; known < 2; known++) {
+        json_t *reasons = json_array();
+        f[MDM_JUDGE_HELD_OUT].true_rate = known ? 1 : (double)NAN;
+        f[MDM_JUDGE_FACERES].match_frames = 2;
+        json_decref(mdm_judges_decide(reasons, "person-01", f, 15));
+        assert_int_equal(json_array_size(reasons), known ? 0 : 1);
+        json_decref(reasons);
+    }
+}
+
 static void nobody_who_can_judge_is_no_proof(void **state)
 {
     (void)state;
@@ -234,10 +253,11 @@ static void one_closing_is_one_blink(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_held_out_judge_decides),       cmocka_unit_test(others_decide_where_it_is_blind),
-        cmocka_unit_test(nobody_who_can_judge_is_no_proof), cmocka_unit_test(figures_are_what_they_say),
-        cmocka_unit_test(a_judge_is_asked_in_like_views),   cmocka_unit_test(thresholds_fall_with_the_rate),
-        cmocka_unit_test(the_pulse_is_told_from_light),     cmocka_unit_test(one_closing_is_one_blink),
+        cmocka_unit_test(the_held_out_judge_decides),        cmocka_unit_test(others_decide_where_it_is_blind),
+        cmocka_unit_test(others_decide_where_it_is_unknown), cmocka_unit_test(nobody_who_can_judge_is_no_proof),
+        cmocka_unit_test(figures_are_what_they_say),         cmocka_unit_test(a_judge_is_asked_in_like_views),
+        cmocka_unit_test(thresholds_fall_with_the_rate),     cmocka_unit_test(the_pulse_is_told_from_light),
+        cmocka_unit_test(one_closing_is_one_blink),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
