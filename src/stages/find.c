@@ -9,6 +9,7 @@
 #include "media/cut.h"
 #include "stages/find_text.h"
 #include "stages/stage.h"
+#include "stages/visit.h"
 
 #define END_MARGIN  0.12 /* seconds a face is taken to be there before it was first and after it was last seen */
 #define LONGEST_GAP 2.0 /* seconds of a face out of sight that are bridged; the same face after longer is a new track */
@@ -34,39 +35,16 @@ static mdm_status add_cut(finder *f, int number)
     return MDM_OK;
 }
 
-static mdm_status take_frame(finder *f, mdm_frame *frame, int number)
+static mdm_status take_frame(void *user, mdm_frame *frame, int number)
 {
+    finder *f = user;
     bool cut;
     MDM_TRY(mdm_cut_push(&cut, &f->cuts, frame));
     if (cut || number == 0)
         MDM_TRY(add_cut(f, number));
-    MDM_TRY(mdm_frame_rgb(frame, 0, 0, 0, 0));
-    MDM_TRY(mdm_tracker_push(f->tracker, &frame->rgb, number, cut));
     if (f->text && mdm_text_finder_wants(f->text, number, cut))
         MDM_TRY(mdm_text_finder_push(f->text, &frame->rgb, number, cut));
-    return MDM_OK;
-}
-
-static mdm_status read_clip(finder *f)
-{
-    mdm_reader *reader;
-    mdm_frame frame = {0};
-    MDM_TRY(mdm_clip_open_video(&reader, f->clip, f->work->threads));
-    mdm_status status = MDM_OK;
-    for (size_t n = 0; status == MDM_OK && n < f->clip->frames; n++) {
-        bool more;
-        status = mdm_reader_next(&more, reader, &frame);
-        if (status == MDM_OK && !more)
-            status = mdm_fail(MDM_ERR_INPUT, "%s: %zu frames, ingest counted %zu; the recording has changed, run again",
-                              f->clip->source, n, f->clip->frames);
-        if (status == MDM_OK)
-            status = take_frame(f, &frame, (int)n);
-        if (status == MDM_OK && !mdm_progress_update(f->work->progress, (double)n + 1, (double)f->clip->frames))
-            status = mdm_fail(MDM_ERR_CANCELLED, "%s: stopped", f->clip->source);
-    }
-    mdm_frame_free(&frame);
-    mdm_reader_free(&reader);
-    return status;
+    return mdm_tracker_push(f->tracker, &frame->rgb, number, cut);
 }
 
 /* First and last frame of the shot that frame `number` belongs to. */
@@ -113,7 +91,7 @@ mdm_status mdm_stage_find(mdm_clip_work *work)
     if (status == MDM_OK && text)
         status = mdm_text_finder_new(&f.text, work->models, clip.fps, 1);
     if (status == MDM_OK)
-        status = read_clip(&f);
+        status = mdm_visit_frames(&clip, NULL, work, take_frame, &f);
     if (status == MDM_OK)
         status = finish(&f);
     mdm_tracker_free(&f.tracker);

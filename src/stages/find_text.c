@@ -1,6 +1,6 @@
-/* Text is looked for at samples half a second apart, a second while it stands still. A quad belongs to the region whose last quad it overlaps, or whose
- * reading it repeats nearby; between two samples corners move in a straight line, and at both ends a region reaches to the
- * neighbouring sample, since nobody saw when it came or went. */
+/* Text is looked for at samples half a second apart, a second while it stands still. A quad belongs to the region whose last
+ * quad it overlaps, or whose reading it repeats nearby; between two samples corners move in a straight line, and at both ends
+ * a region reaches to the neighbouring sample, since nobody saw when it came or went. */
 #include "stages/find_text.h"
 
 #include <ctype.h>
@@ -14,10 +14,16 @@
 #include "models/text_detector.h"
 #include "models/text_reader.h"
 
-#define LONGEST_SIDE     1024 /* px the detector sees at most: burnt-in text of 1080p is still 10 px high */
-#define TILE             1088 /* px: a larger picture is looked at a second time in tiles of its own size, for plates far away */
-#define OVERLAP          128
-#define MISSED           6 /* samples in a row that may not see a text that is still there: shake, glare, a bad crop */
+#define LONGEST_SIDE 1024 /* px the detector sees at most: burnt-in text of 1080p is still 10 px high */
+#define TILE         1088 /* px: a larger picture is looked at a second time in tiles of its own size, for plates far away */
+#define OVERLAP      128
+#define WAITING      3 /* frames that wait to be looked at; memory */
+#define RESTFUL      2 /* times longer between samples where text stands still */
+#define MISSED       6 /* samples in a row that may not see a text that is still there: shake, glare, a bad crop */
+#define SAME_PLACE                                                                                                     \
+    0.8f /* overlap of a quad with a region's last one; where that was read for SURE it is not read anew */
+#define SURE             0.9f
+#define READ_AGAIN       4 /* samples later, all the same: the words in a place may change */
 #define MAX_QUADS        256
 #define MAX_REGIONS      2048
 #define MIN_READING      0.50f /* confidence of a reading that counts as text */
@@ -30,22 +36,34 @@ typedef struct open_region {
     int capacity;
     float best; /* confidence of `region.reading` */
     int sample; /* index of the last sample that saw it */
+    int read;   /* and of the last in which it was read */
     int shot;
 } open_region;
+
+/* A frame that waits to be looked at. */
+typedef struct candidate {
+    mdm_image image;
+    int number;
+    bool cut;
+} candidate;
 
 struct mdm_text_finder {
     mdm_text_detector *detector, *tile_detector; /* a detector is made anew when the size of its pictures changes */
     mdm_text_reader *reader;
     open_region *open;
     int count, capacity;
-    int every, next, sample, shot, last_number;
-    int reach;     /* longest distance between two samples */
+    int every, next; /* candidates are so far apart; the next one's number */
+    int sample, shot, last_number;
     bool restless; /* the last sample saw something move or appear */
-    /* the sample is looked at in a thread of its own, while the tracker goes on */
+    /* candidates are looked at in a thread of its own, while the tracker goes on */
     pthread_t thread;
-    bool busy;
-    mdm_image image;
-    mdm_status status;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    candidate waiting[WAITING]; /* below: guarded by `lock` */
+    int from, waiting_count;
+    bool closed;
+    mdm_status status; /* of the first failure */
     char message[256];
 };
 
@@ -54,6 +72,8 @@ mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double
     mdm_text_finder *finder = NULL;
     *out = NULL;
     MDM_TRY(mdm_alloc(&finder, 1, sizeof *finder, "text finder"));
+    pthread_mutex_init(&finder->lock, NULL);
+    pthread_cond_init(&finder->changed, NULL);
     finder->every = (int)fmin(30, fmax(1, floor((fps > 0.5 ? fps : 25) * 0.48)));
     mdm_status status = mdm_text_detector_new(&finder->detector, models, threads);
     if (!status)
@@ -66,12 +86,16 @@ mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double
     return status;
 }
 
-/* Waits for the sample that is being looked at. */
+/* Waits until everything that was pushed has been looked at; nothing can be pushed any more. */
 static mdm_status settle(mdm_text_finder *f)
 {
-    if (f->busy)
+    pthread_mutex_lock(&f->lock);
+    f->closed = true;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->lock);
+    if (f->started)
         pthread_join(f->thread, NULL);
-    f->busy = false;
+    f->started = false;
     return f->status ? mdm_fail(f->status, "%s", f->message) : MDM_OK;
 }
 
@@ -81,28 +105,22 @@ void mdm_text_finder_free(mdm_text_finder **finder)
     if (!f)
         return;
     settle(f);
-    mdm_image_free(&f->image);
+    for (int i = 0; i < WAITING; i++)
+        mdm_image_free(&f->waiting[i].image);
     for (int i = 0; i < f->count; i++)
         mdm_free(&f->open[i].region.quad);
     mdm_free(&f->open);
     mdm_text_detector_free(&f->detector);
     mdm_text_detector_free(&f->tile_detector);
     mdm_text_reader_free(&f->reader);
+    pthread_cond_destroy(&f->changed);
+    pthread_mutex_destroy(&f->lock);
     mdm_free(finder);
 }
 
-bool mdm_text_finder_wants(mdm_text_finder *finder, int number, bool cut)
+bool mdm_text_finder_wants(const mdm_text_finder *finder, int number, bool cut)
 {
-    mdm_text_finder *f = finder;
-    if (!cut && number < f->next)
-        return false;
-    if (settle(f) != MDM_OK) /* push will say why */
-        return true;
-    /* what stands still is looked at half as often */
-    int wait = f->restless ? f->every : 2 * f->every;
-    f->reach = wait > f->reach ? wait : f->reach;
-    f->next = f->last_number + wait;
-    return cut || f->sample == 0 || number >= f->next;
+    return cut || number >= finder->next;
 }
 
 static void quad_box(float box[4], const float corner[4][2])
@@ -155,10 +173,12 @@ static mdm_status add_quad(open_region *open, int number, const float corner[4][
     return MDM_OK;
 }
 
-static open_region *find_open(mdm_text_finder *f, const float corner[4][2], const char *reading)
+/* The region that a quad continues; *best: how sure that is, the overlap alone where nothing was read. */
+static open_region *find_open(float *best, mdm_text_finder *f, const float corner[4][2], const char *reading)
 {
-    float box[4], best = 0;
+    float box[4];
     quad_box(box, corner);
+    *best = 0;
     open_region *found = NULL;
     for (int i = 0; i < f->count; i++) {
         open_region *open = &f->open[i];
@@ -171,8 +191,8 @@ static open_region *find_open(mdm_text_finder *f, const float corner[4][2], cons
         float away = hypotf(box[0] - other[0], box[1] - other[1]);
         if (reading[0] && !strcmp(reading, open->region.reading) && away < 4 * fmaxf(box[2], other[2]))
             likeness += 0.5f;
-        if (likeness > 0.2f && likeness > best)
-            best = likeness, found = open;
+        if (likeness > 0.2f && likeness > *best)
+            *best = likeness, found = open;
     }
     return found;
 }
@@ -206,9 +226,8 @@ static bool holds(const mdm_text_quad *quads, int count, const mdm_text_quad *qu
 }
 
 /* Adds what is seen in tiles at the picture's own scale and was too small in the whole of it. */
-static mdm_status look_in_tiles(mdm_text_quad *quads, int *count, mdm_text_finder *f)
+static mdm_status look_in_tiles(mdm_text_quad *quads, int *count, mdm_text_finder *f, const mdm_image *image)
 {
-    const mdm_image *image = &f->image;
     if (image->width <= LONGEST_SIDE * 5 / 4 && image->height <= LONGEST_SIDE * 5 / 4)
         return MDM_OK;
     const int width = image->width < TILE ? image->width : TILE, height = image->height < TILE ? image->height : TILE;
@@ -232,27 +251,30 @@ static mdm_status look_in_tiles(mdm_text_quad *quads, int *count, mdm_text_finde
     return MDM_OK;
 }
 
-/* One sample: f->image is frame f->last_number. */
-static mdm_status read_sample(mdm_text_finder *f)
+/* One sample: `image` is frame `number`. */
+static mdm_status read_sample(mdm_text_finder *f, const mdm_image *image, int number)
 {
-    const mdm_image *image = &f->image;
-    const int number = f->last_number;
     mdm_text_quad quads[MAX_QUADS];
     int count = 0;
     MDM_TRY(mdm_text_detector_run(quads, MAX_QUADS, &count, f->detector, image, LONGEST_SIDE));
-    MDM_TRY(look_in_tiles(quads, &count, f));
+    MDM_TRY(look_in_tiles(quads, &count, f, image));
     for (int i = 0; i < count; i++) {
         char reading[128] = "";
-        float confidence = 0;
-        MDM_TRY(mdm_text_reader_run(reading, sizeof reading, &confidence, f->reader, image, &quads[i]));
-        float corner[4][2];
+        float confidence = 0, likeness, corner[4][2];
         grow(corner, quads[i].corner);
-        open_region *open = find_open(f, corner, reading);
+        open_region *open = find_open(&likeness, f, corner, "");
+        if (!open || likeness < SAME_PLACE || open->best < SURE || f->sample - open->read >= READ_AGAIN) {
+            MDM_TRY(mdm_text_reader_run(reading, sizeof reading, &confidence, f->reader, image, &quads[i]));
+            open = find_open(&likeness, f, corner, reading);
+            if (open)
+                open->read = f->sample;
+        }
         if (!open && !worth_covering(reading, confidence))
             continue;
         if (!open) {
             MDM_TRY(open_new(&open, f));
             open->shot = f->shot;
+            open->read = f->sample;
             f->restless = true;
             snprintf(open->region.kind, sizeof open->region.kind, "text");
         } else if (open->region.count) { /* moved by more than a fifth of its height? then look again soon */
@@ -272,29 +294,69 @@ static mdm_status read_sample(mdm_text_finder *f)
     return MDM_OK;
 }
 
-static void *run_sample(void *user)
+/* Looks at a candidate, or passes it over. */
+static mdm_status take(mdm_text_finder *f, const candidate *c)
+{
+    const int wait = (f->restless ? 1 : RESTFUL) * f->every;
+    if (f->sample > 0 && !c->cut && c->number < f->last_number + wait)
+        return MDM_OK;
+    f->last_number = c->number;
+    f->sample++;
+    f->shot += c->cut;
+    f->restless = c->cut;
+    return read_sample(f, &c->image, c->number);
+}
+
+static void *take_all(void *user)
 {
     mdm_text_finder *f = user;
-    f->status = read_sample(f);
-    if (f->status)
-        snprintf(f->message, sizeof f->message, "%s", mdm_error_message());
+    pthread_mutex_lock(&f->lock);
+    while (!f->status) {
+        while (f->waiting_count == 0 && !f->closed)
+            pthread_cond_wait(&f->changed, &f->lock);
+        if (f->waiting_count == 0)
+            break;
+        candidate *c = &f->waiting[f->from]; /* stays in its place until it has been looked at */
+        pthread_mutex_unlock(&f->lock);
+        const mdm_status status = take(f, c);
+        mdm_image_free(&c->image);
+        pthread_mutex_lock(&f->lock);
+        f->from = (f->from + 1) % WAITING;
+        f->waiting_count--;
+        if (status) {
+            f->status = status;
+            snprintf(f->message, sizeof f->message, "%s", mdm_error_message());
+        }
+        pthread_cond_broadcast(&f->changed);
+    }
+    pthread_mutex_unlock(&f->lock);
     return NULL;
 }
 
 mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image, int number, bool cut)
 {
     mdm_text_finder *f = finder;
-    MDM_TRY(settle(f));
-    mdm_image_free(&f->image);
-    MDM_TRY(mdm_image_copy(&f->image, image));
     f->next = number + f->every;
-    f->last_number = number;
-    f->sample++;
-    f->shot += cut;
-    f->restless = cut;
-    f->busy = pthread_create(&f->thread, NULL, run_sample, f) == 0;
-    if (!f->busy)
-        run_sample(f);
+    if (!f->started)
+        f->started = pthread_create(&f->thread, NULL, take_all, f) == 0;
+    if (!f->started)
+        return mdm_fail(MDM_ERR_AGAIN, "no thread could be started; too many processes are running: try again");
+    pthread_mutex_lock(&f->lock);
+    while (f->waiting_count == WAITING && !f->status)
+        pthread_cond_wait(&f->changed, &f->lock);
+    mdm_status status = f->status ? mdm_fail(f->status, "%s", f->message) : MDM_OK;
+    candidate *c = &f->waiting[(f->from + f->waiting_count) % WAITING];
+    pthread_mutex_unlock(&f->lock);
+    if (!status)
+        status = mdm_image_copy(&c->image, image);
+    if (status)
+        return status;
+    c->number = number;
+    c->cut = cut;
+    pthread_mutex_lock(&f->lock);
+    f->waiting_count++;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->lock);
     return MDM_OK;
 }
 
@@ -333,8 +395,7 @@ mdm_status mdm_text_finder_finish(mdm_region **regions, int *count, mdm_text_fin
     mdm_status status = MDM_OK;
     int n = 0;
     for (; n < finder->count && !status; n++)
-        status = spread(&out[n], &finder->open[n].region, finder->reach > finder->every ? finder->reach : finder->every,
-                        frames);
+        status = spread(&out[n], &finder->open[n].region, RESTFUL * finder->every, frames);
     if (status) {
         for (int i = 0; i < n; i++)
             mdm_free(&out[i].quad);

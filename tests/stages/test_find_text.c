@@ -1,4 +1,4 @@
-/* Text in a picture that is much larger than what the text detector sees at once: a dashcam's burnt-in line (20 px high) in a
+/* Burnt-in text that stands still, and text in a picture that is much larger than what the text detector sees at once: a dashcam's burnt-in line (20 px high) in a
  * frame 2560 px wide must be found and read in tiles. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,25 +15,72 @@
 #include "media/reader.h"
 #include "stages/find_text.h"
 
-static void small_text_in_a_large_picture(void **state)
+static const char *models(void)
 {
-    (void)state;
-    const char *models = getenv("MMDM_MODELS"), *shared = getenv("MMDM_SHARED");
+    const char *given = getenv("MMDM_MODELS");
+    return given ? given : MMDM_SOURCE_DIR "/.deps/models";
+}
+
+/* The first frame of a dashcam's recording; skips the test where that or the networks are not there. */
+static void dashcam_frame(mdm_reader **reader, mdm_frame *frame)
+{
+    const char *shared = getenv("MMDM_SHARED");
     char path[700], detector[700];
+    bool more;
     snprintf(path, sizeof path, "%s/data/clips/dashcam_cc0_asian_man55.mp4",
              shared ? shared : MMDM_SOURCE_DIR "/../shared");
-    models = models ? models : MMDM_SOURCE_DIR "/.deps/models";
-    snprintf(detector, sizeof detector, "%s/ch_PP-OCRv4_det_infer.onnx", models);
+    snprintf(detector, sizeof detector, "%s/ch_PP-OCRv4_det_infer.onnx", models());
     if (!mdm_file_exists(path) || !mdm_file_exists(detector)) {
         print_message("%s or %s is absent\n", path, detector);
         skip();
     }
+    assert_int_equal(mdm_reader_open(reader, path, NULL), MDM_OK);
+    assert_int_equal(mdm_reader_next(&more, *reader, frame), MDM_OK);
+    assert_int_equal(mdm_frame_rgb(frame, 0, 0, 0, 0), MDM_OK);
+}
+
+/* Candidates wait in a queue, every other one is passed over and what was read is not read anew: none of that shows. */
+static void text_that_stands_still(void **state)
+{
+    (void)state;
+    enum { FRAMES = 130, EVERY = 12 };
     mdm_reader *reader;
     mdm_frame frame = {0};
-    bool more;
-    assert_int_equal(mdm_reader_open(&reader, path, NULL), MDM_OK);
-    assert_int_equal(mdm_reader_next(&more, reader, &frame), MDM_OK);
-    assert_int_equal(mdm_frame_rgb(&frame, 0, 0, 0, 0), MDM_OK);
+    mdm_text_finder *finder;
+    mdm_region *regions;
+    int count, read = 0;
+    dashcam_frame(&reader, &frame);
+    assert_int_equal(mdm_text_finder_new(&finder, models(), 25, 1), MDM_OK);
+    for (int n = 0; n < FRAMES; n++)
+        if (mdm_text_finder_wants(finder, n, n == 0)) {
+            assert_int_equal(n % EVERY, 0);
+            assert_int_equal(mdm_text_finder_push(finder, &frame.rgb, n, n == 0), MDM_OK);
+        }
+    assert_int_equal(mdm_text_finder_finish(&regions, &count, finder, FRAMES), MDM_OK);
+    for (int i = 0; i < count; i++) {
+        print_message("%s: %s\n", regions[i].kind, regions[i].reading);
+        read += strstr(regions[i].reading, "AB12") && strstr(regions[i].reading, "52.5200");
+        assert_int_equal(regions[i].count, FRAMES);
+        for (int n = 0; n < FRAMES; n++) {
+            assert_int_equal(regions[i].quad[n].frame, n);
+            assert_memory_equal(regions[i].quad[n].corner, regions[i].quad[0].corner, sizeof regions[i].quad[n].corner);
+        }
+        mdm_free(&regions[i].quad);
+    }
+    assert_int_equal(count, 1);
+    assert_int_equal(read, 1);
+    mdm_free(&regions);
+    mdm_text_finder_free(&finder);
+    mdm_frame_free(&frame);
+    mdm_reader_free(&reader);
+}
+
+static void small_text_in_a_large_picture(void **state)
+{
+    (void)state;
+    mdm_reader *reader;
+    mdm_frame frame = {0};
+    dashcam_frame(&reader, &frame);
     mdm_image small = frame.rgb, large;
     assert_int_equal(mdm_image_new(&large, 2560, 1600, 3), MDM_OK);
     for (int y = 0; y < small.height; y++) /* away from the corners, across the seam of two tiles */
@@ -42,7 +89,7 @@ static void small_text_in_a_large_picture(void **state)
     mdm_text_finder *finder;
     mdm_region *regions;
     int count, read = 0;
-    assert_int_equal(mdm_text_finder_new(&finder, models, 25, 1), MDM_OK);
+    assert_int_equal(mdm_text_finder_new(&finder, models(), 25, 1), MDM_OK);
     assert_int_equal(mdm_text_finder_push(finder, &large, 0, true), MDM_OK);
     assert_int_equal(mdm_text_finder_finish(&regions, &count, finder, 1), MDM_OK);
     for (int i = 0; i < count; i++) {
@@ -97,7 +144,8 @@ static void a_beard_is_no_text(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(small_text_in_a_large_picture),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(text_that_stands_still),
+                                       cmocka_unit_test(small_text_in_a_large_picture),
                                        cmocka_unit_test(a_beard_is_no_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
