@@ -5,7 +5,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     mdm_settings settings;
-    mdm_settings_defaults(&settings);
-    (void)mdm_settings_load_text(&settings, data, size, "x.yaml");
+    for (int use = MDM_FOR_JOBS; use <= MDM_FOR_DRAWING; use++) {
+        mdm_settings_defaults_for(&settings, (mdm_option_use)use);
+        (void)mdm_settings_load_text(&settings, data, size, "x.yaml");
+    }
     return 0;
 }

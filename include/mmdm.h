@@ -36,7 +36,8 @@ int mdm_exit_code(mdm_status status);
 
 typedef struct mdm_options mdm_options;
 
-mdm_status mdm_options_new(mdm_options **out); /* defaults */
+mdm_status mdm_options_new(mdm_options **out);         /* of jobs: defaults */
+mdm_status mdm_options_new_drawing(mdm_options **out); /* of mdm_draw_portrait: the same table, other rows of it */
 void mdm_options_free(mdm_options **options);
 
 /* Value as on the command line ("age,gaze", "true", "1:30"). MDM_ERR_USAGE names the nearest option or value. */
@@ -54,19 +55,22 @@ mdm_status mdm_options_get(const char **out, mdm_options *options, const char *n
 
 /* The table itself, for help texts and forms. */
 typedef struct mdm_option_info {
-    const char *name;   /* "keep" */
-    char letter;        /* short form, or 0 */
-    const char *kind;   /* "flag", "whole", "seconds", "choice", "text", "contexts", "rectangle", "persons", "preset" */
-    const char *values; /* "blur|mosaic|fill|keep", or NULL */
+    const char *name; /* "keep" */
+    char letter;      /* short form, or 0 */
+    const char *
+        kind; /* "flag", "whole", "number", "seconds", "choice", "text", "contexts", "rectangle", "persons", "preset" */
+    const char *values;   /* "blur|mosaic|fill|keep", or NULL */
     const char *fallback; /* default, or NULL */
     const char *argument; /* "LIST", or NULL for flags */
     const char *section, *help;
+    bool for_jobs, for_drawing; /* which options have it */
 } mdm_option_info;
 int mdm_option_count(void);
 bool mdm_option_at(mdm_option_info *out, int index); /* false past the end */
 
-/* Text for --help, and docs/options.md. Caller frees with mdm_text_free. */
-mdm_status mdm_options_help_text(char **out, bool markdown);
+/* Text for --help of these options, and docs/options.md. Caller frees with mdm_text_free. */
+mdm_status mdm_options_help_text(char **out, const mdm_options *options);
+mdm_status mdm_options_markdown_text(char **out);
 void mdm_text_free(char **text);
 
 /* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
@@ -136,37 +140,10 @@ mdm_status mdm_models_pull(const mdm_options *options, mdm_model_fn tell, void *
 
 /* ---- a portrait from words ------------------------------------------------------------------------------------------------- */
 
-/* One picture by a text-to-picture model of the user's (`mmdm models list` names them). mdm_drawing_defaults fills everything in. */
-typedef struct mdm_drawing_options {
-    const char *backend;       /* "cosmicman-sdxl", "cosmicman-sd" */
-    const char *describe;      /* the prompt, word for word; or NULL and: */
-    const char *plan, *person; /* a plan.json and a person's id in it (NULL: the first who is replaced) */
-    const char *negative;      /* "" is the empty text; NULL no negative prompt at all */
-    const char *model, *unet;  /* folders of the base and of the U-net; NULL: from the hub's cache */
-    const char *checkpoint;    /* a file of all the base's weights in the original naming; NULL: the folder's files */
-    const char *refiner;       /* folder of a model for the second pass; NULL: the same model */
-    int width, height, steps;  /* 0: the backend's own */
-    double guidance;           /* below 0: the backend's own; up to 1: none */
-    const char *sampler;       /* "euler", "euler-a", "ddim", "dpm++2m"; NULL: the backend's own */
-    double second_pass;        /* strength of the second pass, 0..1 */
-    int second_steps;          /* 0: the backend's own */
-    double second_guidance;    /* below 0: the backend's own */
-    uint64_t seed;
-    int tries; /* pictures drawn until one can be used as a stand-in; 0: the first is taken, whatever it shows */
-    const char *noise;            /* safetensors of the first noise, in place of the seed's; NULL: the seed's */
-    const char *save_latents;     /* safetensors of the finished latent, "latents"; NULL: not saved */
-    const char *output;           /* PNG; NULL: not decoded */
-    const char *precision;        /* of the weights' matrices: "f32", "f16", "q8_0", "q4_0" */
-    int threads;                  /* 0: one a core */
-    const char *device;           /* "cpu", "cuda" (the first NVIDIA card) or "auto": the card where there is one */
-    const char *models, *weights; /* folders; "": as for everything else */
-} mdm_drawing_options;
-
-void mdm_drawing_defaults(mdm_drawing_options *options);
-/* Calls `say` with a line in plain words now and then and `step` (may be NULL) after every step of a picture. MDM_ERR_DEVICE: the model is not there (the message says what to get);
- * MDM_ERR_AGAIN: no try could be used. */
-mdm_status mdm_draw_portrait(const mdm_drawing_options *options, void (*say)(void *user, const char *line),
-                             void (*step)(void *user, double done, double total), void *user);
+/* One picture by a text-to-picture model of the user's (`mmdm models list` names them), with options of mdm_options_new_drawing.
+ * MDM_ERR_DEVICE: the model is not there (the message says what to get); MDM_ERR_AGAIN: no try could be used;
+ * MDM_ERR_CANCELLED: a signal came (mdm_catch_signals), and nothing is half written. */
+mdm_status mdm_draw_portrait(const mdm_options *options);
 
 /* The models that mdm_draw_portrait knows: calls `tell` for each. */
 typedef struct mdm_drawing_info {

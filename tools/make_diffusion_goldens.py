@@ -254,7 +254,13 @@ SAMPLERS = {
     "ddim.clipped": ("DDIMScheduler", dict(clip_sample=True, set_alpha_to_one=False), 10),
     "ddim.linear": ("DDIMScheduler", dict(clip_sample=False, beta_schedule="linear"), 10),
     "dpm++2m.leading": ("DPMSolverMultistepScheduler", dict(timestep_spacing="leading"), 10),
-    "dpm++2m.linspace": ("DPMSolverMultistepScheduler", dict(timestep_spacing="linspace"), 20)}
+    "dpm++2m.linspace": ("DPMSolverMultistepScheduler", dict(timestep_spacing="linspace"), 20),
+    "euler.karras": ("EulerDiscreteScheduler", dict(timestep_spacing="leading", use_karras_sigmas=True), 10),
+    "dpm++2m.karras": ("DPMSolverMultistepScheduler", dict(timestep_spacing="leading", use_karras_sigmas=True), 20),
+    "euler.velocity": ("EulerDiscreteScheduler", dict(timestep_spacing="trailing", prediction_type="v_prediction"), 10),
+    "euler-a.velocity": ("EulerAncestralDiscreteScheduler", dict(timestep_spacing="leading", prediction_type="v_prediction"), 10),
+    "ddim.velocity": ("DDIMScheduler", dict(clip_sample=True, set_alpha_to_one=False, prediction_type="v_prediction"), 10),
+    "dpm++2m.velocity": ("DPMSolverMultistepScheduler", dict(timestep_spacing="leading", prediction_type="v_prediction"), 10)}
 
 
 def network(x, t):

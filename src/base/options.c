@@ -1,4 +1,4 @@
-/* The one options table, the presets, and the setting and printing of single values. */
+/* Setting and printing of single options, by the table of options_table.c. */
 #include "base/options.h"
 
 #include <errno.h>
@@ -10,145 +10,9 @@
 
 #include "base/sha256.h"
 
-#define FIELD(name) offsetof(mdm_settings, name)
-#define EVERY_CONTEXT                                                                                                  \
-    "age, gender, race, expression, gaze, head_pose, eyes, mouth, glasses, speech, voice, prosody, scene"
-
-static const char what[] = "What to keep";
-static const char channels[] = "Channels";
-static const char which[] = "Which part of the recordings";
-static const char making[] = "Making the stand-ins";
-static const char job[] = "The job";
-
-enum { ANALYSIS = MDM_STALE_INGEST | MDM_STALE_FIND | MDM_STALE_DESCRIBE | MDM_STALE_TRANSCRIBE };
-
-static const mdm_option table[] = {
-    {"keep", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
-     "Contexts to keep as they are (" EVERY_CONTEXT "). What no list names is drawn anew.", FIELD(context), MDM_KEEP, 0,
-     MDM_STALE_PLAN},
-    {"coarsen", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
-     "Contexts of which only the rough group is kept (age, race, gaze).", FIELD(context), MDM_COARSEN, 0,
-     MDM_STALE_PLAN},
-    {"redraw", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
-     "Contexts to draw anew from a stated prior, without looking at the source. The default for every context.",
-     FIELD(context), MDM_REDRAW, 0, MDM_STALE_PLAN},
-    {"remove", 0, MDM_OPTION_CONTEXTS, NULL, "", "LIST", what,
-     "Contexts to take out: a neutral face, no glasses, no sound; nothing about them is written down.", FIELD(context),
-     MDM_REMOVE, 0, MDM_STALE_PLAN},
-    {"preset", 0, MDM_OPTION_PRESET, NULL, "", "NAME", what,
-     "A named set of contexts to start from; the lists above then change it.", FIELD(preset), 0,
-     sizeof((mdm_settings *)0)->preset, MDM_STALE_NONE},
-
-    {"plates", 0, MDM_OPTION_CHOICE, "blur|mosaic|fill|keep", "blur", "HOW", channels, "Number plates in the picture.",
-     FIELD(plates), 0, 0, MDM_STALE_PLAN | MDM_STALE_FIND},
-    {"text", 0, MDM_OPTION_CHOICE, "blur|mosaic|fill|keep", "blur", "HOW", channels,
-     "Other text in the picture: burnt-in time, place and speed, signs, labels.", FIELD(text), 0, 0,
-     MDM_STALE_PLAN | MDM_STALE_FIND},
-    {"words", 0, MDM_OPTION_CHOICE, "silence|tone|keep", "silence", "HOW", channels,
-     "Spoken personal data: names, numbers, addresses. Placeholders take its place in the transcript.", FIELD(words), 0,
-     0, MDM_STALE_PLAN},
-    {"voice", 0, MDM_OPTION_CHOICE, "mask|keep|remove", "mask", "HOW", channels,
-     "The voice itself. Keeping speech keeps words and lip timing, never the voice. Without kept speech there is no "
-     "sound at all.",
-     FIELD(voice), 0, 0, MDM_STALE_PLAN},
-    {"metadata", 0, MDM_OPTION_CHOICE, "strip|keep-timing", "strip", "HOW", channels,
-     "Metadata of the files. keep-timing keeps time bases and durations only.", FIELD(metadata), 0, 0, MDM_STALE_PLAN},
-    {"cover", 0, MDM_OPTION_RECTANGLE, NULL, "", "X,Y,W,H", channels,
-     "Covers a rectangle of every upright frame, in pixels. May be given several times.", FIELD(cover), 0, 0,
-     MDM_STALE_PLAN},
-    {"exclude-person", 0, MDM_OPTION_PERSONS, NULL, "", "LIST", channels,
-     "Persons (ids of the plan) whose faces are covered instead of replaced.", FIELD(exclude), 0, 0, MDM_STALE_PLAN},
-
-    {"start", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", which, "Leaves out what comes before (90, 1:30 or 1m30s).",
-     FIELD(start), 0, 0, ANALYSIS},
-    {"end", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", which, "Leaves out what comes after; 0 is the whole recording.",
-     FIELD(end), 0, 0, ANALYSIS},
-    {"segment", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", which,
-     "Cuts long recordings into clips of this length first (20m); 0 does not cut.", FIELD(segment), 0, 0, ANALYSIS},
-
-    {"mode", 0, MDM_OPTION_CHOICE, "scene|portrait", "scene", "MODE", making,
-     "scene puts the new face into the footage; portrait makes a square clip of the stand-in's face.", FIELD(mode), 0,
-     0, MDM_STALE_PLAN},
-    {"identity", 0, MDM_OPTION_CHOICE, "per-person|per-clip", "per-person", "SCOPE", making,
-     "One stand-in for a person in all clips, or another one in every clip.", FIELD(identity), 0, 0, MDM_STALE_PLAN},
-    {"seed", 0, MDM_OPTION_SEED, NULL, "1", "NUMBER", making,
-     "Number that every draw depends on: the same seed and recordings give the same stand-ins.", FIELD(seed), 0, 0,
-     MDM_STALE_PLAN},
-    {"attempts", 0, MDM_OPTION_INT, NULL, "3", "COUNT", making,
-     "Stand-ins tried for a person who is still recognised in the result; after that the face is covered.",
-     FIELD(attempts), 1, 10, MDM_STALE_NONE},
-    {"describe", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What describes the persons.",
-     FIELD(describe), 0, sizeof((mdm_settings *)0)->describe, MDM_STALE_DESCRIBE},
-    {"transcribe", 0, MDM_OPTION_NAME, "whisper|none", "whisper", "BACKEND", making, "What writes down speech.",
-     FIELD(transcribe), 0, sizeof((mdm_settings *)0)->transcribe, MDM_STALE_TRANSCRIBE},
-    {"portrait", 0, MDM_OPTION_NAME, "embedded|cosmicman-sdxl|cosmicman-sd", "embedded", "BACKEND", making,
-     "What makes the stand-in's picture: the generator that comes with mmdm, or a large model of yours "
-     "(docs/drawing.md).",
-     FIELD(portrait), 0, sizeof((mdm_settings *)0)->portrait, MDM_STALE_PORTRAIT},
-    {"animate", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What moves the stand-in's face.",
-     FIELD(animate), 0, sizeof((mdm_settings *)0)->animate, MDM_STALE_ANIMATE},
-
-    {"output", 'o', MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
-     "Where dataset/ (to share) and private/ (not to share) are made.", FIELD(output), 0, MDM_MAX_PATH, MDM_STALE_NONE},
-    {"config", 0, MDM_OPTION_TEXT, NULL, "", "FILE", job,
-     "Reads options from a YAML file first; the command line overrides them.", FIELD(config), 0, MDM_MAX_PATH,
-     MDM_STALE_NONE},
-    {"jobs", 'j', MDM_OPTION_INT, NULL, "0", "COUNT", job,
-     "Clips worked on at the same time; 0 is one for every two cores. Does not change the result.", FIELD(jobs), 0, 256,
-     MDM_STALE_NONE},
-    {"memory", 0, MDM_OPTION_INT, NULL, "4096", "MIB", job, "Memory a worker may use; 0 is no limit.", FIELD(memory), 0,
-     1 << 20, MDM_STALE_NONE},
-    {"force", 'f', MDM_OPTION_FLAG, NULL, "false", NULL, job, "Does everything again, even what is finished.",
-     FIELD(force), 0, 0, MDM_STALE_NONE},
-    {"dry-run", 'n', MDM_OPTION_FLAG, NULL, "false", NULL, job, "Says what would be done and does nothing.",
-     FIELD(dry_run), 0, 0, MDM_STALE_NONE},
-    {"keep-work", 0, MDM_OPTION_FLAG, NULL, "false", NULL, job,
-     "Leaves private/work/ in place at the end instead of wiping it.", FIELD(keep_work), 0, 0, MDM_STALE_NONE},
-    {"draw", 0, MDM_OPTION_FLAG, NULL, "false", NULL, job,
-     "Also makes a private video with boxes, meshes and states drawn in.", FIELD(draw), 0, 0, MDM_STALE_COMPOSE},
-    {"json", 0, MDM_OPTION_FLAG, NULL, "false", NULL, job, "Reports events as JSON lines on standard output.",
-     FIELD(json), 0, 0, MDM_STALE_NONE},
-    {"quiet", 'q', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says only warnings and errors.", FIELD(verbosity), -1, 0,
-     MDM_STALE_NONE},
-    {"verbose", 'v', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says more.", FIELD(verbosity), 1, 0, MDM_STALE_NONE},
-    {"models", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
-     "Third-party model files; otherwise MMDM_MODELS, or .deps/models beside the program.", FIELD(models), 0,
-     MDM_MAX_PATH, MDM_STALE_NONE},
-    {"weights", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
-     "This project's own weights; otherwise MMDM_WEIGHTS, or models beside the program.", FIELD(weights), 0,
-     MDM_MAX_PATH, MDM_STALE_NONE},
-    {"title", 0, MDM_OPTION_TEXT, NULL, "Masked recordings", "TEXT", job, "Title on the dataset's card.", FIELD(title),
-     0, sizeof((mdm_settings *)0)->title, MDM_STALE_PACK},
-    {"licence", 0, MDM_OPTION_TEXT, NULL, "other", "NAME", job, "Licence named on the dataset's card: yours to choose.",
-     FIELD(licence), 0, sizeof((mdm_settings *)0)->licence, MDM_STALE_PACK},
-};
-
-static const mdm_preset presets[] = {
-    {"driver-monitoring", "Drivers in front of a cabin camera: where they look and how awake they are.",
-     "expression,gaze,head_pose,eyes,mouth,glasses,scene", "age"},
-    {"interview", "People who talk to a camera: what they say and how.",
-     "age,gender,expression,gaze,head_pose,eyes,mouth,glasses,speech,prosody,scene", ""},
-    {"street", "Passers-by: the scene matters, the persons do not.", "head_pose,scene", ""},
-    {"everything", "All contexts but the raw voice.",
-     "age,gender,race,expression,gaze,head_pose,eyes,mouth,glasses,speech,prosody,scene", ""},
-    {"nothing", "Everything about the persons is drawn anew.", "", ""},
-};
-
 /* Contexts that have rough groups (stages/plan.c defines them). */
 static const bool coarsenable[MDM_CONTEXT_COUNT] = {
     [MDM_CONTEXT_AGE] = true, [MDM_CONTEXT_RACE] = true, [MDM_CONTEXT_GAZE] = true};
-
-const mdm_option *mdm_option_table(int *count)
-{
-    *count = (int)(sizeof table / sizeof table[0]);
-    return table;
-}
-
-const mdm_preset *mdm_presets(int *count)
-{
-    *count = (int)(sizeof presets / sizeof presets[0]);
-    return presets;
-}
 
 /* ---- nearest names ---------------------------------------------------------------------------------------------- */
 
@@ -210,24 +74,41 @@ static mdm_status unknown(const char *kind, const char *wrong, const char *const
     return status;
 }
 
-mdm_status mdm_option_find(const mdm_option **out, const char *name)
+bool mdm_option_is_for(const mdm_option *option, mdm_option_use use)
 {
-    enum { count = (int)(sizeof table / sizeof table[0]) };
+    return option->use == use || option->use == MDM_FOR_BOTH;
+}
+
+mdm_status mdm_option_find(const mdm_option **out, mdm_option_use use, const char *name)
+{
+    enum { MOST = 128 };
+    int count, known = 0;
+    const mdm_option *table = mdm_option_table(&count);
     char wanted[64];
-    const char *names[count];
+    const char *names[MOST];
+    bool elsewhere = false;
     snprintf(wanted, sizeof wanted, "%s", name);
     for (char *c = wanted; *c; c++)
         if (*c == '_')
             *c = '-';
     *out = NULL;
     for (int i = 0; i < count; i++) {
-        names[i] = table[i].name;
-        if (strcmp(table[i].name, wanted) == 0) {
+        const bool same = strcmp(table[i].name, wanted) == 0;
+        if (!mdm_option_is_for(&table[i], use)) {
+            elsewhere = elsewhere || same;
+            continue;
+        }
+        if (same) {
             *out = &table[i];
             return MDM_OK;
         }
+        if (known < MOST)
+            names[known++] = table[i].name;
     }
-    return unknown("option", wanted, names, count);
+    if (elsewhere)
+        return mdm_fail(MDM_ERR_USAGE, "--%s %s `mmdm portrait --backend`", wanted,
+                        use == MDM_FOR_DRAWING ? "does not go with" : "goes only with");
+    return unknown("option", wanted, names, known);
 }
 
 /* ---- setting one value ------------------------------------------------------------------------------------------ */
@@ -293,9 +174,11 @@ static mdm_status set_contexts(mdm_settings *settings, mdm_treatment treatment, 
 
 static mdm_status set_preset(mdm_settings *settings, const mdm_option *option, const char *value)
 {
-    enum { count = (int)(sizeof presets / sizeof presets[0]) };
-    const char *names[count];
-    for (int i = 0; i < count; i++) {
+    enum { MOST = 16 };
+    int count;
+    const mdm_preset *presets = mdm_presets(&count);
+    const char *names[MOST];
+    for (int i = 0; i < count && i < MOST; i++) {
         names[i] = presets[i].name;
         if (strcmp(value, presets[i].name) != 0)
             continue;
@@ -354,6 +237,18 @@ static mdm_status set_number(long long *out, const mdm_option *option, const cha
         return MDM_OK;
     }
     snprintf(expected, sizeof expected, "a whole number from %lld to %lld", low, high);
+    return bad_value(option, value, expected);
+}
+
+static mdm_status set_real(double *out, const mdm_option *option, const char *value)
+{
+    char *end, expected[80];
+    double number = strtod(value, &end);
+    if (end != value && !*end && number >= option->minimum && number <= option->maximum) {
+        *out = number;
+        return MDM_OK;
+    }
+    snprintf(expected, sizeof expected, "a number from %d to %d", option->minimum, option->maximum);
     return bad_value(option, value, expected);
 }
 
@@ -461,6 +356,8 @@ mdm_status mdm_option_set(mdm_settings *settings, const mdm_option *option, cons
         return MDM_OK;
     case MDM_OPTION_SEED:
         return set_seed(field, option, value);
+    case MDM_OPTION_NUMBER:
+        return set_real(field, option, value);
     case MDM_OPTION_SECONDS:
         return set_seconds(field, option, value);
     case MDM_OPTION_CHOICE:
@@ -468,13 +365,15 @@ mdm_status mdm_option_set(mdm_settings *settings, const mdm_option *option, cons
         if (choice < 0)
             return MDM_ERR_USAGE;
         memcpy(field, &choice, sizeof choice);
-        if (option->offset == FIELD(voice))
+        if (option->offset == offsetof(mdm_settings, voice))
             settings->context[MDM_CONTEXT_VOICE] = choice == MDM_VOICE_KEEP     ? MDM_KEEP
                                                    : choice == MDM_VOICE_REMOVE ? MDM_REMOVE
                                                                                 : MDM_REDRAW;
         return MDM_OK;
     case MDM_OPTION_NAME:
-        return option->values && find_choice(option, value) < 0 ? MDM_ERR_USAGE : set_text(field, option, value);
+        if (option->values && (*value || option->fallback[0]) && find_choice(option, value) < 0)
+            return MDM_ERR_USAGE;
+        return set_text(field, option, value);
     case MDM_OPTION_TEXT:
         return set_text(field, option, value);
     case MDM_OPTION_CONTEXTS:
@@ -492,12 +391,20 @@ mdm_status mdm_option_set(mdm_settings *settings, const mdm_option *option, cons
 /* Enum fields are set through an int. */
 _Static_assert(sizeof(mdm_cover) == sizeof(int) && sizeof(mdm_treatment) == sizeof(int), "enums are ints here");
 
+void mdm_settings_defaults_for(mdm_settings *settings, mdm_option_use use)
+{
+    int count;
+    const mdm_option *table = mdm_option_table(&count);
+    memset(settings, 0, sizeof *settings);
+    settings->use = use;
+    for (int i = 0; i < count; i++)
+        if (mdm_option_is_for(&table[i], use) && table[i].fallback && table[i].fallback[0])
+            (void)mdm_option_set(settings, &table[i], table[i].fallback); /* a test checks that none fails */
+}
+
 void mdm_settings_defaults(mdm_settings *settings)
 {
-    memset(settings, 0, sizeof *settings);
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (table[i].fallback && table[i].fallback[0])
-            (void)mdm_option_set(settings, &table[i], table[i].fallback); /* a test checks that none fails */
+    mdm_settings_defaults_for(settings, MDM_FOR_JOBS);
 }
 
 /* ---- printing ---------------------------------------------------------------------------------------------------- */
@@ -539,6 +446,7 @@ mdm_status mdm_option_print(mdm_buffer *out, const mdm_settings *settings, const
         return mdm_buffer_printf(out, "%d", *(const int *)field);
     case MDM_OPTION_SEED:
         return mdm_buffer_printf(out, "%" PRIu64, *(const uint64_t *)field);
+    case MDM_OPTION_NUMBER:
     case MDM_OPTION_SECONDS:
         return mdm_buffer_printf(out, "%.17g", *(const double *)field);
     case MDM_OPTION_CHOICE:
@@ -566,10 +474,12 @@ mdm_status mdm_option_print(mdm_buffer *out, const mdm_settings *settings, const
 
 mdm_status mdm_settings_key(char out[65], const mdm_settings *settings, unsigned stale)
 {
+    int count;
+    const mdm_option *table = mdm_option_table(&count);
     mdm_buffer text = {0};
     mdm_status status = MDM_OK;
     out[0] = '\0';
-    for (size_t i = 0; i < sizeof table / sizeof table[0] && status == MDM_OK; i++) {
+    for (int i = 0; i < count && status == MDM_OK; i++) {
         if (!(table[i].stale & stale))
             continue;
         status = mdm_buffer_printf(&text, "%s=", table[i].name);

@@ -13,9 +13,10 @@ typedef enum mdm_option_type {
     MDM_OPTION_LEVEL,     /* int set to `minimum`; no value (--quiet, --verbose) */
     MDM_OPTION_INT,       /* int in minimum..maximum */
     MDM_OPTION_SEED,      /* uint64_t */
+    MDM_OPTION_NUMBER,    /* double in minimum..maximum */
     MDM_OPTION_SECONDS,   /* double: 90, 1:30, 20m, 1h2m3.5s */
     MDM_OPTION_CHOICE,    /* enum: position in `values` */
-    MDM_OPTION_NAME,      /* char[`maximum`], one of `values` where given */
+    MDM_OPTION_NAME,      /* char[`maximum`], one of `values` where given; it may be empty where its default is */
     MDM_OPTION_TEXT,      /* char[`maximum`], anything */
     MDM_OPTION_CONTEXTS,  /* list of contexts that get the treatment `minimum` */
     MDM_OPTION_RECTANGLE, /* x,y,w,h; may be repeated */
@@ -50,6 +51,7 @@ typedef struct mdm_option {
     size_t offset;        /* of the field in mdm_settings */
     int minimum, maximum; /* see mdm_option_type */
     unsigned stale;       /* MDM_STALE_* */
+    mdm_option_use use;   /* of which commands; another row of the same name may be of the others */
 } mdm_option;
 
 typedef struct mdm_preset {
@@ -61,13 +63,17 @@ typedef struct mdm_preset {
 const mdm_option *mdm_option_table(int *count); /* the table; never freed */
 const mdm_preset *mdm_presets(int *count);
 
-/* The option called `name` (without dashes; '_' counts as '-'). Unknown: MDM_ERR_USAGE with the nearest name. */
-mdm_status mdm_option_find(const mdm_option **out, const char *name);
+/* Whether settings of this use take the option. */
+bool mdm_option_is_for(const mdm_option *option, mdm_option_use use);
+
+/* The option called `name` (without dashes; '_' counts as '-') of that use. Unknown: MDM_ERR_USAGE with the nearest name. */
+mdm_status mdm_option_find(const mdm_option **out, mdm_option_use use, const char *name);
 
 /* The name among `count` nearest to `wrong` by edit distance (Damerau-Levenshtein), or NULL if none is near. */
 const char *mdm_nearest_name(const char *wrong, const char *const *names, int count);
 
-void mdm_settings_defaults(mdm_settings *settings);
+void mdm_settings_defaults(mdm_settings *settings); /* of jobs */
+void mdm_settings_defaults_for(mdm_settings *settings, mdm_option_use use);
 
 /* Sets one option from text. Errors are MDM_ERR_USAGE and name the option, the value and what was expected. */
 mdm_status mdm_option_set(mdm_settings *settings, const mdm_option *option, const char *value);
@@ -75,13 +81,13 @@ mdm_status mdm_option_set(mdm_settings *settings, const mdm_option *option, cons
 /* Writes the present value as text that mdm_option_set understands ("" for an empty list). */
 mdm_status mdm_option_print(mdm_buffer *out, const mdm_settings *settings, const mdm_option *option);
 
-/* Reads options from a command line: defaults, then --config FILE, then --preset, then the rest in order. What is not
+/* Reads options of `use` from a command line: defaults, then --config FILE, then --preset, then the rest in order. What is not
  * an option is put into positional[] (borrowed from argv, room for argc); "--" ends options. A context named with two
  * different treatments is refused. */
-mdm_status mdm_settings_parse(mdm_settings *settings, const char **positional, int *positional_count, int argc,
-                              char *const *argv);
+mdm_status mdm_settings_parse(mdm_settings *settings, mdm_option_use use, const char **positional,
+                              int *positional_count, int argc, char *const *argv);
 
-/* YAML: one mapping of option names to values; errors are MDM_ERR_CONFIG "FILE:LINE: ...". */
+/* YAML: one mapping of names of options that the settings take to values; errors are MDM_ERR_CONFIG "FILE:LINE: ...". */
 mdm_status mdm_settings_load(mdm_settings *settings, const char *path);
 mdm_status mdm_settings_load_text(mdm_settings *settings, const void *text, size_t size, const char *where);
 
@@ -91,8 +97,8 @@ mdm_status mdm_settings_finish(mdm_settings *settings);
 /* SHA-256 (hexadecimal) of all options that make any stage in `stale` out of date. */
 mdm_status mdm_settings_key(char out[65], const mdm_settings *settings, unsigned stale);
 
-/* The option list for --help, and docs/options.md. */
-mdm_status mdm_options_help(mdm_buffer *out);
+/* The option list for --help, and docs/options.md, which has all. */
+mdm_status mdm_options_help(mdm_buffer *out, mdm_option_use use);
 mdm_status mdm_options_markdown(mdm_buffer *out);
 
 #endif

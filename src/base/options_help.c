@@ -45,12 +45,14 @@ static mdm_status help_line(mdm_buffer *out, const mdm_option *option)
     return wrap(out, text, COLUMN);
 }
 
-mdm_status mdm_options_help(mdm_buffer *out)
+mdm_status mdm_options_help(mdm_buffer *out, mdm_option_use use)
 {
     int count;
     const mdm_option *table = mdm_option_table(&count);
     const char *section = "";
     for (int i = 0; i < count; i++) {
+        if (!mdm_option_is_for(&table[i], use))
+            continue;
         if (strcmp(table[i].section, section) != 0)
             MDM_TRY(mdm_buffer_printf(out, "\n%s:\n", table[i].section));
         section = table[i].section;
@@ -86,9 +88,10 @@ mdm_status mdm_options_markdown(mdm_buffer *out)
     int count;
     const mdm_option *table = mdm_option_table(&count);
     const char *section = "";
-    MDM_TRY(mdm_buffer_printf(out, "# Options\n\nWritten by `mmdm options --markdown` from the one options table "
-                                   "(`src/base/options.c`).\nThe same names work on the command line (`--name value`) "
-                                   "and in a YAML file given with `--config`\n(`name: value`).\n"));
+    MDM_TRY(mdm_buffer_printf(out,
+                              "# Options\n\nWritten by `mmdm options --markdown` from the one options table "
+                              "(`src/base/options_table.c`).\nThe same names work on the command line (`--name value`) "
+                              "and in a YAML file given with `--config`\n(`name: value`).\n"));
     for (int i = 0; i < count; i++) {
         if (strcmp(table[i].section, section) != 0)
             MDM_TRY(mdm_buffer_printf(

@@ -43,7 +43,8 @@ static bool takes_value(const mdm_option *option)
 }
 
 /* Reads the option at argv[*at]; *value points into argv, or at "true" for flags. *at ends on the last word used. */
-static mdm_status read_option(const mdm_option **option, const char **value, int *at, int argc, char *const *argv)
+static mdm_status read_option(const mdm_option **option, const char **value, mdm_option_use use, int *at, int argc,
+                              char *const *argv)
 {
     const char *word = argv[*at];
     *value = NULL;
@@ -52,7 +53,7 @@ static mdm_status read_option(const mdm_option **option, const char **value, int
         int count;
         const mdm_option *table = mdm_option_table(&count);
         for (int i = 0; i < count; i++)
-            if (table[i].letter && table[i].letter == word[1])
+            if (mdm_option_is_for(&table[i], use) && table[i].letter && table[i].letter == word[1])
                 *option = &table[i];
         if (!*option)
             return mdm_fail(MDM_ERR_USAGE, "unknown option '-%c': `mmdm help` lists them", word[1]);
@@ -66,7 +67,7 @@ static mdm_status read_option(const mdm_option **option, const char **value, int
         const char *equals = strchr(word, '=');
         size_t length = equals ? (size_t)(equals - word - 2) : strlen(word + 2);
         snprintf(name, sizeof name, "%.*s", (int)(length < 60 ? length : 60), word + 2);
-        MDM_TRY(mdm_option_find(option, name));
+        MDM_TRY(mdm_option_find(option, use, name));
         *value = equals ? equals + 1 : NULL;
     }
     if (!takes_value(*option)) {
@@ -84,10 +85,10 @@ static mdm_status read_option(const mdm_option **option, const char **value, int
 
 typedef enum parse_pass { PASS_CONFIG, PASS_PRESET, PASS_REST } parse_pass;
 
-mdm_status mdm_settings_parse(mdm_settings *settings, const char **positional, int *positional_count, int argc,
-                              char *const *argv)
+mdm_status mdm_settings_parse(mdm_settings *settings, mdm_option_use use, const char **positional,
+                              int *positional_count, int argc, char *const *argv)
 {
-    mdm_settings_defaults(settings);
+    mdm_settings_defaults_for(settings, use);
     *positional_count = 0;
     named_contexts named = {{0}};
     for (int pass = PASS_CONFIG; pass <= PASS_REST; pass++) {
@@ -104,7 +105,7 @@ mdm_status mdm_settings_parse(mdm_settings *settings, const char **positional, i
             }
             const mdm_option *option;
             const char *value;
-            MDM_TRY(read_option(&option, &value, &i, argc, argv));
+            MDM_TRY(read_option(&option, &value, use, &i, argc, argv));
             bool config = strcmp(option->name, "config") == 0, preset = option->type == MDM_OPTION_PRESET;
             if (pass != (config ? PASS_CONFIG : preset ? PASS_PRESET : PASS_REST))
                 continue;
@@ -162,7 +163,7 @@ static mdm_status take_key(config_reader *reader, const yaml_event_t *event, con
 {
     int count;
     const mdm_option *table = mdm_option_table(&count);
-    if (mdm_option_find(&reader->option, key) != MDM_OK)
+    if (mdm_option_find(&reader->option, reader->settings->use, key) != MDM_OK)
         return retell(reader, event);
     if (strcmp(reader->option->name, "config") == 0)
         return at_line(reader, event, "a configuration cannot name another one");

@@ -1,4 +1,4 @@
-/* Sorting, medians and the largest. */
+/* Sorting, selecting, medians and the largest. */
 #include "base/order.h"
 
 #include <stdlib.h>
@@ -14,12 +14,41 @@ void mdm_sort(float *values, size_t count)
     qsort(values, count, sizeof *values, by_value);
 }
 
+/* Hoare's selection: NaNs stop both scans, so that these stay inside whatever is in `values`. */
+float mdm_select(float *values, size_t count, size_t index)
+{
+    size_t low = 0, high = count - 1;
+    while (low < high) {
+        const float pivot = values[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;;) {
+            while (values[i] < pivot)
+                i++;
+            while (values[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            const float value = values[i];
+            values[i++] = values[j];
+            values[j--] = value;
+        }
+        /* values[low .. j] <= pivot <= values[j + 1 .. high], with the pivot at j where the scans met on it */
+        if (index <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
+    return values[index];
+}
+
 float mdm_median(float *values, size_t count)
 {
     if (count < 1)
         return 0;
-    mdm_sort(values, count);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+    const float upper = mdm_select(values, count, count / 2);
+    if (count % 2)
+        return upper;
+    return (mdm_select(values, count / 2, count / 2 - 1) + upper) / 2;
 }
 
 int mdm_largest(const double *values, int count)

@@ -7,7 +7,11 @@
 /* Sorts in place, smallest first. */
 void mdm_sort(float *values, size_t count);
 
-/* The mean of the two in the middle where `count` is even; 0 of none. Sorts `values`. */
+/* What would stand at `index` < count if `values` were sorted; what is before it there is not larger, what is behind not smaller. In
+ * linear time. */
+float mdm_select(float *values, size_t count, size_t index);
+
+/* The mean of the two in the middle where `count` is even; 0 of none. Rearranges `values`. */
 float mdm_median(float *values, size_t count);
 
 /* Which is the largest; the first of several. 0 where there is none. */

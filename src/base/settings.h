@@ -1,4 +1,4 @@
-/* The settings of a job, filled from the one options table (base/options.c) by command line, YAML and defaults. */
+/* The settings of a job, filled from the one options table (base/options_table.c) by command line, YAML and defaults. */
 #ifndef MDM_BASE_SETTINGS_H
 #define MDM_BASE_SETTINGS_H
 
@@ -46,7 +46,31 @@ typedef enum mdm_mode { MDM_MODE_SCENE, MDM_MODE_PORTRAIT } mdm_mode;
 #define MDM_MAX_RECTANGLES       16
 #define MDM_MAX_PERSONS_EXCLUDED 64
 
+/* Which of the table's options settings are made of: those of jobs, or those of `mmdm portrait --backend`. A row may be of both. */
+typedef enum mdm_option_use { MDM_FOR_JOBS, MDM_FOR_DRAWING, MDM_FOR_BOTH } mdm_option_use;
+
+/* Pictures from words (pipeline/draw.c). "" and 0: not given, the backend's own is taken, unless said otherwise. */
+typedef struct mdm_drawing_settings {
+    char backend[24];
+    char describe[1024], negative[1024]; /* texts word for word */
+    char plan[MDM_MAX_PATH], person[32]; /* instead of a text; person: "" is the first who is replaced */
+    bool no_negative;                    /* none at all, else `negative`, which may be the empty text */
+    char model[MDM_MAX_PATH], unet[MDM_MAX_PATH], checkpoint[MDM_MAX_PATH], refiner[MDM_MAX_PATH];
+    int width, height, steps, second_steps;
+    double guidance, second_guidance; /* up to 1: none */
+    double second_pass;               /* strength, 0..1 */
+    char sampler[16], precision[8], device[8];
+    bool karras;
+    int count;                  /* pictures */
+    char preview[MDM_MAX_PATH]; /* file of looks at the picture under way */
+    int preview_every;          /* steps */
+    int tries;                  /* pictures drawn until one can be used; 0: the first is taken, whatever it shows */
+    int threads;                /* 0: one a core */
+    char noise[MDM_MAX_PATH], save_latents[MDM_MAX_PATH];
+} mdm_drawing_settings;
+
 typedef struct mdm_settings {
+    mdm_option_use use; /* MDM_FOR_JOBS or MDM_FOR_DRAWING */
     mdm_treatment context[MDM_CONTEXT_COUNT];
     mdm_cover plates, text;
     mdm_words words;
@@ -71,6 +95,7 @@ typedef struct mdm_settings {
     char output[MDM_MAX_PATH], config[MDM_MAX_PATH], models[MDM_MAX_PATH], weights[MDM_MAX_PATH];
     char licence[64]; /* of the dataset, an identifier the Hugging Face card knows, or "other" */
     char title[128];  /* of the dataset */
+    mdm_drawing_settings drawing;
 } mdm_settings;
 
 const char *mdm_context_name(mdm_context context); /* "head_pose" */

@@ -86,12 +86,11 @@ static int dispatch(const mdm_command *command, mdm_arguments *arguments, int ar
             arguments->words[arguments->word_count++] = argv[i];
         return mdm_cli_help(arguments);
     }
-    if (strcmp(command->name, "portrait") == 0 && mdm_cli_draws(argc, argv))
-        return mdm_cli_draw(argc, argv);
-    mdm_status status = mdm_options_new(&arguments->options);
+    const bool draws = strcmp(command->name, "portrait") == 0 && mdm_cli_draws(argc, argv);
+    mdm_status status = draws ? mdm_options_new_drawing(&arguments->options) : mdm_options_new(&arguments->options);
     if (status == MDM_OK)
         status = mdm_options_parse(arguments->options, arguments->words, &arguments->word_count, argc, argv);
-    int code = status == MDM_OK ? command->run(arguments) : mdm_cli_fail(status);
+    int code = status ? mdm_cli_fail(status) : draws ? mdm_cli_draw(arguments) : command->run(arguments);
     mdm_options_free(&arguments->options);
     return code;
 }

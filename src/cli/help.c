@@ -5,10 +5,8 @@
 #include "cli/cli.h"
 #include "cli/table.h"
 
-static int print_options(bool markdown)
+static int print_text(mdm_status status, char *text)
 {
-    char *text;
-    mdm_status status = mdm_options_help_text(&text, markdown);
     if (status != MDM_OK)
         return mdm_cli_fail(status);
     fputs(text, stdout);
@@ -16,13 +14,32 @@ static int print_options(bool markdown)
     return 0;
 }
 
+static int print_options(mdm_status (*new_options)(mdm_options **out))
+{
+    mdm_options *options = NULL;
+    char *text = NULL;
+    mdm_status status = new_options(&options);
+    if (status == MDM_OK)
+        status = mdm_options_help_text(&text, options);
+    mdm_options_free(&options);
+    return print_text(status, text);
+}
+
+static int print_markdown(void)
+{
+    char *text = NULL;
+    mdm_status status = mdm_options_markdown_text(&text);
+    return print_text(status, text);
+}
+
 static int print_command(const mdm_command *command)
 {
     printf("mmdm %s %s\n%s\n", command->name, command->words, command->help);
-    int code = command->run == mdm_cli_help ? 0 : print_options(false);
-    if (strcmp(command->name, "portrait") == 0)
-        mdm_cli_draw_help();
-    return code;
+    int code = command->run == mdm_cli_help ? 0 : print_options(mdm_options_new);
+    if (code || strcmp(command->name, "portrait") != 0)
+        return code;
+    puts("\n\nmmdm portrait --backend NAME --describe TEXT | --plan PLAN.json -o PICTURE.png");
+    return print_options(mdm_options_new_drawing);
 }
 
 int mdm_cli_help(const mdm_arguments *arguments)
@@ -35,7 +52,7 @@ int mdm_cli_help(const mdm_arguments *arguments)
         return 0;
     }
     if (strcmp(arguments->command, "options") == 0)
-        return print_options(strcmp(word, "--markdown") == 0);
+        return strcmp(word, "--markdown") == 0 ? print_markdown() : print_options(mdm_options_new);
     for (int i = 0; i < count && *word; i++)
         if (strcmp(table[i].name, word) == 0)
             return print_command(&table[i]);

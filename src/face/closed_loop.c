@@ -303,39 +303,52 @@ static void correct(mdm_motion_correction *c, bool rests, bool *taught, const re
     correct_moves(c, source, result, front, fronts);
 }
 
-static mdm_status render_all(reading *out, mdm_renderer *renderer, mdm_face_mesh *mesher, const mdm_motion *m,
-                             const mdm_probe *probes, int count, const mdm_canonical *canonical)
+/* Measuring the probes, of the recording or as drawn, on two cores. */
+typedef struct look {
+    reading *out;
+    const mdm_motion *motion;
+    const mdm_canonical *canonical;
+    const mdm_probe *probes;
+    mdm_face_mesh *const *mesher;
+    mdm_renderer *renderer[MDM_SHARERS];
+} look;
+
+static mdm_status measure_source(void *user, int i, int sharer)
 {
-    for (int i = 0; i < count; i++) {
-        mdm_image copy = {0};
-        MDM_TRY(mdm_image_copy(&copy, &probes[i].image));
-        mdm_status status = mdm_renderer_draw(renderer, &copy, probes[i].index);
-        if (!status)
-            status = measure(&out[i], mesher, &copy, m, probes[i].index, canonical);
-        mdm_image_free(&copy);
-        MDM_TRY(status);
-    }
-    return MDM_OK;
+    const look *l = user;
+    return measure(&l->out[i], l->mesher[sharer], &l->probes[i].image, l->motion, l->probes[i].index, l->canonical);
+}
+
+static mdm_status measure_drawn(void *user, int i, int sharer)
+{
+    const look *l = user;
+    mdm_image copy = {0};
+    MDM_TRY(mdm_image_copy(&copy, &l->probes[i].image));
+    mdm_status status = mdm_renderer_draw(l->renderer[sharer], &copy, l->probes[i].index);
+    if (!status)
+        status = measure(&l->out[i], l->mesher[sharer], &copy, l->motion, l->probes[i].index, l->canonical);
+    mdm_image_free(&copy);
+    return status;
 }
 
 mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_canonical *canonical,
-                          mdm_face_mesh *mesher, const mdm_probe *probes, int count)
+                          mdm_face_mesh *const mesher[MDM_SHARERS], const mdm_probe *probes, int count)
 {
     reading source[MDM_PROBES], result[MDM_PROBES];
-    mdm_renderer *renderer;
+    look l = {.out = source, .motion = m, .canonical = canonical, .probes = probes, .mesher = mesher};
     if (count > MDM_PROBES)
         count = MDM_PROBES;
     if (count < 1)
         return MDM_OK;
-    MDM_TRY(mdm_renderer_new(&renderer, canonical, m, standin));
-    mdm_status status = MDM_OK;
-    for (int i = 0; i < count && !status; i++)
-        status = measure(&source[i], mesher, &probes[i].image, m, probes[i].index, canonical);
+    mdm_status status = mdm_share(count, measure_source, &l);
+    for (int i = 0; i < MDM_SHARERS && !status; i++)
+        status = mdm_renderer_new(&l.renderer[i], canonical, m, standin);
+    l.out = result;
     mdm_motion_correction best = m->correction;
     mismatch least = {0};
     bool taught[MDM_YAW_NODES] = {0};
     for (int round = 0; round <= ROUNDS && !status; round++) {
-        status = render_all(result, renderer, mesher, m, probes, count, canonical);
+        status = mdm_share(count, measure_drawn, &l);
         if (status)
             break;
         mismatch now;
@@ -368,6 +381,7 @@ mdm_status mdm_close_loop(mdm_motion *m, const mdm_standin *standin, const mdm_c
     }
     share_views(&best, taught);
     m->correction = best;
-    mdm_renderer_free(&renderer);
+    for (int i = 0; i < MDM_SHARERS; i++)
+        mdm_renderer_free(&l.renderer[i]);
     return status;
 }

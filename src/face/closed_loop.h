@@ -3,6 +3,7 @@
 #ifndef MDM_FACE_CLOSED_LOOP_H
 #define MDM_FACE_CLOSED_LOOP_H
 
+#include "base/share.h"
 #include "face/standin_render.h"
 
 #define MDM_PROBES 48 /* at most, of a person; a head that does not turn needs 26 */
@@ -17,8 +18,9 @@ typedef struct mdm_probe {
  * widest lips. */
 int mdm_probe_choose(int *indices, int max, const mdm_motion *motion);
 
-/* Sets motion->correction after a few rounds; of each view and kind only what measures better than before is kept. */
+/* Sets motion->correction after a few rounds; of each view and kind only what measures better than before is kept. One `mesher` a
+ * thread. */
 mdm_status mdm_close_loop(mdm_motion *motion, const mdm_standin *standin, const mdm_canonical *canonical,
-                          mdm_face_mesh *mesher, const mdm_probe *probes, int count);
+                          mdm_face_mesh *const mesher[MDM_SHARERS], const mdm_probe *probes, int count);
 
 #endif

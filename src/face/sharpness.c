@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/order.h"
+#include "base/share.h"
 #include "face/render_internal.h"
 
 #define TRIED 8 /* probes */
@@ -14,7 +15,7 @@ static const float blur_of[MDM_BLUR_TRIALS] = {0, 0.35f, 0.5f, 0.65f, 0.8f, 1.0f
 
 /* Grain (robust spread) and energy of a grey picture's finest band where the mask is 1. */
 static mdm_status fine_band(double out[2], const float *grey, const float *alpha, int width, int height, float *band,
-                            float *sorted)
+                            float *sizes)
 {
     size_t n = (size_t)width * (size_t)height, count = 0;
     memcpy(band, grey, n * sizeof *band);
@@ -27,11 +28,10 @@ static mdm_status fine_band(double out[2], const float *grey, const float *alpha
         sum += (double)d * (double)d;
         capped += (double)c * (double)c;
         capped_sum += (double)c;
-        sorted[count++] = fabsf(d);
+        sizes[count++] = fabsf(d);
     }
-    mdm_sort(sorted, count);
     double m = capped_sum / (double)count;
-    out[0] = 1.48 * (double)sorted[count / 2];
+    out[0] = 1.48 * (double)mdm_select(sizes, count, count / 2);
     out[1] = sqrt(fmax(0, capped / (double)count - m * m)) + 0.3 * sqrt(sum / (double)count);
     return MDM_OK;
 }
@@ -49,7 +49,7 @@ mdm_status mdm_sharpness_add(mdm_sharpness *sums, const mdm_image *source, const
                              const int rect[4])
 {
     size_t n = (size_t)rect[2] * (size_t)rect[3], solid = 0;
-    float *grey = NULL, *trial = NULL, *band = NULL, *sorted = NULL;
+    float *grey = NULL, *trial = NULL, *band = NULL, *sizes = NULL;
     double value[2];
     for (size_t i = 0; i < n; i++)
         solid += alpha[i] > 0.95f;
@@ -61,10 +61,10 @@ mdm_status mdm_sharpness_add(mdm_sharpness *sums, const mdm_image *source, const
     if (!status)
         status = mdm_alloc(&band, n, sizeof *band, "sharpness");
     if (!status)
-        status = mdm_alloc(&sorted, n, sizeof *sorted, "sharpness");
+        status = mdm_alloc(&sizes, n, sizeof *sizes, "sharpness");
     if (!status) {
         to_grey(grey, source, rect);
-        status = fine_band(value, grey, alpha, rect[2], rect[3], band, sorted);
+        status = fine_band(value, grey, alpha, rect[2], rect[3], band, sizes);
     }
     if (!status) {
         for (int k = 0; k < 2; k++)
@@ -77,14 +77,14 @@ mdm_status mdm_sharpness_add(mdm_sharpness *sums, const mdm_image *source, const
         if (blur_of[t] > 0)
             status = mdm_blur_float(trial, rect[2], rect[3], 1, blur_of[t]);
         if (!status)
-            status = fine_band(value, trial, alpha, rect[2], rect[3], band, sorted);
+            status = fine_band(value, trial, alpha, rect[2], rect[3], band, sizes);
         for (int k = 0; k < 2 && !status; k++)
             sums->trial[t][k] += value[k];
     }
     mdm_free(&grey);
     mdm_free(&trial);
     mdm_free(&band);
-    mdm_free(&sorted);
+    mdm_free(&sizes);
     return status;
 }
 
@@ -106,31 +106,60 @@ void mdm_sharpness_choose(mdm_motion_look *look, const mdm_sharpness *sums)
     look->grain = (float)sqrt(fmax(0, s * s - d * d));
 }
 
+/* Probes that are tried, each with sums of its own: added up in their order whoever did them. */
+typedef struct trials {
+    const mdm_probe *probes;
+    int step;
+    mdm_renderer *renderer[MDM_SHARERS];
+    mdm_sharpness *sums;
+} trials;
+
+static mdm_status try_probe(void *user, int item, int sharer)
+{
+    trials *t = user;
+    const mdm_probe *probe = &t->probes[item * t->step];
+    mdm_image drawn = {0};
+    int rect[4];
+    MDM_TRY(mdm_image_copy(&drawn, &probe->image));
+    mdm_status status = mdm_renderer_draw(t->renderer[sharer], &drawn, probe->index);
+    if (!status) {
+        const float *alpha = mdm_renderer_alpha(t->renderer[sharer], rect);
+        if (rect[2])
+            status = mdm_sharpness_add(&t->sums[item], &probe->image, &drawn, alpha, rect);
+    }
+    mdm_image_free(&drawn);
+    return status;
+}
+
+static void add_up(mdm_sharpness *sums, const mdm_sharpness *one)
+{
+    sums->frames += one->frames;
+    for (int k = 0; k < 2; k++) {
+        sums->source[k] += one->source[k];
+        for (int t = 0; t < MDM_BLUR_TRIALS; t++)
+            sums->trial[t][k] += one->trial[t][k];
+    }
+}
+
 mdm_status mdm_sharpness_fit(mdm_motion *m, const mdm_standin *standin, const mdm_canonical *canonical,
                              const mdm_probe *probes, int count)
 {
+    trials t = {.probes = probes, .step = count > TRIED ? count / TRIED : 1};
     mdm_sharpness sums = {0};
-    mdm_renderer *renderer;
+    const int tried = (count + t.step - 1) / t.step;
     m->look.blur = m->look.unsharp = m->look.grain = 0; /* as drawn */
-    MDM_TRY(mdm_renderer_new(&renderer, canonical, m, standin));
-    mdm_status status = MDM_OK;
-    int step = count > TRIED ? count / TRIED : 1;
-    for (int i = 0; i < count && !status; i += step) {
-        mdm_image drawn = {0};
-        int rect[4];
-        status = mdm_image_copy(&drawn, &probes[i].image);
-        if (!status)
-            status = mdm_renderer_draw(renderer, &drawn, probes[i].index);
-        if (!status) {
-            const float *alpha = mdm_renderer_alpha(renderer, rect);
-            if (rect[2])
-                status = mdm_sharpness_add(&sums, &probes[i].image, &drawn, alpha, rect);
-        }
-        mdm_image_free(&drawn);
-    }
+    mdm_status status = mdm_alloc(&t.sums, (size_t)tried, sizeof *t.sums, "sharpness");
+    for (int i = 0; i < MDM_SHARERS && !status; i++)
+        status = mdm_renderer_new(&t.renderer[i], canonical, m, standin);
+    if (!status)
+        status = mdm_share(tried, try_probe, &t);
+    for (int i = 0; i < tried && !status; i++)
+        add_up(&sums, &t.sums[i]);
     if (!status)
         mdm_sharpness_choose(&m->look, &sums);
-    mdm_renderer_free(&renderer);
+    for (int i = 0; i < MDM_SHARERS; i++)
+        mdm_renderer_free(&t.renderer[i]);
+    mdm_free(&t.sums);
     return status;
 }
 

@@ -294,18 +294,27 @@ static mdm_status read_spacing(mdm_spacing *out, const config *c)
 static mdm_status read_schedule(void *out, const config *c)
 {
     static const fixed fields[] = {
-        {"prediction_type", "\"epsilon\"", true},    {"use_karras_sigmas", "false", true},
-        {"use_exponential_sigmas", "false", true},   {"use_beta_sigmas", "false", true},
-        {"interpolation_type", "\"linear\"", true},  {"trained_betas", "null", true},
-        {"rescale_betas_zero_snr", "false", true},   {"thresholding", "false", true},
-        {"algorithm_type", "\"dpmsolver++\"", true}, {"solver_order", "2", true},
-        {"solver_type", "\"midpoint\"", true},       {"use_flow_sigmas", "false", true},
-        {"final_sigmas_type", "\"zero\"", true},     {"euler_at_final", "false", true},
+        {"use_exponential_sigmas", "false", true},
+        {"use_beta_sigmas", "false", true},
+        {"interpolation_type", "\"linear\"", true},
+        {"trained_betas", "null", true},
+        {"rescale_betas_zero_snr", "false", true},
+        {"thresholding", "false", true},
+        {"algorithm_type", "\"dpmsolver++\"", true},
+        {"solver_order", "2", true},
+        {"solver_type", "\"midpoint\"", true},
+        {"use_flow_sigmas", "false", true},
+        {"final_sigmas_type", "\"zero\"", true},
+        {"euler_at_final", "false", true},
         {"use_lu_lambdas", "false", true},
+        {"timestep_type", "\"discrete\"", true},
+        {"sigma_min", "null", true},
+        {"sigma_max", "null", true},
     };
     mdm_noise_schedule *s = out;
     double range;
-    const char *name = json_string_value(json_object_get(c->root, "beta_schedule"));
+    const char *name = json_string_value(json_object_get(c->root, "beta_schedule")),
+               *predicts = json_string_value(json_object_get(c->root, "prediction_type"));
     const json_t *offset = json_object_get(c->root, "steps_offset"), *clip = json_object_get(c->root, "clip_sample"),
                  *one = json_object_get(c->root, "set_alpha_to_one");
     MDM_TRY(CHECK_FIXED(c, fields));
@@ -313,6 +322,11 @@ static mdm_status read_schedule(void *out, const config *c)
     MDM_TRY(real(&s->beta_start, c, "beta_start", 0.0001));
     MDM_TRY(real(&s->beta_end, c, "beta_end", 0.02));
     MDM_TRY(real(&range, c, "clip_sample_range", 1));
+    s->velocity = predicts && !strcmp(predicts, "v_prediction");
+    if (predicts && !s->velocity && strcmp(predicts, "epsilon") != 0)
+        return mdm_fail(MDM_ERR_INPUT, "%s: \"prediction_type\" is \"%s\", expected epsilon or v_prediction", c->path,
+                        predicts);
+    s->karras = json_is_true(json_object_get(c->root, "use_karras_sigmas"));
     s->scaled = name && !strcmp(name, "scaled_linear");
     if (name && !s->scaled && strcmp(name, "linear") != 0)
         return mdm_fail(MDM_ERR_INPUT, "%s: \"beta_schedule\" is \"%s\", expected linear or scaled_linear", c->path,
@@ -330,5 +344,8 @@ static mdm_status read_schedule(void *out, const config *c)
 mdm_status mdm_config_schedule(mdm_noise_schedule *out, mdm_sampler_kind kind, const char *path)
 {
     out->spacing = kind == MDM_SAMPLER_DDIM ? MDM_SPACING_LEADING : MDM_SPACING_LINSPACE;
-    return read_config(out, path, read_schedule);
+    MDM_TRY(read_config(out, path, read_schedule));
+    if (kind == MDM_SAMPLER_DDIM || kind == MDM_SAMPLER_EULER_ANCESTRAL)
+        out->karras = false; /* theirs have no such setting, and pass over it */
+    return MDM_OK;
 }

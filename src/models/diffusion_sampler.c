@@ -26,6 +26,7 @@ typedef struct step {
 struct mdm_sampler {
     mdm_sampler_kind kind;
     float clip;
+    bool velocity;
     int steps;
     double start; /* the first latent is noise times this */
     step *step;
@@ -75,6 +76,29 @@ static double level_at(const double *sigma, int count, double time)
     return sigma[i] + (sigma[i + 1] - sigma[i]) * (time - i);
 }
 
+/* The time at which the training has this level, between times by its logarithm. */
+static double time_at(const double *sigma, int count, double level)
+{
+    int i = 0;
+    while (i < count - 2 && sigma[i + 1] <= level)
+        i++;
+    const double share = log(level / sigma[i]) / log(sigma[i + 1] / sigma[i]);
+    return i + fmin(fmax(share, 0), 1);
+}
+
+static void space_as_karras(mdm_sampler *out, const double *sigma, int count)
+{
+    const bool whole = out->kind == MDM_SAMPLER_DPMPP_2M;
+    const int steps = out->steps;
+    const double from = pow(whole ? sigma[count - 1] : out->step[0].sigma, 1.0 / 7),
+                 to = pow(whole ? sigma[0] : out->step[steps - 1].sigma, 1.0 / 7);
+    for (int i = 0; i < steps; i++) {
+        const double level = pow(from + (to - from) * i / (steps > 1 ? steps - 1 : 1), 7),
+                     time = time_at(sigma, count, level);
+        out->step[i] = (step){.time = (float)(whole ? rint(time) : time), .sigma = level};
+    }
+}
+
 static void fill_steps(mdm_sampler *out, const mdm_noise_schedule *s, const double *sigma)
 {
     const int steps = out->steps, count = s->train_steps;
@@ -82,6 +106,8 @@ static void fill_steps(mdm_sampler *out, const mdm_noise_schedule *s, const doub
         out->step[i].time = (float)step_time(s, out->kind, i, steps);
         out->step[i].sigma = level_at(sigma, count, (double)out->step[i].time);
     }
+    if (s->karras)
+        space_as_karras(out, sigma, count);
     for (int i = 0; i < steps; i++) {
         out->step[i].next = i + 1 < steps ? out->step[i + 1].sigma : 0;
         if (out->kind == MDM_SAMPLER_DDIM) { /* goes by time, whatever the next step's is */
@@ -100,6 +126,9 @@ static mdm_status check(const mdm_noise_schedule *s, mdm_sampler_kind kind, int 
         !(s->beta_end < 1) || s->offset < 0 || s->offset >= s->train_steps || !(s->clip >= 0))
         return mdm_fail(MDM_ERR_INPUT, "a noise schedule of %d steps with betas %g to %g, offset %d", s->train_steps,
                         s->beta_start, s->beta_end, s->offset);
+    if (s->karras && kind != MDM_SAMPLER_EULER && kind != MDM_SAMPLER_DPMPP_2M)
+        return mdm_fail(MDM_ERR_USAGE, "Karras' noise levels with sampler %s, expected euler or dpm++2m",
+                        mdm_sampler_names[kind]);
     const int most = kind == MDM_SAMPLER_DPMPP_2M ? s->train_steps - 1 : s->train_steps;
     if (steps < 1 || steps > most)
         return mdm_fail(MDM_ERR_USAGE, "%d steps with sampler %s, expected 1 to %d", steps, mdm_sampler_names[kind],
@@ -117,6 +146,7 @@ mdm_status mdm_sampler_new(mdm_sampler **out, mdm_sampler_kind kind, const mdm_n
     s->kind = kind;
     s->steps = steps;
     s->clip = schedule->clip;
+    s->velocity = schedule->velocity;
     mdm_status status = mdm_alloc(&s->step, (size_t)steps, sizeof *s->step, "sampler");
     if (!status)
         status = mdm_alloc(&sigma, (size_t)schedule->train_steps, sizeof *sigma, "noise levels");
@@ -207,13 +237,16 @@ static void step_dpmpp(state *s, double sigma, double next)
     }
 }
 
-/* Asks the network about x at `sigma`; fills noise and clean. `clean` holds its input meanwhile. */
-static mdm_status predict(state *s, const mdm_sampler_run *run, const step *at, float clip)
+/* Asks the network about x at a step's level; fills noise and clean. `clean` holds its input meanwhile. */
+static mdm_status predict(state *s, const mdm_sampler *sampler, const mdm_sampler_run *run, const step *at)
 {
-    const float in = (float)(1 / sqrt(at->sigma * at->sigma + 1)), sigma = (float)at->sigma;
+    const float in = (float)(1 / sqrt(at->sigma * at->sigma + 1)), sigma = (float)at->sigma,
+                clip = sampler->kind == MDM_SAMPLER_DDIM ? sampler->clip : 0;
     for (size_t i = 0; i < s->count; i++)
         s->clean[i] = s->x[i] * in;
     MDM_TRY(run->predict(run->user, s->noise, s->clean, at->time));
+    for (size_t i = 0; i < s->count && sampler->velocity; i++)
+        s->noise[i] = in * (s->noise[i] + sigma * s->clean[i]); /* v = in noise - sigma in picture */
     for (size_t i = 0; i < s->count; i++) {
         float clean = s->x[i] - sigma * s->noise[i];
         s->clean[i] = clip > 0 ? fminf(fmaxf(clean, -clip), clip) : clean;
@@ -233,7 +266,7 @@ static mdm_status solve(const mdm_sampler *sampler, state *s, int first, const m
 {
     for (int i = first; i < sampler->steps; i++) {
         const step *at = &sampler->step[i];
-        MDM_TRY(predict(s, run, at, sampler->kind == MDM_SAMPLER_DDIM ? sampler->clip : 0));
+        MDM_TRY(predict(s, sampler, run, at));
         switch (sampler->kind) {
         case MDM_SAMPLER_EULER:
             step_euler(s, at->sigma, at->next);
@@ -248,6 +281,8 @@ static mdm_status solve(const mdm_sampler *sampler, state *s, int first, const m
         default:
             step_dpmpp(s, at->sigma, at->next);
         }
+        if (run->watch)
+            MDM_TRY(run->watch(run->watcher, s->clean, i + 1 - first));
         float *spare = s->before;
         s->before = s->clean;
         s->clean = spare;

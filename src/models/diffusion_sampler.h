@@ -1,4 +1,4 @@
-/* Samplers of diffusion networks that predict noise: which noise levels a picture goes through, and the step from one to the
+/* Samplers of diffusion networks that predict noise, or noise and picture mixed: which noise levels a picture goes through, and the step from one to the
  * next. All of them keep the picture as x = picture + sigma * noise; only the steps and the levels differ. Checked against the
  * schedulers of diffusers. */
 #ifndef MDM_MODELS_DIFFUSION_SAMPLER_H
@@ -34,6 +34,10 @@ typedef struct mdm_noise_schedule {
     int offset;     /* added to the times of LEADING */
     bool end_clean; /* DDIM's last step goes to no noise at all, else to that of time 0 */
     float clip;     /* DDIM's estimate of the picture is cut to +-clip; 0: it is not */
+    /* Euler and DPM++: levels evenly spaced in their 7th root (Karras et al., 2022, equation 5), between the first and the last that
+     * `spacing` gives Euler, and over all of the training for DPM++; times are those of the levels. */
+    bool karras;
+    bool velocity; /* the network says v (Salimans and Ho, 2022, appendix D), not the noise */
 } mdm_noise_schedule;
 
 extern const mdm_noise_schedule mdm_noise_schedule_sd; /* of SD 1.5 and SDXL */
@@ -51,7 +55,7 @@ double mdm_sampler_sigma(const mdm_sampler *sampler, int i);
 /* The first step of a picture that is to change by `strength` (0..1); `steps` when none is needed. */
 int mdm_sampler_first_step(const mdm_sampler *sampler, double strength);
 
-/* The network: `noise` in `input` (already scaled as in training) at `time`. */
+/* The network: `noise` in `input` (already scaled as in training) at `time`; or v of it. */
 typedef mdm_status (*mdm_predict_noise)(void *user, float *noise, const float *input, float time);
 
 /* What a run needs besides the sampler. */
@@ -60,6 +64,9 @@ typedef struct mdm_sampler_run {
     void *user;
     mdm_random *random;           /* of MDM_SAMPLER_EULER_ANCESTRAL */
     const mdm_progress *progress; /* told of every step; may cancel (MDM_ERR_CANCELLED) */
+    /* Shown the network's estimate of the finished latent [count] after every step, `done` of them; may be NULL. */
+    mdm_status (*watch)(void *watcher, const float *clean, int done);
+    void *watcher;
 } mdm_sampler_run;
 
 /* From noise to a latent. latent [count]: standard normal noise, or with `from` noise to be added to `from` [count] at step

@@ -215,6 +215,7 @@ static mdm_status make_sampler(mdm_sampler **out, const mdm_text_to_image *m, co
         kind = MDM_SAMPLER_EULER;
     if (m->scheduler)
         MDM_TRY(mdm_config_schedule(&schedule, kind, m->scheduler));
+    schedule.karras = schedule.karras || drawing->karras;
     return mdm_sampler_new(out, kind, &schedule, drawing->steps);
 }
 
@@ -236,7 +237,7 @@ static mdm_status run_sampler(const mdm_sampler *sampler, float *latent, const m
     const int first = drawing->from ? mdm_sampler_first_step(sampler, drawing->strength) : 0;
     mdm_random_seed(&random, drawing->seed, "ancestral");
     fill_noise(latent, g->count, drawing);
-    const mdm_sampler_run run = {predict, g, &random, drawing->progress};
+    const mdm_sampler_run run = {predict, g, &random, drawing->progress, drawing->watch, drawing->watcher};
     return mdm_sampler_draw(sampler, latent, drawing->from, g->count, first, &run);
 }
 
@@ -314,5 +315,26 @@ mdm_status mdm_text_to_image_decode(mdm_text_to_image *model, mdm_image *out, co
     if (!status)
         to_bytes(out, planes);
     mdm_free(&planes);
+    return status;
+}
+
+mdm_status mdm_text_to_image_preview(mdm_text_to_image *model, mdm_image *out, const float *latent, int width,
+                                     int height)
+{
+    int shape[3] = {0};
+    mdm_image small = {0};
+    mdm_weights *weights = NULL;
+    MDM_TRY(mdm_text_to_image_shape(shape, model, width, height));
+    if (!model->preview.channels) {
+        MDM_TRY(mdm_open_vae(&weights, model));
+        mdm_status status = mdm_latent_preview_read(&model->preview, &model->vae_sizes, weights, model->threads);
+        mdm_weights_free(&weights);
+        MDM_TRY(status);
+    }
+    MDM_TRY(mdm_latent_preview_draw(&small, &model->preview, latent, shape[1], shape[2]));
+    mdm_status status = mdm_image_new(out, width, height, 3);
+    if (!status)
+        mdm_image_resize(out, &small);
+    mdm_image_free(&small);
     return status;
 }

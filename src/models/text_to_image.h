@@ -47,17 +47,26 @@ typedef struct mdm_drawing {
     int width, height;        /* of the picture, px */
     mdm_sampler_kind sampler; /* MDM_SAMPLER_KINDS: the base's own */
     int steps;
+    bool karras;    /* Karras' noise levels, also where the scheduler's file does not ask for them */
     float guidance; /* up to 1: none */
     uint64_t seed;
     const float *noise;           /* standard normal, of the latent's shape; NULL: the seed's (see below) */
     const float *from;            /* a latent to change; NULL: draw from nothing */
     double strength;              /* of the change, 0..1: the share of the steps that is run */
     const mdm_progress *progress; /* told of every step; may cancel (MDM_ERR_CANCELLED) */
+    /* Shown what the finished latent will be about, after every step (mdm_text_to_image_preview makes a picture of it); may be NULL. */
+    mdm_status (*watch)(void *watcher, const float *clean, int done);
+    void *watcher;
 } mdm_drawing;
 
 /* latent [shape] of a picture of what was asked for. The seed's noise is base/random.h's normal numbers, channel by channel and
  * row by row, keyed "latent" (or "change" where there is `from`); what MDM_SAMPLER_EULER_ANCESTRAL adds is keyed "ancestral". */
 mdm_status mdm_text_to_image_draw(mdm_text_to_image *model, float *latent, const mdm_drawing *drawing);
+
+/* A quick look at a latent (mdm_image_free), of the picture's size but as coarse as the latent; the first one takes about as long as
+ * decoding 256 x 128 px does (models/latent_preview.h). */
+mdm_status mdm_text_to_image_preview(mdm_text_to_image *model, mdm_image *out, const float *latent, int width,
+                                     int height);
 
 /* The 8-bit picture (mdm_image_free) of a latent; in tiles where it is larger than 640 px. `progress` counts tiles. */
 mdm_status mdm_text_to_image_decode(mdm_text_to_image *model, mdm_image *out, const float *latent, int width,

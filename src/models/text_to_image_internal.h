@@ -3,6 +3,7 @@
 #define MDM_MODELS_TEXT_TO_IMAGE_INTERNAL_H
 
 #include "models/diffusion_config.h"
+#include "models/latent_preview.h"
 #include "models/text_to_image.h"
 
 /* A text encoder and its tokenizer; SD 1.5 has the first, the refiner the second, SDXL both. */
@@ -36,6 +37,7 @@ struct mdm_text_to_image {
     mdm_unet_shape unet_shape;
     mdm_vae *vae; /* built for latents of vae_height x vae_width */
     int vae_height, vae_width;
+    mdm_latent_preview preview; /* channels 0 before the first one */
 };
 
 /* Fills folders and sizes from options. */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "pipeline/audit.h"
+#include "pipeline/draw.h"
 #include "pipeline/job.h"
 #include "stages/plan.h"
 
@@ -26,11 +27,21 @@ const char *mdm_last_error(void)
     return mdm_error_message();
 }
 
-mdm_status mdm_options_new(mdm_options **out)
+static mdm_status new_options(mdm_options **out, mdm_option_use use)
 {
     MDM_TRY(mdm_alloc(out, 1, sizeof **out, "options"));
-    mdm_settings_defaults(&(*out)->settings);
+    mdm_settings_defaults_for(&(*out)->settings, use);
     return MDM_OK;
+}
+
+mdm_status mdm_options_new(mdm_options **out)
+{
+    return new_options(out, MDM_FOR_JOBS);
+}
+
+mdm_status mdm_options_new_drawing(mdm_options **out)
+{
+    return new_options(out, MDM_FOR_DRAWING);
 }
 
 void mdm_options_free(mdm_options **options)
@@ -44,7 +55,7 @@ void mdm_options_free(mdm_options **options)
 mdm_status mdm_options_set(mdm_options *options, const char *name, const char *value)
 {
     const mdm_option *option;
-    MDM_TRY(mdm_option_find(&option, name));
+    MDM_TRY(mdm_option_find(&option, options->settings.use, name));
     return mdm_option_set(&options->settings, option, value);
 }
 
@@ -55,14 +66,14 @@ mdm_status mdm_options_load(mdm_options *options, const char *path)
 
 mdm_status mdm_options_parse(mdm_options *options, const char **positional, int *count, int argc, char *const *argv)
 {
-    return mdm_settings_parse(&options->settings, positional, count, argc, argv);
+    return mdm_settings_parse(&options->settings, options->settings.use, positional, count, argc, argv);
 }
 
 mdm_status mdm_options_get(const char **out, mdm_options *options, const char *name)
 {
     const mdm_option *option;
     *out = "";
-    MDM_TRY(mdm_option_find(&option, name));
+    MDM_TRY(mdm_option_find(&option, options->settings.use, name));
     options->text.size = 0;
     MDM_TRY(mdm_buffer_append(&options->text, "", 0));
     MDM_TRY(mdm_option_print(&options->text, &options->settings, option));
@@ -80,30 +91,50 @@ int mdm_option_count(void)
 bool mdm_option_at(mdm_option_info *out, int index)
 {
     static const char *const kinds[] = {
-        [MDM_OPTION_FLAG] = "flag",           [MDM_OPTION_LEVEL] = "flag",      [MDM_OPTION_INT] = "whole",
-        [MDM_OPTION_SEED] = "whole",          [MDM_OPTION_SECONDS] = "seconds", [MDM_OPTION_CHOICE] = "choice",
-        [MDM_OPTION_NAME] = "choice",         [MDM_OPTION_TEXT] = "text",       [MDM_OPTION_CONTEXTS] = "contexts",
-        [MDM_OPTION_RECTANGLE] = "rectangle", [MDM_OPTION_PERSONS] = "persons", [MDM_OPTION_PRESET] = "preset",
+        [MDM_OPTION_FLAG] = "flag",         [MDM_OPTION_LEVEL] = "flag",          [MDM_OPTION_INT] = "whole",
+        [MDM_OPTION_SEED] = "whole",        [MDM_OPTION_NUMBER] = "number",       [MDM_OPTION_SECONDS] = "seconds",
+        [MDM_OPTION_CHOICE] = "choice",     [MDM_OPTION_NAME] = "choice",         [MDM_OPTION_TEXT] = "text",
+        [MDM_OPTION_CONTEXTS] = "contexts", [MDM_OPTION_RECTANGLE] = "rectangle", [MDM_OPTION_PERSONS] = "persons",
+        [MDM_OPTION_PRESET] = "preset",
     };
     int count;
     const mdm_option *table = mdm_option_table(&count);
     if (index < 0 || index >= count)
         return false;
     const mdm_option *o = &table[index];
-    *out =
-        (mdm_option_info){o->name, o->letter, kinds[o->type], o->values, o->fallback, o->argument, o->section, o->help};
+    *out = (mdm_option_info){o->name,
+                             o->letter,
+                             kinds[o->type],
+                             o->values,
+                             o->fallback,
+                             o->argument,
+                             o->section,
+                             o->help,
+                             mdm_option_is_for(o, MDM_FOR_JOBS),
+                             mdm_option_is_for(o, MDM_FOR_DRAWING)};
     return true;
 }
 
-mdm_status mdm_options_help_text(char **out, bool markdown)
+/* The buffer's text, which the caller frees; the buffer is freed here. */
+static mdm_status give_text(char **out, mdm_buffer *text, mdm_status status)
+{
+    *out = NULL;
+    if (status == MDM_OK)
+        status = mdm_strdup(out, (const char *)text->data);
+    mdm_buffer_free(text);
+    return status;
+}
+
+mdm_status mdm_options_help_text(char **out, const mdm_options *options)
 {
     mdm_buffer text = {0};
-    *out = NULL;
-    mdm_status status = markdown ? mdm_options_markdown(&text) : mdm_options_help(&text);
-    if (status == MDM_OK)
-        status = mdm_strdup(out, (const char *)text.data);
-    mdm_buffer_free(&text);
-    return status;
+    return give_text(out, &text, mdm_options_help(&text, options->settings.use));
+}
+
+mdm_status mdm_options_markdown_text(char **out)
+{
+    mdm_buffer text = {0};
+    return give_text(out, &text, mdm_options_markdown(&text));
 }
 
 void mdm_text_free(char **text)
@@ -113,12 +144,20 @@ void mdm_text_free(char **text)
 
 /* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
 
+static void log_as(const mdm_settings *settings)
+{
+    const int level = settings->verbosity;
+    mdm_log_set(level < 0 ? MDM_LOG_WARN : level > 0 ? MDM_LOG_DEBUG : MDM_LOG_INFO, settings->json);
+}
+
 /* Settles the options and turns logging to where they say. */
 static mdm_status settle(mdm_settings *out, const mdm_options *options)
 {
     *out = options->settings;
+    if (out->use != MDM_FOR_JOBS)
+        return mdm_fail(MDM_ERR_USAGE, "options of mdm_options_new_drawing, which are not a job's");
     MDM_TRY(mdm_settings_finish(out));
-    mdm_log_set(out->verbosity < 0 ? MDM_LOG_WARN : out->verbosity > 0 ? MDM_LOG_DEBUG : MDM_LOG_INFO, out->json);
+    log_as(out);
     return MDM_OK;
 }
 
@@ -143,6 +182,15 @@ mdm_status mdm_run(mdm_outcome *out, const mdm_options *options, const char *con
 mdm_status mdm_analyze(mdm_outcome *out, const mdm_options *options, const char *const *inputs, size_t count)
 {
     return do_job(out, options, inputs, count, MDM_GOAL_ANALYZE);
+}
+
+mdm_status mdm_draw_portrait(const mdm_options *options)
+{
+    const mdm_settings *settings = &options->settings;
+    if (settings->use != MDM_FOR_DRAWING)
+        return mdm_fail(MDM_ERR_USAGE, "options of a job; mdm_draw_portrait takes those of mdm_options_new_drawing");
+    log_as(settings);
+    return mdm_draw(settings);
 }
 
 /* apply follows plan.json. An option that would say something else is refused rather than ignored. */

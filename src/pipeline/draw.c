@@ -1,43 +1,28 @@
 /* A portrait from words: from the options to a picture on disk. */
-#include <stdarg.h>
+#include "pipeline/draw.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/memory.h"
-#include "base/options.h"
-#include "mmdm.h"
-#include "models/convert_weights.h"
+#include "media/writer.h"
 #include "models/drawing_models.h"
-#include "models/hub_cache.h"
 #include "models/text_to_image.h"
 #include "nn/gpu.h"
 #include "nn/tensor_file.h"
 #include "pipeline/job.h"
+#include "pipeline/progress.h"
 #include "pipeline/worker.h"
 #include "stages/portrait_check.h"
 
-void mdm_drawing_defaults(mdm_drawing_options *options)
-{
-    *options = (mdm_drawing_options){
-        .backend = "cosmicman-sdxl",
-        .negative = "",
-        .guidance = -1,
-        .second_guidance = -1,
-        .seed = 1,
-        .tries = 8,
-        .precision = "f32",
-        .device = "auto",
-        .models = "",
-        .weights = "",
-    };
-}
-
-/* One call of mdm_draw_portrait. */
+/* One call of mdm_draw. */
 typedef struct job {
-    const mdm_drawing_options *options;
+    const mdm_settings *settings;
+    const mdm_drawing_settings *options; /* the settings' */
     const mdm_drawing_model *backend;
     mdm_text_to_image *model, *refiner; /* refiner: NULL or a model of its own */
     mdm_portrait_check *check;
@@ -47,54 +32,68 @@ typedef struct job {
     int shape[3]; /* of the latent */
     size_t count;
     float *noise; /* NULL: the seed's */
-    void (*say)(void *user, const char *line);
-    void (*step)(void *user, double done, double total);
-    void *user;
+    mdm_display *display;
+    uint64_t seed;     /* of the next drawing */
+    char name[24];     /* the seed of the one under way, for the display */
+    const char *stage; /* of it */
 } job;
 
-static bool after_step(void *user, double done, double total)
+/* ---- what is seen meanwhile ---- */
+
+/* Shares of the time that a picture takes. */
+#define DRAW_WEIGHT   1.0
+#define DECODE_WEIGHT 0.1
+
+static bool moved(void *user, double done, double total)
 {
-    const job *j = user;
-    if (j->step)
-        j->step(j->user, done, total);
+    job *j = user;
+    mdm_display_moved(j->display, j->name, j->stage, 0, total > 0 ? done / total : 1);
+    mdm_display_draw(j->display);
     return !mdm_pool_stop_asked();
 }
 
-static void tell(const job *j, const char *format, ...) MDM_PRINTF(2, 3);
-static void tell(const job *j, const char *format, ...)
+static void begin(job *j, const char *stage, double weight)
 {
-    char line[MDM_CAPTION_TEXT + 256];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
-    va_end(list);
-    if (j->say)
-        j->say(j->user, line);
+    j->stage = stage;
+    mdm_display_add_total(j->display, weight);
+    mdm_display_started(j->display, j->name, stage, weight);
+    mdm_display_draw(j->display);
+}
+
+static mdm_status end(job *j, double weight, mdm_status status)
+{
+    mdm_display_ended(j->display, j->name, j->stage, weight, status ? "failed" : "done");
+    return status;
 }
 
 /* ---- models ---- */
 
-static int threads(const mdm_drawing_options *options)
+static int threads(const mdm_drawing_settings *options)
 {
     long count = options->threads ? options->threads : sysconf(_SC_NPROCESSORS_ONLN);
     return count < 1 ? 1 : count > 64 ? 64 : (int)count;
 }
 
+static const char *given(const char *text)
+{
+    return *text ? text : NULL;
+}
+
 static mdm_status open_models(job *j)
 {
-    const mdm_drawing_options *o = j->options;
+    const mdm_drawing_settings *o = j->options;
     char *base = NULL, *unet = NULL;
     mdm_store store = MDM_STORE_F32;
     MDM_TRY(mdm_store_named(&store, o->precision));
     MDM_TRY(mdm_gpu_use(o->device));
     mdm_status status =
-        o->model ? mdm_strdup(&base, o->model) : mdm_drawing_model_folder(&base, j->backend, j->backend->base);
-    if (!status && (o->unet || !o->model)) /* a folder that is given is taken as it is */
-        status = o->unet ? mdm_strdup(&unet, o->unet) : mdm_drawing_model_folder(&unet, j->backend, j->backend->unet);
+        *o->model ? mdm_strdup(&base, o->model) : mdm_drawing_model_folder(&base, j->backend, j->backend->base);
+    if (!status && (*o->unet || !*o->model)) /* a folder that is given is taken as it is */
+        status = *o->unet ? mdm_strdup(&unet, o->unet) : mdm_drawing_model_folder(&unet, j->backend, j->backend->unet);
     if (!status)
-        status = mdm_text_to_image_open(&j->model,
-                                        &(mdm_text_to_image_options){base, unet, o->checkpoint, store, threads(o)});
-    if (!status && o->refiner)
+        status = mdm_text_to_image_open(
+            &j->model, &(mdm_text_to_image_options){base, unet, given(o->checkpoint), store, threads(o)});
+    if (!status && *o->refiner)
         status = mdm_text_to_image_open(&j->refiner,
                                         &(mdm_text_to_image_options){o->refiner, NULL, NULL, store, threads(o)});
     mdm_free(&base);
@@ -130,7 +129,7 @@ static mdm_status describe_person(job *j, const json_t *person)
                *key = json_string_value(json_object_get(standin, "seed_key"));
     mdm_caption caption;
     mdm_random random;
-    mdm_random_seed(&random, j->options->seed, key ? key : "caption");
+    mdm_random_seed(&random, j->settings->seed, key ? key : "caption");
     MDM_TRY(mdm_caption_of_standin(&caption, age, gender, race, &random));
     j->wanted = mdm_portrait_wanted_of(age, gender, race, json_is_true(json_object_get(standin, "glasses")));
     return mdm_text_to_image_fit(j->prompt, j->model, &caption);
@@ -138,22 +137,19 @@ static mdm_status describe_person(job *j, const json_t *person)
 
 static mdm_status make_prompt(job *j)
 {
-    const mdm_drawing_options *o = j->options;
+    const mdm_drawing_settings *o = j->options;
     const json_t *person = NULL;
     json_t *plan = NULL;
     j->wanted = mdm_portrait_wanted_of(NULL, NULL, NULL, false);
-    if (!o->describe == !o->plan)
+    if (!*o->describe == !*o->plan)
         return mdm_fail(MDM_ERR_USAGE, "a portrait of whom? Give either --describe TEXT or --plan PLAN.json");
-    if (o->describe) {
-        if (strlen(o->describe) >= sizeof j->prompt)
-            return mdm_fail(MDM_ERR_USAGE, "--describe: %zu bytes, at most %zu are taken", strlen(o->describe),
-                            sizeof j->prompt - 1);
+    if (*o->describe) {
         snprintf(j->prompt, sizeof j->prompt, "%s", o->describe);
         return MDM_OK;
     }
     mdm_status status = mdm_json_load(&plan, o->plan, 0);
     if (!status)
-        status = find_person(&person, plan, o->person, o->plan);
+        status = find_person(&person, plan, given(o->person), o->plan);
     if (!status)
         status = describe_person(j, person);
     json_decref(plan);
@@ -172,23 +168,22 @@ static mdm_status read_sampler(mdm_sampler_kind *out, const char *name)
 
 static mdm_status make_drawings(job *j)
 {
-    const mdm_drawing_options *o = j->options;
+    const mdm_drawing_settings *o = j->options;
     const mdm_drawing_model *b = j->backend;
     j->first = (mdm_drawing){
         .width = o->width ? o->width : b->side,
         .height = o->height ? o->height : b->side,
         .sampler = b->sampler,
         .steps = o->steps ? o->steps : b->steps,
-        .guidance = o->guidance < 0 ? b->guidance : (float)o->guidance,
+        .karras = o->karras,
+        .guidance = o->guidance <= 0 ? b->guidance : (float)o->guidance,
     };
-    if (o->sampler)
+    if (*o->sampler)
         MDM_TRY(read_sampler(&j->first.sampler, o->sampler));
-    if (!(o->second_pass >= 0 && o->second_pass <= 1))
-        return mdm_fail(MDM_ERR_USAGE, "--second-pass %g: expected a strength from 0 to 1", o->second_pass);
     j->second = j->first;
     j->second.strength = o->second_pass > 0 ? o->second_pass : b->second_strength;
     j->second.steps = o->second_steps ? o->second_steps : b->second_steps;
-    j->second.guidance = o->second_guidance < 0 ? b->second_guidance : (float)o->second_guidance;
+    j->second.guidance = o->second_guidance <= 0 ? b->second_guidance : (float)o->second_guidance;
     MDM_TRY(mdm_text_to_image_shape(j->shape, j->model, j->first.width, j->first.height));
     j->count = (size_t)j->shape[0] * (size_t)j->shape[1] * (size_t)j->shape[2];
     return MDM_OK;
@@ -198,7 +193,7 @@ static mdm_status make_drawings(job *j)
 static mdm_status read_noise(job *j)
 {
     mdm_tensor_file *file = NULL;
-    if (!j->options->noise)
+    if (!*j->options->noise)
         return MDM_OK;
     MDM_TRY(mdm_tensor_file_open(&file, j->options->noise));
     const mdm_array *a = mdm_tensor_file_at(file, 0);
@@ -221,38 +216,70 @@ static mdm_status read_noise(job *j)
 
 /* ---- drawing ---- */
 
+/* *out = PATH, or NAME-3.png where there are several. */
+static mdm_status numbered(char **out, const job *j, const char *path, int number)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    const size_t stem = dot && dot > (slash ? slash + 1 : path) ? (size_t)(dot - path) : strlen(path);
+    return j->options->count == 1 ? mdm_strdup(out, path)
+                                  : mdm_format(out, "%.*s-%d%s", (int)stem, path, number + 1, path + stem);
+}
+
+/* A look at the picture under way, where one is wanted after this step. */
+static mdm_status look(void *user, const float *clean, int done)
+{
+    job *j = user;
+    const char *path = j->options->preview;
+    mdm_image picture = {0};
+    if (!*path || done % j->options->preview_every)
+        return MDM_OK;
+    MDM_TRY(mdm_text_to_image_preview(j->model, &picture, clean, j->first.width, j->first.height));
+    mdm_status status = mdm_image_write_png(&picture, path);
+    mdm_image_free(&picture);
+    if (!status)
+        mdm_event(json_pack("{s:s, s:s, s:s, s:i, s:s}", "event", "preview", "seed", j->name, "stage", j->stage, "step",
+                            done, "file", path));
+    return status;
+}
+
 static mdm_status ask(job *j)
 {
-    const char *negative = j->options->negative;
+    const char *negative = j->options->no_negative ? NULL : j->options->negative;
     size_t tokens = 0;
     MDM_TRY(mdm_text_to_image_ask(j->model, j->prompt, negative, &tokens));
-    tell(j, "prompt: %s", j->prompt);
+    mdm_log(MDM_LOG_INFO, "prompt: %s", j->prompt);
     if (tokens > (size_t)mdm_text_to_image_tokens(j->model))
-        tell(j, "its end is not heard: %zu tokens, the text encoder reads %d", tokens,
-             mdm_text_to_image_tokens(j->model));
+        mdm_log(MDM_LOG_WARN, "the prompt's end is not heard: %zu tokens, the text encoder reads %d", tokens,
+                mdm_text_to_image_tokens(j->model));
     return j->refiner && j->second.strength > 0 ? mdm_text_to_image_ask(j->refiner, j->prompt, negative, NULL) : MDM_OK;
 }
 
 static mdm_status draw_latent(job *j, float *latent, uint64_t seed)
 {
-    const mdm_progress progress = {after_step, j};
+    const mdm_progress progress = {moved, j};
     j->first.seed = j->second.seed = seed;
     j->first.progress = j->second.progress = &progress;
-    MDM_TRY(mdm_text_to_image_draw(j->model, latent, &j->first));
+    j->first.watch = j->second.watch = look;
+    j->first.watcher = j->second.watcher = j;
+    begin(j, "draw", DRAW_WEIGHT);
+    MDM_TRY(end(j, DRAW_WEIGHT, mdm_text_to_image_draw(j->model, latent, &j->first)));
     if (!(j->second.strength > 0))
         return MDM_OK;
     float *changed = NULL;
     MDM_TRY(mdm_alloc(&changed, j->count, sizeof *changed, "latent"));
     j->second.from = latent;
+    begin(j, "change", DRAW_WEIGHT);
     mdm_status status = mdm_text_to_image_draw(j->refiner ? j->refiner : j->model, changed, &j->second);
+    end(j, DRAW_WEIGHT, status);
     if (!status)
         memcpy(latent, changed, j->count * sizeof *latent);
     mdm_free(&changed);
     return status;
 }
 
-static mdm_status save_latents(const job *j, const float *latent)
+static mdm_status save_latents(const job *j, const float *latent, int number)
 {
+    char *path = NULL;
     const mdm_array array = {
         .name = "latents",
         .rank = 4,
@@ -260,37 +287,58 @@ static mdm_status save_latents(const job *j, const float *latent)
         .data = latent,
         .size = j->count * sizeof *latent,
     };
-    return j->options->save_latents ? mdm_safetensors_write(j->options->save_latents, &array, 1, NULL) : MDM_OK;
+    if (!*j->options->save_latents)
+        return MDM_OK;
+    MDM_TRY(numbered(&path, j, j->options->save_latents, number));
+    mdm_status status = mdm_safetensors_write(path, &array, 1, NULL);
+    mdm_free(&path);
+    return status;
 }
 
-/* Draws number `number`; *usable says whether it is to be kept, picture (mdm_image_free) is set where one is wanted. */
-static mdm_status draw_one(job *j, mdm_image *picture, bool *usable, float *latent, int number)
+/* Draws from the next seed; *usable says whether it is to be kept, picture (mdm_image_free) is set where one is wanted. */
+static mdm_status draw_one(job *j, mdm_image *picture, bool *usable, float *latent)
 {
     const char *complaint = NULL;
+    const uint64_t seed = j->seed++;
     mdm_mesh mesh;
-    MDM_TRY(draw_latent(j, latent, j->options->seed + (uint64_t)number));
-    if (j->options->output || j->check)
-        MDM_TRY(mdm_text_to_image_decode(j->model, picture, latent, j->first.width, j->first.height,
-                                         &(mdm_progress){after_step, j}));
+    snprintf(j->name, sizeof j->name, "%llu", (unsigned long long)seed);
+    MDM_TRY(draw_latent(j, latent, seed));
+    if (*j->settings->output || j->check) {
+        begin(j, "decode", DECODE_WEIGHT);
+        MDM_TRY(end(j, DECODE_WEIGHT,
+                    mdm_text_to_image_decode(j->model, picture, latent, j->first.width, j->first.height,
+                                             &(mdm_progress){moved, j})));
+    }
     if (j->check)
         MDM_TRY(mdm_portrait_check_run(&complaint, &mesh, j->check, picture, &j->wanted));
     *usable = complaint == NULL;
     if (complaint)
-        tell(j, "seed %llu: %s", (unsigned long long)j->first.seed, complaint);
+        mdm_log(MDM_LOG_INFO, "seed %s: %s", j->name, complaint);
     return MDM_OK;
 }
 
-static mdm_status draw_until_usable(job *j, float *latent)
+static mdm_status write_picture(const job *j, const mdm_image *picture, const float *latent, int number)
+{
+    char *path = NULL;
+    MDM_TRY(save_latents(j, latent, number));
+    MDM_TRY(numbered(&path, j, j->settings->output, number));
+    mdm_status status = *j->settings->output ? mdm_write_marked_png(picture, path, NULL) : MDM_OK;
+    if (!status)
+        mdm_event(json_pack("{s:s, s:i, s:s, s:s}", "event", "picture", "number", number + 1, "seed", j->name, "file",
+                            *j->settings->output ? path : ""));
+    mdm_free(&path);
+    return status;
+}
+
+static mdm_status draw_until_usable(job *j, float *latent, int number)
 {
     const int most = j->check && !j->noise ? j->options->tries : 1; /* the same noise gives the same picture */
     for (int i = 0; i < most; i++) {
         mdm_image picture = {0};
         bool usable = false;
-        mdm_status status = draw_one(j, &picture, &usable, latent, i);
+        mdm_status status = draw_one(j, &picture, &usable, latent);
         if (!status && usable)
-            status = save_latents(j, latent);
-        if (!status && usable && j->options->output)
-            status = mdm_image_write_png(&picture, j->options->output);
+            status = write_picture(j, &picture, latent, number);
         mdm_image_free(&picture);
         if (status || usable)
             return status;
@@ -302,23 +350,19 @@ static mdm_status draw_until_usable(job *j, float *latent)
 static mdm_status open_check(job *j)
 {
     char models[MDM_MAX_PATH], weights[MDM_MAX_PATH];
-    mdm_settings settings;
-    if (j->options->tries < 0 || j->options->tries > 1000)
-        return mdm_fail(MDM_ERR_USAGE, "--tries %d: expected 0 to 1000", j->options->tries);
     if (!j->options->tries)
         return MDM_OK;
-    mdm_settings_defaults(&settings);
-    snprintf(settings.models, sizeof settings.models, "%s", j->options->models);
-    snprintf(settings.weights, sizeof settings.weights, "%s", j->options->weights);
-    MDM_TRY(mdm_job_find_folders(models, weights, &settings));
+    MDM_TRY(mdm_job_find_folders(models, weights, j->settings));
     return mdm_portrait_check_new(&j->check, models, weights);
 }
 
 static mdm_status run(job *j)
 {
     float *latent = NULL;
-    if (!j->options->output && !j->options->save_latents)
+    if (!*j->settings->output && !*j->options->save_latents)
         return mdm_fail(MDM_ERR_USAGE, "nothing to write: give -o PICTURE.png or --save-latents FILE");
+    if (*j->options->noise && j->options->count > 1)
+        return mdm_fail(MDM_ERR_USAGE, "--count %d: the same --noise gives the same picture", j->options->count);
     MDM_TRY(mdm_drawing_model_find(&j->backend, j->options->backend));
     MDM_TRY(open_models(j));
     MDM_TRY(make_drawings(j));
@@ -326,44 +370,23 @@ static mdm_status run(job *j)
     MDM_TRY(read_noise(j));
     MDM_TRY(open_check(j));
     MDM_TRY(ask(j));
+    MDM_TRY(mdm_display_new(&j->display, 0, j->settings->verbosity < 0));
     MDM_TRY(mdm_alloc(&latent, j->count, sizeof *latent, "latent"));
-    mdm_status status = draw_until_usable(j, latent);
+    mdm_status status = MDM_OK;
+    for (int i = 0; i < j->options->count && !status; i++)
+        status = draw_until_usable(j, latent, i);
     mdm_free(&latent);
     return status;
 }
 
-mdm_status mdm_draw_portrait(const mdm_drawing_options *options, void (*say)(void *user, const char *line),
-                             void (*step)(void *user, double done, double total), void *user)
+mdm_status mdm_draw(const mdm_settings *settings)
 {
-    job j = {.options = options, .say = say, .step = step, .user = user};
+    job j = {.settings = settings, .options = &settings->drawing, .seed = settings->seed};
     mdm_status status = run(&j);
+    mdm_display_free(&j.display);
     mdm_free(&j.noise);
     mdm_portrait_check_free(&j.check);
     mdm_text_to_image_free(&j.model);
     mdm_text_to_image_free(&j.refiner);
     return status;
-}
-
-void mdm_drawing_list(void (*tell_one)(void *user, const mdm_drawing_info *info), void *user)
-{
-    int count;
-    const mdm_drawing_model *table = mdm_drawing_models(&count);
-    for (int i = 0; i < count; i++) {
-        char *base = NULL, *unet = NULL;
-        const bool present =
-            !mdm_hub_snapshot(&base, table[i].base) && (!table[i].unet || !mdm_hub_snapshot(&unet, table[i].unet));
-        const mdm_drawing_info info = {
-            table[i].name, table[i].base, table[i].unet, table[i].licence, table[i].gigabytes, present,
-        };
-        tell_one(user, &info);
-        mdm_free(&base);
-        mdm_free(&unet);
-    }
-}
-
-mdm_status mdm_models_convert(const char *to, const char *from, const char *precision)
-{
-    mdm_store store = MDM_STORE_F32;
-    MDM_TRY(mdm_store_named(&store, precision));
-    return mdm_convert_weights(to, from, store);
 }

@@ -1,6 +1,9 @@
-/* mmdm models pull NAME: the files of a text-to-picture model from the hub, the base's and the U-net's. */
+/* mmdm models with text-to-picture models: which there are, pull NAME (the files from the hub, the base's and the U-net's), convert. */
+#include "base/memory.h"
 #include "mmdm.h"
+#include "models/convert_weights.h"
 #include "models/drawing_models.h"
+#include "models/hub_cache.h"
 #include "pipeline/hub_pull.h"
 
 #define TOKENIZER(folder)                                                                                              \
@@ -52,4 +55,28 @@ mdm_status mdm_drawing_pull(const char *name, void (*tell)(void *user, double do
     MDM_TRY(mdm_drawing_model_find(&model, name));
     MDM_TRY(mdm_hub_pull(model->base, base, model->two_encoders ? BASE : BASE - SECOND, &settings));
     return model->unet ? mdm_hub_pull(model->unet, unet, UNET, &settings) : MDM_OK;
+}
+
+void mdm_drawing_list(void (*tell_one)(void *user, const mdm_drawing_info *info), void *user)
+{
+    int count;
+    const mdm_drawing_model *table = mdm_drawing_models(&count);
+    for (int i = 0; i < count; i++) {
+        char *base = NULL, *unet = NULL;
+        const bool present =
+            !mdm_hub_snapshot(&base, table[i].base) && (!table[i].unet || !mdm_hub_snapshot(&unet, table[i].unet));
+        const mdm_drawing_info info = {
+            table[i].name, table[i].base, table[i].unet, table[i].licence, table[i].gigabytes, present,
+        };
+        tell_one(user, &info);
+        mdm_free(&base);
+        mdm_free(&unet);
+    }
+}
+
+mdm_status mdm_models_convert(const char *to, const char *from, const char *precision)
+{
+    mdm_store store = MDM_STORE_F32;
+    MDM_TRY(mdm_store_named(&store, precision));
+    return mdm_convert_weights(to, from, store);
 }

@@ -114,7 +114,7 @@ static mdm_status load_job(mdm_job *job, json_t **file)
         json_object_foreach(json_object_get(*file, "options"), name, value)
         {
             const mdm_option *option;
-            if (status == MDM_OK && json_is_string(value) && mdm_option_find(&option, name) == MDM_OK)
+            if (status == MDM_OK && json_is_string(value) && mdm_option_find(&option, MDM_FOR_JOBS, name) == MDM_OK)
                 status = mdm_option_set(&job->settings, option, json_string_value(value));
         }
     }

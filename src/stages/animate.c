@@ -103,7 +103,7 @@ typedef struct animator {
     mdm_cast cast;
     mdm_canonical canonical;
     mdm_face_detector *detector;
-    mdm_face_mesh *mesher;
+    mdm_face_mesh *mesher[MDM_SHARERS];
     mdm_motions motions;
     actor *actors; /* one a motion */
 } animator;
@@ -160,7 +160,7 @@ static mdm_status prepare(animator *a)
         MDM_TRY(mdm_motion_from_track(m, track, &a->canonical, a->clip.fps));
         a->motions.count++;
         actor->motion = m;
-        MDM_TRY(mdm_portrait_load(&actor->standin, role->person, a->work, a->detector, a->mesher, &a->canonical));
+        MDM_TRY(mdm_portrait_load(&actor->standin, role->person, a->work, a->detector, a->mesher[0], &a->canonical));
         if (role->attempt < MDM_ATTEMPTS_REST)
             mdm_motion_rest(m, (const float(*)[3])actor->standin.shape);
         size_t room = PROBE_BYTES / (size_t)a->cast.count / frame_bytes;
@@ -186,7 +186,8 @@ static mdm_status animate(animator *a)
     unsigned char *wanted = NULL;
     MDM_TRY(mdm_canonical_load(&a->canonical, a->work->models));
     MDM_TRY(mdm_face_detector_new(&a->detector, a->work->models, 1));
-    MDM_TRY(mdm_face_mesh_new(&a->mesher, a->work->models, 1));
+    for (int i = 0; i < MDM_SHARERS; i++)
+        MDM_TRY(mdm_face_mesh_new(&a->mesher[i], a->work->models, 1));
     MDM_TRY(prepare(a));
     MDM_TRY(mdm_alloc(&wanted, a->clip.frames, 1, "frames to look at"));
     bool any = false;
@@ -233,7 +234,8 @@ mdm_status mdm_stage_animate(mdm_clip_work *work)
     mdm_free(&a->actors);
     mdm_motions_free(&a->motions);
     mdm_face_detector_free(&a->detector);
-    mdm_face_mesh_free(&a->mesher);
+    for (int i = 0; i < MDM_SHARERS; i++)
+        mdm_face_mesh_free(&a->mesher[i]);
     mdm_found_free(&a->found);
     mdm_clip_free(&a->clip);
     mdm_free(&a);

@@ -276,7 +276,7 @@ static const char *choice_name(const mdm_settings *settings, const char *option,
 {
     const mdm_option *found;
     scratch->size = 0;
-    if (mdm_option_find(&found, option) != MDM_OK || mdm_option_print(scratch, settings, found) != MDM_OK)
+    if (mdm_option_find(&found, MDM_FOR_JOBS, option) != MDM_OK || mdm_option_print(scratch, settings, found) != MDM_OK)
         return "";
     return (const char *)scratch->data;
 }

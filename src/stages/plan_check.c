@@ -74,7 +74,7 @@ static mdm_status check_option(const checker *c, mdm_settings *settings, const c
     char inner[96];
     MDM_TRY(need_type(c, path, key, value, JSON_STRING, "a text"));
     snprintf(inner, sizeof inner, "%s%s%s", path, *path ? "/" : "", key);
-    if (mdm_option_find(&option, key) != MDM_OK ||
+    if (mdm_option_find(&option, MDM_FOR_JOBS, key) != MDM_OK ||
         mdm_option_set(settings, option, json_string_value(value)) != MDM_OK) {
         char reason[400];
         snprintf(reason, sizeof reason, "%s", mdm_error_message());
@@ -122,7 +122,7 @@ static mdm_status check_cover(const checker *c, mdm_settings *settings, json_t *
     size_t i;
     json_t *rectangle;
     const mdm_option *option;
-    MDM_TRY(mdm_option_find(&option, "cover"));
+    MDM_TRY(mdm_option_find(&option, MDM_FOR_JOBS, "cover"));
     MDM_TRY(need_type(c, "channels", "cover", cover, JSON_ARRAY, "a list of [x, y, w, h]"));
     json_array_foreach(cover, i, rectangle)
     {

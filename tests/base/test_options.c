@@ -21,7 +21,7 @@ static mdm_status parse(mdm_settings *settings, const char *line)
     snprintf(copy, sizeof copy, "%s", line);
     for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
         argv[argc++] = word;
-    mdm_status status = mdm_settings_parse(settings, positional, &count, argc, argv);
+    mdm_status status = mdm_settings_parse(settings, MDM_FOR_JOBS, positional, &count, argc, argv);
     return status == MDM_OK ? mdm_settings_finish(settings) : status;
 }
 
@@ -37,9 +37,12 @@ static void every_default_is_valid(void **state)
     int count;
     const mdm_option *table = mdm_option_table(&count);
     mdm_settings settings;
-    mdm_settings_defaults(&settings);
     for (int i = 0; i < count; i++) {
         assert_true(table[i].offset < sizeof settings);
+        for (int j = 0; j < i; j++) /* a command knows one option of a name */
+            assert_true(strcmp(table[i].name, table[j].name) != 0 ||
+                        (table[i].use != table[j].use && table[i].use + table[j].use == MDM_FOR_DRAWING));
+        mdm_settings_defaults_for(&settings, table[i].use == MDM_FOR_DRAWING ? MDM_FOR_DRAWING : MDM_FOR_JOBS);
         if (!table[i].fallback || !table[i].fallback[0])
             continue;
         assert_int_equal(mdm_option_set(&settings, &table[i], table[i].fallback), MDM_OK);
@@ -185,6 +188,45 @@ static void yaml_mistakes_name_the_line(void **state)
     }
 }
 
+/* `mmdm portrait --backend` has rows of its own, also of names that jobs use otherwise. */
+static void a_picture_from_words_has_its_own_options(void **state)
+{
+    (void)state;
+    mdm_settings s;
+    const char *words[8];
+    int count;
+    char *argv[] = {"--describe", "a man, a wall", "--guidance=2.5", "-o", "x.png", "--sampler", "ddim", "--seed", "7"};
+    assert_int_equal(mdm_settings_parse(&s, MDM_FOR_DRAWING, words, &count, 9, argv), MDM_OK);
+    assert_string_equal(s.drawing.describe, "a man, a wall");
+    assert_true(s.drawing.guidance == 2.5 && s.seed == 7 && s.drawing.tries == 8 && !s.drawing.no_negative);
+    assert_string_equal(s.drawing.sampler, "ddim");
+    assert_string_equal(s.drawing.backend, "cosmicman-sdxl");
+    assert_string_equal(s.output, "x.png");
+    assert_string_equal(s.describe, ""); /* the job's */
+
+    static const char text[] = "describe: a woman\nsteps: 12\nno-negative: yes\njson: true\n";
+    mdm_settings_defaults_for(&s, MDM_FOR_DRAWING);
+    assert_int_equal(mdm_settings_load_text(&s, text, strlen(text), "draw.yaml"), MDM_OK);
+    assert_true(s.drawing.steps == 12 && s.drawing.no_negative && s.json);
+    assert_string_equal(s.drawing.describe, "a woman");
+
+    static const struct {
+        const char *name, *value, *said;
+    } wrong[] = {
+        {"--stepps", "3", "did you mean 'steps'"},        {"--keep", "age", "--keep does not go with"},
+        {"--sampler", "eular", "did you mean 'euler'"},   {"--guidance", "nan", "a number from 0 to 1000"},
+        {"--second-pass", "1.5", "a number from 0 to 1"}, {"--tries", "-1", "a whole number from 0 to 1000"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char *line[] = {(char *)(uintptr_t)wrong[i].name, (char *)(uintptr_t)wrong[i].value};
+        assert_int_equal(mdm_settings_parse(&s, MDM_FOR_DRAWING, words, &count, 2, line), MDM_ERR_USAGE);
+        if (!strstr(mdm_error_message(), wrong[i].said))
+            fail_msg("%s does not say %s", mdm_error_message(), wrong[i].said);
+    }
+    assert_int_equal(parse(&s, "--steps 3"), MDM_ERR_USAGE);
+    assert_non_null(strstr(mdm_error_message(), "mmdm portrait --backend"));
+}
+
 static void keys_change_with_what_they_cover(void **state)
 {
     (void)state;
@@ -210,10 +252,15 @@ static void the_documentation_is_up_to_date(void **state)
     assert_int_equal(mdm_file_read(&committed, &size, MDM_SOURCE_DIR "/docs/options.md", 1 << 20), MDM_OK);
     assert_string_equal((char *)committed, (char *)text.data);
     mdm_free(&committed);
-    text.size = 0;
-    assert_int_equal(mdm_options_help(&text), MDM_OK);
-    for (char *line = strtok((char *)text.data, "\n"); line; line = strtok(NULL, "\n"))
-        assert_true(strlen(line) <= 110);
+    for (int use = MDM_FOR_JOBS; use <= MDM_FOR_DRAWING; use++) {
+        text.size = 0;
+        assert_int_equal(mdm_options_help(&text, (mdm_option_use)use), MDM_OK);
+        assert_int_equal(strstr((char *)text.data, "--guidance FACTOR") != NULL, use == MDM_FOR_DRAWING);
+        assert_int_equal(strstr((char *)text.data, "--keep LIST") != NULL, use == MDM_FOR_JOBS);
+        assert_non_null(strstr((char *)text.data, "--models FOLDER"));
+        for (char *line = strtok((char *)text.data, "\n"); line; line = strtok(NULL, "\n"))
+            assert_true(strlen(line) <= 110);
+    }
     mdm_buffer_free(&text);
 }
 
@@ -234,6 +281,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(mistakes_are_usage_errors_with_a_hint),
         cmocka_unit_test(yaml_sets_the_same_options),
         cmocka_unit_test(yaml_mistakes_name_the_line),
+        cmocka_unit_test(a_picture_from_words_has_its_own_options),
         cmocka_unit_test(keys_change_with_what_they_cover),
         cmocka_unit_test(the_documentation_is_up_to_date),
     };

@@ -17,6 +17,12 @@ expect() {
 expect 2 "mmdm run" --
 expect 0 "Exit codes" -- help
 expect 0 "--keep LIST" -- run --help
+expect 0 "--save-latents FILE" -- portrait --help
+expect 2 "did you mean 'guidance'" -- portrait --backend cosmicman-sd --guidence 3
+expect 2 "did you mean 'cosmicman-sd'" -- portrait --backend cosmicman-st
+expect 2 "not from a folder" -- portrait --backend cosmicman-sd "$dir"
+printf 'describe: x\nsampler: eular\n' >"$dir/draw.yaml"
+expect 78 "draw.yaml:2:" -- portrait --backend cosmicman-sd --config "$dir/draw.yaml"
 expect 0 "mmdm 0." -- version
 expect 2 "did you mean 'analyze'" -- anal
 expect 2 "did you mean 'gender'" -- run x.mp4 -o "$dir/o" --keep gendr

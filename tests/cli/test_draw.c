@@ -1,14 +1,18 @@
 /* mmdm portrait --backend from the command line alone: reduced models with random weights give the latents and pictures of diffusers'
  * pipelines, plans become prompts, and what is wrong is said. */
-#define _POSIX_C_SOURCE 200809L /* setenv */
+#define _DEFAULT_SOURCE /* setenv, usleep */
+#include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -175,6 +179,111 @@ static void weights_are_converted(void **state)
     compare("sdxl");
 }
 
+/* The bytes of FOLDER/name, which must be there (mdm_free). */
+static unsigned char *read_whole(const char *name, size_t *size)
+{
+    char path[128];
+    unsigned char *data = NULL;
+    in_folder(path, name);
+    ok(mdm_file_read(&data, size, path, 1 << 20));
+    return data;
+}
+
+/* --count: pictures of seeds counted on, each the one that its seed gives alone; --preview and --json tell of them meanwhile. */
+static void several_are_drawn_and_told_of(void **state)
+{
+    (void)state;
+    char several[128], one[128], preview[128], events[128], expected[320];
+    mdm_image look = {0};
+    size_t sizes[3] = {0};
+    in_folder(model, "sd15");
+    in_folder(several, "several.safetensors");
+    in_folder(one, "one.safetensors");
+    in_folder(preview, "look.png");
+    in_folder(events, "events.jsonl");
+    fflush(stdout);
+    const int terminal = dup(STDOUT_FILENO), file = open(events, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(terminal >= 0 && file >= 0 && dup2(file, STDOUT_FILENO) >= 0);
+    const int code = portrait("--backend", "cosmicman-sd", "--model", model, "--describe", "x", "--save-latents",
+                              several, "-o", picture, SMALL, "--count", "2", "--seed", "5", "--preview", preview,
+                              "--preview-every=4", "--json", NULL);
+    assert_true(dup2(terminal, STDOUT_FILENO) >= 0);
+    close(terminal);
+    close(file);
+    assert_int_equal(code, 0);
+    assert_int_equal(portrait("--backend", "cosmicman-sd", "--model", model, "--describe", "x", "--save-latents", one,
+                              SMALL, "--seed", "6", NULL),
+                     0);
+    unsigned char *alone = read_whole("one.safetensors", &sizes[0]),
+                  *second = read_whole("several-2.safetensors", &sizes[1]);
+    assert_true(sizes[0] == sizes[1] && !memcmp(alone, second, sizes[0]));
+    mdm_free(&alone);
+    mdm_free(&second);
+    alone = read_whole("picture-1.png", &sizes[0]);
+    second = read_whole("picture-2.png", &sizes[1]);
+    assert_false(sizes[0] == sizes[1] && !memcmp(alone, second, sizes[0]));
+    mdm_free(&alone);
+    mdm_free(&second);
+    ok(mdm_image_read(&look, preview, 3));
+    assert_true(look.width == 64 && look.height == 32);
+    mdm_image_free(&look);
+
+    unsigned char *told = read_whole("events.jsonl", &sizes[2]);
+    int previews = 0;
+    for (char *line = strtok((char *)told, "\n"); line; line = strtok(NULL, "\n")) {
+        json_t *event = json_loads(line, 0, NULL);
+        assert_non_null(event);
+        const char *kind = json_string_value(json_object_get(event, "event"));
+        previews += !strcmp(kind, "preview");
+        if (!strcmp(kind, "picture")) {
+            const json_int_t number = json_integer_value(json_object_get(event, "number"));
+            snprintf(expected, sizeof expected, "%s/picture-%d.png", folder, (int)number);
+            assert_string_equal(json_string_value(json_object_get(event, "file")), expected);
+            assert_string_equal(json_string_value(json_object_get(event, "seed")), number == 1 ? "5" : "6");
+        }
+        json_decref(event);
+    }
+    assert_int_equal(previews, 4); /* after 4 and 8 of 10 steps, twice */
+    mdm_free(&told);
+    assert_int_equal(portrait("--backend", "cosmicman-sd", "--model", model, "--describe", "x", "--save-latents", one,
+                              SMALL, "--count", "2", "--noise", noise, NULL),
+                     2);
+}
+
+/* SIGINT in the middle: exit code 75, the last preview whole, and no other file, not even a part of one. */
+static void a_signal_leaves_nothing_half_written(void **state)
+{
+    (void)state;
+    char place[128], preview[256], out[256], name[256];
+    mdm_image look = {0};
+    int ended = 0;
+    in_folder(place, "cancelled");
+    ok(mdm_make_folder(place, 0700));
+    in_folder(model, "sd15");
+    snprintf(preview, sizeof preview, "%s/look.png", place);
+    snprintf(out, sizeof out, "%s/picture.png", place);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(portrait("--backend", "cosmicman-sd", "--model", model, "--describe", "x", "-o", out, "--save-latents",
+                       out, SMALL, "--steps", "1000", "--preview", preview, "--preview-every", "1", NULL));
+    for (int i = 0; i < 6000 && !mdm_file_exists(preview); i++)
+        usleep(10000);
+    assert_int_equal(kill(child, SIGINT), 0);
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFEXITED(ended));
+    assert_int_equal(WEXITSTATUS(ended), 75);
+    ok(mdm_image_read(&look, preview, 3));
+    mdm_image_free(&look);
+    DIR *files = opendir(place);
+    assert_non_null(files);
+    for (struct dirent *entry; (entry = readdir(files));) {
+        snprintf(name, sizeof name, "%s", entry->d_name);
+        if (name[0] != '.')
+            assert_string_equal(name, "look.png");
+    }
+    closedir(files);
+}
+
 static void plans_become_prompts(void **state)
 {
     (void)state;
@@ -249,6 +358,8 @@ int main(void)
         cmocka_unit_test(second_pass_is_the_references),
         cmocka_unit_test(runs_ask_for_the_model_first),
         cmocka_unit_test(weights_are_converted),
+        cmocka_unit_test(several_are_drawn_and_told_of),
+        cmocka_unit_test(a_signal_leaves_nothing_half_written),
         cmocka_unit_test(plans_become_prompts),
         cmocka_unit_test(what_is_no_portrait_is_not_taken),
         cmocka_unit_test(mistakes_are_said),

@@ -138,6 +138,12 @@ static void schedules_are_the_tables(void **state)
     put("{\"_class_name\": \"DDIMScheduler\"}");
     ok(mdm_config_schedule(&s, MDM_SAMPLER_DDIM, path));
     assert_true(s.end_clean && s.clip == 1 && !s.scaled && s.offset == 0 && s.train_steps == 1000);
+    assert_true(!s.karras && !s.velocity);
+    put("{\"prediction_type\": \"v_prediction\", \"use_karras_sigmas\": true}");
+    for (kind = 0; kind < MDM_SAMPLER_KINDS; kind++) { /* Karras' levels are settings of two of them */
+        ok(mdm_config_schedule(&s, kind, path));
+        assert_true(s.velocity && s.karras == (kind == MDM_SAMPLER_EULER || kind == MDM_SAMPLER_DPMPP_2M));
+    }
 }
 
 static void refuse(mdm_status status, const char *word)
@@ -171,12 +177,12 @@ static void other_networks_are_refused(void **state)
     refuse(mdm_config_vae(&v, put("{\"shift_factor\": 0.1}")), "shift_factor");
     refuse(mdm_config_vae(&v, put("{\"block_out_channels\": [8], \"down_block_types\": [\"X\"]}")), "down_block_types");
     refuse(mdm_config_clip_text(&t, put("{}")), "num_hidden_layers");
-    refuse(mdm_config_schedule(&n, MDM_SAMPLER_DDIM, put("{\"prediction_type\": \"v_prediction\"}")),
-           "prediction_type");
+    refuse(mdm_config_schedule(&n, MDM_SAMPLER_DDIM, put("{\"prediction_type\": \"sample\"}")), "prediction_type");
     refuse(mdm_config_schedule(&n, MDM_SAMPLER_DDIM, put("{\"timestep_spacing\": \"odd\"}")), "timestep_spacing");
     refuse(mdm_config_schedule(&n, MDM_SAMPLER_DDIM, put("{\"beta_schedule\": \"cosine\"}")), "beta_schedule");
     refuse(mdm_config_schedule(&n, MDM_SAMPLER_DDIM, put("{\"steps_offset\": 1e3}")), "steps_offset");
-    refuse(mdm_config_schedule(&n, MDM_SAMPLER_DDIM, put("{\"use_karras_sigmas\": true}")), "use_karras_sigmas");
+    refuse(mdm_config_schedule(&n, MDM_SAMPLER_EULER, put("{\"use_beta_sigmas\": true}")), "use_beta_sigmas");
+    refuse(mdm_config_schedule(&n, MDM_SAMPLER_EULER, put("{\"timestep_type\": \"continuous\"}")), "timestep_type");
 }
 
 /* As diffusers itself writes them, with every default spelled out. */

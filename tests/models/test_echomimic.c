@@ -17,12 +17,13 @@
 #include "common/random_weights.h"
 #include "common/scratch.h"
 #include "models/echomimic.h"
+#include "models/vae.h"
 #include "models/whisper_encoder.h"
 
 #define GOLDEN MMDM_SOURCE_DIR "/tests/models/golden/echomimic"
 #define KEYS   MMDM_SOURCE_DIR "/../shared/dossiers/echomimic_keys.tsv"
 
-enum { HEIGHT = 8, WIDTH = 16, FRAMES = 3, TOKENS = 5, AUDIO = 12, TIME = 832, LATENT = 4 * HEIGHT * WIDTH };
+enum { HEIGHT = 8, WIDTH = 16, FRAMES = 3, TOKENS = 5, AUDIO = 24, TIME = 832, LATENT = 4 * HEIGHT * WIDTH };
 
 static const mdm_echomimic_sizes small = {
     .channels = {8, 16, 24, 24},
@@ -32,7 +33,7 @@ static const mdm_echomimic_sizes small = {
     .audio_gain = 3,
     .locator = {4, 6, 8, 12},
 };
-static const mdm_whisper_encoder_sizes small_whisper = {.layers = 2, .width = 24, .heads = 2, .mels = 6, .frames = 20};
+static const mdm_whisper_encoder_sizes small_whisper = {.layers = 2, .width = 24, .heads = 2, .mels = 80, .frames = 20};
 
 static json_t *shapes_of(const char *name)
 {
@@ -186,7 +187,7 @@ static void whisper_encoder_agrees(void **state)
     in_folder(path, "whisper.safetensors");
     random_weights(path, shapes, 1);
     json_decref(shapes);
-    float *mel = random_normals(1, "mel", 6 * 20);
+    float *mel = random_normals(1, "mel", 80 * 20);
     ok(mdm_whisper_encoder_open(&weights, path));
     ok(mdm_whisper_encoder_new(&encoder, &small_whisper, weights, MDM_STORE_F32, 1));
     ok(mdm_whisper_encoder_run(encoder, states, mel));
@@ -308,8 +309,17 @@ static void published_names_and_shapes_are_taken(void **state)
         mdm_face_locator_free(&locator);
         mdm_weights_free(&weights);
     }
+    same_names("sd-vae-ft-mse", "vae", 248);
+    mdm_weights *weights = weights_of(published("sd-vae-ft-mse"));
+    for (int half = 0; half < 2; half++) {
+        mdm_vae *vae = NULL;
+        ok(mdm_vae_new(&vae, &mdm_vae_sd15, weights, half ? MDM_VAE_ENCODER : MDM_VAE_DECODER, 8, 8, 1, 1));
+        mdm_vae_free(&vae);
+    }
+    ok(mdm_weights_all_taken(weights, ""));
+    mdm_weights_free(&weights);
     mdm_whisper_encoder *encoder = NULL;
-    mdm_weights *weights = weights_of(published("whisper_tiny.pt:model_state_dict(encoder,used)"));
+    weights = weights_of(published("whisper_tiny.pt:model_state_dict(encoder,used)"));
     assert_int_equal(mdm_weights_count(weights), 64);
     ok(mdm_whisper_encoder_new(&encoder, &mdm_whisper_encoder_tiny, weights, MDM_STORE_F32, 1));
     mdm_whisper_encoder_free(&encoder);

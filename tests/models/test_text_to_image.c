@@ -14,6 +14,7 @@
 #include "common/golden.h"
 #include "common/ok.h"
 #include "common/scratch.h"
+#include "models/latent_preview.h"
 #include "models/text_to_image.h"
 
 #define GOLDEN DRAWING_GOLDEN
@@ -158,6 +159,99 @@ static void noise_comes_from_the_seed(void **state)
     mdm_text_to_image_free(&m);
 }
 
+/* ---- previews ---- */
+
+static void latents_become_colours_linearly(void **state)
+{
+    (void)state;
+    const mdm_latent_preview preview = {.channels = 2, .base = {-1, 0, 0.5f}, .slope = {{1, 0, 0}, {0.5f, -0.25f, 3}}};
+    const float latent[2][6] = {{0, 1, 2, 0, 0, 0}, {0, 0, 0, 1, -1, 2}}; /* 2 rows of 3 */
+    static const uint8_t want[6][3] = {{0, 128, 191}, {128, 128, 191}, {255, 128, 191},
+                                       {64, 96, 255}, {0, 159, 0},     {128, 64, 255}};
+    mdm_image image = {0};
+    ok(mdm_latent_preview_draw(&image, &preview, latent[0], 2, 3));
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(image.data[(size_t)(i / 3) * image.stride + (size_t)(i % 3 * 3 + k)], want[i][k]);
+    mdm_image_free(&image);
+}
+
+/* What lies between the mean colours of a picture's halves, left 1 and right -1 in one channel of the latent. */
+static void change_colour(double change[3], mdm_text_to_image *m, int channel, bool preview)
+{
+    float latent[LATENT] = {0};
+    mdm_image picture = {0};
+    for (int i = 0; i < LATENT / 4; i++)
+        latent[channel * (LATENT / 4) + i] = i % (WIDTH / 4) < WIDTH / 8 ? 1 : -1;
+    ok(preview ? mdm_text_to_image_preview(m, &picture, latent, WIDTH, HEIGHT)
+               : mdm_text_to_image_decode(m, &picture, latent, WIDTH, HEIGHT, NULL));
+    assert_true(picture.width == WIDTH && picture.height == HEIGHT);
+    memset(change, 0, 3 * sizeof *change);
+    for (int i = 0; i < WIDTH * HEIGHT; i++)
+        for (int k = 0; k < 3; k++)
+            change[k] += (i % WIDTH < WIDTH / 2 ? 1 : -1) *
+                         (double)picture.data[(size_t)(i / WIDTH) * picture.stride + (size_t)(i % WIDTH * 3 + k)];
+    mdm_image_free(&picture);
+}
+
+/* What the map says a channel does to colours is about what the decoder does, which is not linear. */
+static void previews_follow_the_decoder(void **state)
+{
+    (void)state;
+    double same = 0, saw = 0, did = 0;
+    mdm_text_to_image *m = open_model("sd15", NULL);
+    for (int c = 0; c < 4; c++) {
+        double look[3], picture[3];
+        change_colour(look, m, c, true);
+        change_colour(picture, m, c, false);
+        for (int k = 0; k < 3; k++) {
+            same += look[k] * picture[k];
+            saw += look[k] * look[k];
+            did += picture[k] * picture[k];
+        }
+    }
+    print_message("changes of colour: correlation %.3f, ratio %.2f\n", same / sqrt(saw * did), sqrt(saw / did));
+    assert_true(same / sqrt(saw * did) > 0.7);
+    assert_true(sqrt(saw / did) > 0.5 && sqrt(saw / did) < 2);
+    mdm_text_to_image_free(&m);
+}
+
+typedef struct watched {
+    int calls, last;
+    float clean[LATENT];
+} watched;
+
+static mdm_status watch(void *user, const float *clean, int done)
+{
+    watched *w = user;
+    w->calls++;
+    w->last = done;
+    memcpy(w->clean, clean, sizeof w->clean);
+    return MDM_OK;
+}
+
+static void estimates_are_shown_after_every_step(void **state)
+{
+    (void)state;
+    float latent[LATENT];
+    watched seen = {0};
+    mdm_text_to_image *m = open_model("sd15", NULL);
+    mdm_drawing drawing = drawing_of(4, 1);
+    drawing.sampler = MDM_SAMPLER_EULER;
+    drawing.watch = watch;
+    drawing.watcher = &seen;
+    ok(mdm_text_to_image_ask(m, "a wall", NULL, NULL));
+    ok(mdm_text_to_image_draw(m, latent, &drawing));
+    assert_true(seen.calls == 4 && seen.last == 4);
+    assert_true(relative_error(seen.clean, latent, LATENT) < 1e-5); /* the last step goes all the way to it */
+    drawing.karras = true;
+    ok(mdm_text_to_image_draw(m, latent, &drawing));
+    assert_true(relative_error(seen.clean, latent, LATENT) < 1e-5);
+    drawing.sampler = MDM_SAMPLER_DDIM;
+    assert_int_equal(mdm_text_to_image_draw(m, latent, &drawing), MDM_ERR_USAGE);
+    mdm_text_to_image_free(&m);
+}
+
 /* Files under the names that PyTorch's have are found (what is in them is said by their content). */
 static void other_file_names_are_found(void **state)
 {
@@ -268,6 +362,9 @@ int main(void)
         cmocka_unit_test(models_agree),
         cmocka_unit_test(second_pass_agrees),
         cmocka_unit_test(noise_comes_from_the_seed),
+        cmocka_unit_test(latents_become_colours_linearly),
+        cmocka_unit_test(previews_follow_the_decoder),
+        cmocka_unit_test(estimates_are_shown_after_every_step),
         cmocka_unit_test(other_file_names_are_found),
         cmocka_unit_test(another_unet_takes_the_place),
         cmocka_unit_test(incomplete_folders_are_refused),
