@@ -9,6 +9,7 @@
 #define VERTICES 468
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
 #define DEGREES  57.29577951308232
+#define AROUND   0.4f  /* of the face's width: the strip over glasses reaches .2 past it, the wider blur .16 */
 #define SMILE    0.08f /* of corner_lift, what a whole smile may have more */
 
 static const short eye_outline[2][4] = {{33, 133, 159, 145}, {263, 362, 386, 374}};
@@ -89,6 +90,27 @@ static void measure_shape(mdm_portrait_measures *m, const float (*q)[3])
     m->corner_lift = ((q[61][1] + q[291][1]) / 2 - q[13][1]) / distance(q[61], q[291], 3);
 }
 
+/* The part of the picture that the measures look at, with what the blurs bring in from around it; `local`: the points in it. */
+static mdm_image around_face(float (*local)[3], const mdm_image *image, const float (*points)[3], float face_width)
+{
+    const int limit[2] = {image->width, image->height};
+    int from[2], to[2];
+    for (int axis = 0; axis < 2; axis++) {
+        float low = INFINITY, high = -INFINITY;
+        for (int v = 0; v < VERTICES; v++)
+            low = fminf(low, points[v][axis]), high = fmaxf(high, points[v][axis]);
+        from[axis] = (int)fmaxf(0, fminf(low - AROUND * face_width - 2, (float)limit[axis] - 2));
+        to[axis] = (int)fminf((float)limit[axis], fmaxf(high + AROUND * face_width + 3, (float)from[axis] + 2));
+    }
+    for (int v = 0; v < VERTICES; v++) {
+        local[v][0] = points[v][0] - (float)from[0];
+        local[v][1] = points[v][1] - (float)from[1];
+        local[v][2] = points[v][2];
+    }
+    return (mdm_image){to[0] - from[0], to[1] - from[1], 3, image->stride,
+                       image->data + (size_t)from[1] * image->stride + 3 * (size_t)from[0]};
+}
+
 /* The picture blurred, as ln(value + 8). */
 static mdm_status log_picture(float *log, const mdm_image *image, float sigma)
 {
@@ -153,17 +175,17 @@ mdm_status mdm_portrait_measure(mdm_portrait_measures *out, const mdm_image *ima
     }
     *out = (mdm_portrait_measures){.roll = (float)(roll * DEGREES)};
     measure_shape(out, (const float(*)[3])q);
-    float *log = NULL;
-    const size_t values = 3 * (size_t)image->width * (size_t)image->height;
-    MDM_TRY(mdm_alloc(&log, values, sizeof *log, "portrait"));
-    mdm_status status = log_picture(log, image, out->face_width * 0.04f);
+    float *log = NULL, local[VERTICES][3];
+    const mdm_image face = around_face(local, image, points, out->face_width);
+    MDM_TRY(mdm_alloc(&log, 3 * (size_t)face.width * (size_t)face.height, sizeof *log, "portrait"));
+    mdm_status status = log_picture(log, &face, out->face_width * 0.04f);
     if (!status) {
-        out->light = light_difference(log, image, points, (const float(*)[3])q, out->face_width);
-        status = log_picture(log, image, fmaxf(0.6f, out->face_width * 0.008f));
+        out->light = light_difference(log, &face, (const float(*)[3])local, (const float(*)[3])q, out->face_width);
+        status = log_picture(log, &face, fmaxf(0.6f, out->face_width * 0.008f));
     }
     if (!status) {
-        out->fringe = mdm_portrait_fringe(log, image->width, image->height, points);
-        mdm_portrait_glasses(&out->glasses, &out->shade, log, image->width, image->height, points);
+        out->fringe = mdm_portrait_fringe(log, face.width, face.height, (const float(*)[3])local);
+        mdm_portrait_glasses(&out->glasses, &out->shade, log, face.width, face.height, (const float(*)[3])local);
     }
     mdm_free(&log);
     return status;

@@ -31,6 +31,58 @@ static void check(const char *complaint, const char *want, const char *name)
         fail_msg("%s: %s, expected %s", name, complaint ? complaint : "usable", want ? want : "usable");
 }
 
+/* The picture in the middle of a much larger one, its edges repeated, and the points with it. */
+static void enlarge(mdm_image *out, float (*moved)[3], const mdm_image *image, const float (*points)[3])
+{
+    const int dx = 700, dy = 300;
+    ok(mdm_image_new(out, image->width + 2 * dx, image->height + 2 * dy, 3));
+    for (int y = 0; y < out->height; y++)
+        for (int x = 0; x < out->width; x++) {
+            int u = x - dx, v = y - dy;
+            u = u < 0 ? 0 : u >= image->width ? image->width - 1 : u;
+            v = v < 0 ? 0 : v >= image->height ? image->height - 1 : v;
+            memcpy(out->data + (size_t)y * out->stride + 3 * (size_t)x,
+                   image->data + (size_t)v * image->stride + 3 * (size_t)u, 3);
+        }
+    for (int i = 0; i < 478; i++) {
+        moved[i][0] = points[i][0] + (float)dx;
+        moved[i][1] = points[i][1] + (float)dy;
+        moved[i][2] = points[i][2];
+    }
+}
+
+/* Only the face's surroundings are looked at: they must be enough. */
+static void the_rest_of_the_picture_does_not_matter(void **state)
+{
+    (void)state;
+    mdm_tensor_file *file = NULL;
+    ok(mdm_tensor_file_open(&file, GOLDEN "/gate-golden.safetensors"));
+    for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++) {
+        char path[512], key[64];
+        float points[478][3], moved[478][3];
+        mdm_image image = {0}, large = {0};
+        mdm_portrait_measures a, b;
+        snprintf(path, sizeof path, "%s/%s.png", GOLDEN, pictures[i].name);
+        ok(mdm_image_read(&image, path, 3));
+        snprintf(key, sizeof key, "%s.points", pictures[i].name);
+        ok(mdm_array_to_f32(&points[0][0], 478 * 3, mdm_tensor_file_find(file, key)));
+        enlarge(&large, moved, &image, (const float(*)[3])points);
+        ok(mdm_portrait_measure(&a, &image, (const float(*)[3])points));
+        ok(mdm_portrait_measure(&b, &large, (const float(*)[3])moved));
+        assert_true(fabsf(a.light - b.light) < 1e-3f);
+        assert_true(fabsf(a.fringe - b.fringe) < .011f); /* one of its points at most: they lie on thresholds */
+        assert_true(fabsf(a.glasses - b.glasses) < 5e-3f);
+        assert_true(fabsf(a.shade - b.shade) < 1e-3f);
+        /* and a face that has left the picture is no reason to look outside of it */
+        for (int k = 0; k < 478; k++)
+            moved[k][0] -= 1e5f;
+        ok(mdm_portrait_measure(&b, &large, (const float(*)[3])moved));
+        mdm_image_free(&image);
+        mdm_image_free(&large);
+    }
+    mdm_tensor_file_free(&file);
+}
+
 static void measures_agree(void **state)
 {
     (void)state;
@@ -82,6 +134,8 @@ static void limits_refuse(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(measures_agree), cmocka_unit_test(limits_refuse)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(measures_agree),
+                                       cmocka_unit_test(the_rest_of_the_picture_does_not_matter),
+                                       cmocka_unit_test(limits_refuse)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
