@@ -6,7 +6,8 @@
 
 #include "base/memory.h"
 
-enum { PATCH = 8, EDGE = 2 }; /* latent pixels: a side of a patch, and what is left out of it because its neighbours show there */
+/* Latent pixels: a side of a patch, and what is left out of it because its neighbours show there. */
+enum { PATCH = 8, EDGE = 2 };
 
 /* latent [channels][2 PATCH][channels PATCH]: a column of patches a channel, 1 above -1 */
 static void fill_chart(float *latent, int channels)

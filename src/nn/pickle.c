@@ -426,8 +426,10 @@ mdm_status mdm_pickle_read(mdm_pickle *out, const unsigned char *data, size_t si
     machine m = {.out = out, .data = data, .size = size, .where = where};
     memset(out, 0, sizeof *out);
     mdm_status status = run(&m);
-    if (!status)
+    if (!status) {
         out->root = m.stack[0];
+        out->end = m.at;
+    }
     mdm_free(&m.stack);
     mdm_free(&m.mark);
     mdm_free(&m.memo);

@@ -32,6 +32,7 @@ typedef struct mdm_pickle {
     mdm_pickle_value *value;
     size_t count, capacity;
     uint32_t root;
+    size_t end; /* bytes it takes */
 } mdm_pickle;
 
 /* Reads one pickle of protocol 2 to 5, as torch.save writes it; any operation that is not needed for that is MDM_ERR_INPUT, as is

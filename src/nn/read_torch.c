@@ -1,12 +1,10 @@
-/* PyTorch's checkpoints (torch.save since 1.6): a ZIP file of data.pkl, which says what there is, and a member for each storage.
- * The pickle is read as data (nn/pickle.h). A state_dict, whole or inside a dictionary of other things, becomes arrays. */
+/* PyTorch's checkpoints: a ZIP file of data.pkl, which says what there is, and a member for each storage; or the same one after another
+ * (read_torch_legacy.c). The pickle is read as data (nn/pickle.h). A state_dict, whole or inside a dictionary of other things, becomes arrays. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "nn/pickle.h"
-#include "nn/tensor_file_internal.h"
-#include "nn/zip.h"
+#include "nn/torch_internal.h"
 
 #define MAX_PICKLE ((size_t)64 << 20)
 #define MAX_DEPTH  8       /* of dictionaries in dictionaries */
@@ -31,7 +29,7 @@ static mdm_status wrong(const torch_file *t, const char *name, const char *what)
     return mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" %s; not a tensor as torch.save writes it", t->path, name, what);
 }
 
-static mdm_status dtype_of(mdm_dtype *out, const torch_file *t, const mdm_pickle_value *storage, const char *name)
+bool mdm_torch_dtype(mdm_dtype *out, const char *name)
 {
     static const struct {
         const char *name;
@@ -43,11 +41,11 @@ static mdm_status dtype_of(mdm_dtype *out, const torch_file *t, const mdm_pickle
         {"torch.BoolStorage", MDM_BOOL},
     };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (is_text(storage, MDM_PICKLE_NAME, types[i].name)) {
+        if (!strcmp(name, types[i].name)) {
             *out = types[i].dtype;
-            return MDM_OK;
+            return true;
         }
-    return wrong(t, name, "is of a type that is not known");
+    return false;
 }
 
 /* The member that a storage's identification ("storage", type, key, device, elements) names. */
@@ -55,12 +53,14 @@ static mdm_status find_storage(const mdm_zip_member **out, mdm_dtype *dtype, con
                                const mdm_pickle_value *foreign, const char *name)
 {
     char member[512];
-    const mdm_pickle_value *id = mdm_pickle_item(&t->pickle, foreign, 0), *key = mdm_pickle_item(&t->pickle, id, 2);
+    const mdm_pickle_value *id = mdm_pickle_item(&t->pickle, foreign, 0), *type = mdm_pickle_item(&t->pickle, id, 1),
+                           *key = mdm_pickle_item(&t->pickle, id, 2);
     if (!foreign || foreign->kind != MDM_PICKLE_FOREIGN || !id || id->kind != MDM_PICKLE_LIST ||
         !is_text(mdm_pickle_item(&t->pickle, id, 0), MDM_PICKLE_TEXT, "storage") || !key ||
         key->kind != MDM_PICKLE_TEXT)
         return wrong(t, name, "has no storage");
-    MDM_TRY(dtype_of(dtype, t, mdm_pickle_item(&t->pickle, id, 1), name));
+    if (type->kind != MDM_PICKLE_NAME || !mdm_torch_dtype(dtype, type->text))
+        return wrong(t, name, "is of a type that is not known");
     snprintf(member, sizeof member, "%sdata/%.200s", t->root, key->text);
     *out = mdm_zip_find(&t->zip, member);
     return *out ? MDM_OK : wrong(t, name, "has a storage that is not in the file");
@@ -169,7 +169,8 @@ static const mdm_pickle_value *inner(const torch_file *t, const mdm_pickle_value
     return root;
 }
 
-static mdm_status read_members(torch_file *t)
+/* Fills in members and pickle from a ZIP file. */
+static mdm_status read_zip(torch_file *t)
 {
     const char *end = "data.pkl";
     MDM_TRY(mdm_zip_read(&t->zip, t->file->map.data, t->file->map.size, t->path));
@@ -186,7 +187,15 @@ static mdm_status read_members(torch_file *t)
     if (!pickle || pickle->size > MAX_PICKLE)
         return mdm_fail(MDM_ERR_INPUT, "%s: a ZIP file without a data.pkl of at most %zu MiB; not a PyTorch checkpoint",
                         t->path, MAX_PICKLE >> 20);
-    MDM_TRY(mdm_pickle_read(&t->pickle, pickle->data, pickle->size, t->path));
+    return mdm_pickle_read(&t->pickle, pickle->data, pickle->size, t->path);
+}
+
+static mdm_status read_arrays(torch_file *t)
+{
+    const mdm_mapping *map = &t->file->map;
+    MDM_TRY(mdm_is_zip(map->data, map->size)
+                ? read_zip(t)
+                : mdm_torch_legacy_read(&t->zip, &t->pickle, map->data, map->size, t->path));
     const mdm_pickle_value *root = &t->pickle.value[t->pickle.root];
     if (root->kind != MDM_PICKLE_DICT)
         return mdm_fail(MDM_ERR_INPUT, "%s: not a dictionary of tensors; save the state_dict of a network", t->path);
@@ -196,7 +205,7 @@ static mdm_status read_members(torch_file *t)
 mdm_status mdm_read_torch(mdm_tensor_file *file, const char *path)
 {
     torch_file t = {.file = file, .path = path};
-    mdm_status status = read_members(&t);
+    mdm_status status = read_arrays(&t);
     mdm_pickle_free(&t.pickle);
     mdm_zip_free(&t.zip);
     return status;

@@ -124,7 +124,7 @@ mdm_status mdm_tensor_file_open(mdm_tensor_file **out, const char *path)
             status = mdm_read_gguf(file, path);
         else if (ends_with(path, ".json"))
             status = mdm_read_tfjs(file, path);
-        else if (mdm_is_zip(file->map.data, file->map.size))
+        else if (mdm_is_zip(file->map.data, file->map.size) || mdm_is_torch_legacy(file->map.data, file->map.size))
             status = mdm_read_torch(file, path);
         else if (mdm_is_ct2(file->map.data, file->map.size))
             status = mdm_read_ct2(file, path);

@@ -45,7 +45,8 @@ typedef struct mdm_array {
 typedef struct mdm_tensor_file mdm_tensor_file;
 
 /* Opens by content and extension: .safetensors, TFJS/face-api .json (+ .bin shards beside it), .tflite, .onnx, .gguf,
- * CTranslate2 model.bin, PyTorch's .bin, .pt, .pth and .ckpt (ZIP; whole networks are refused, state_dicts read). Checks every offset and size first; a hostile file is MDM_ERR_INPUT, never a crash. */
+ * CTranslate2 model.bin, PyTorch's .bin, .pt, .pth and .ckpt (of today and from before 1.6; whole networks are refused, state_dicts read).
+ * Checks every offset and size first; a hostile file is MDM_ERR_INPUT, never a crash. */
 mdm_status mdm_tensor_file_open(mdm_tensor_file **out, const char *path);
 void mdm_tensor_file_free(mdm_tensor_file **file);
 

@@ -28,7 +28,9 @@ mdm_status mdm_read_safetensors(mdm_tensor_file *file, const char *path);
 mdm_status mdm_read_tfjs(mdm_tensor_file *file, const char *path);
 mdm_status mdm_read_gguf(mdm_tensor_file *file, const char *path);
 mdm_status mdm_read_ct2(mdm_tensor_file *file, const char *path);
-mdm_status mdm_read_torch(mdm_tensor_file *file, const char *path);
+mdm_status mdm_read_torch(mdm_tensor_file *file, const char *path); /* both kinds */
+bool mdm_is_torch_legacy(const unsigned char *data,
+                         size_t size);                   /* starts like what torch.save wrote before its ZIP files */
 bool mdm_is_ct2(const unsigned char *data, size_t size); /* starts like a CTranslate2 model.bin */
 
 #endif

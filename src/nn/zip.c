@@ -114,7 +114,7 @@ static int by_place(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static mdm_status check(mdm_zip *zip, const char *path)
+mdm_status mdm_zip_sort(mdm_zip *zip, const char *path)
 {
     mdm_zip_member *m = zip->member;
     if (zip->count)
@@ -142,7 +142,7 @@ mdm_status mdm_zip_read(mdm_zip *out, const unsigned char *data, size_t size, co
     uint64_t at = d.offset;
     for (uint64_t i = 0; i < d.count; i++)
         MDM_TRY(read_entry(out, data, size, &at, path));
-    return check(out, path);
+    return mdm_zip_sort(out, path);
 }
 
 void mdm_zip_free(mdm_zip *zip)

@@ -24,6 +24,9 @@ bool mdm_is_zip(const unsigned char *data, size_t size);
 mdm_status mdm_zip_read(mdm_zip *out, const unsigned char *data, size_t size, const char *path);
 void mdm_zip_free(mdm_zip *zip);
 
+/* Sorts the members by name; MDM_ERR_INPUT as above when two overlap or have one name. For tables that were made otherwise. */
+mdm_status mdm_zip_sort(mdm_zip *zip, const char *path);
+
 /* NULL when there is none of that name. */
 const mdm_zip_member *mdm_zip_find(const mdm_zip *zip, const char *name);
 

@@ -241,7 +241,8 @@ static void other_formats_are_read(void **state)
 static void cut_files_are_errors(void **state)
 {
     (void)state;
-    static const char *const seeds[] = {"safetensors/small", "gguf/small", "ctranslate2/small", "torch/state"};
+    static const char *const seeds[] = {"safetensors/small", "gguf/small", "ctranslate2/small", "torch/state",
+                                        "torch/legacy-state"};
     for (size_t s = 0; s < sizeof seeds / sizeof *seeds; s++) {
         char path[256];
         unsigned char *data;
@@ -266,11 +267,12 @@ static void cut_files_are_errors(void **state)
 static void checkpoints_of_torch_are_read(void **state)
 {
     (void)state;
-    static const char *const names[] = {"state", "checkpoint"}; /* a state_dict, and one inside of other things */
+    /* a state_dict, and one inside of other things; as a ZIP file, and as before there were any */
+    static const char *const names[] = {"state", "checkpoint", "legacy-state", "legacy-checkpoint"};
     const float twelve[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
     char path[256];
     mdm_tensor_file *file;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
         snprintf(path, sizeof path, CORPUS "/torch/%s", names[i]);
         ok(mdm_tensor_file_open(&file, path));
         assert_int_equal(mdm_tensor_file_count(file), 6);
@@ -362,6 +364,64 @@ static void hostile_pickles_are_refused(void **state)
     assert_non_null(strstr(mdm_error_message(), "cut off"));
 }
 
+/* ---- PyTorch before its ZIP files ---- */
+
+#define LEGACY_MAGIC                "\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+#define LEGACY_VERSION              "\x80\2M\xe9\3."
+#define LEGACY_MACHINE              "\x80\2}X\r\0\0\0little_endian\x88s."
+#define LEGACY_HEAD                 LEGACY_MAGIC LEGACY_VERSION LEGACY_MACHINE
+#define LEGACY_STORAGE(count, view) "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0kX\3\0\0\0cpuK" count view "tQ"
+/* {"a": a tensor of two values of that storage} */
+#define LEGACY_OBJECT(storage)                                                                                         \
+    "\x80\2}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n(" storage "K\0K\2\x85K\1\x85\x89}tRs."
+#define LEGACY_TENSOR LEGACY_OBJECT(LEGACY_STORAGE("\2", "N"))
+#define LEGACY_KEYS   "\x80\2]X\1\0\0\0ka."
+#define LEGACY_VALUES "\2\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\x40" /* 1 and 2 */
+
+static void refuse_legacy(const char *bytes, size_t size, const char *word)
+{
+    mdm_tensor_file *file;
+    put("old.ckpt", bytes, size);
+    assert_int_equal(open_file(&file, "old.ckpt"), MDM_ERR_INPUT);
+    assert_null(file);
+    if (!strstr(mdm_error_message(), word) || !strstr(mdm_error_message(), "old.ckpt"))
+        fail_msg("\"%s\" does not say \"%s\"", mdm_error_message(), word);
+}
+
+#define REFUSE_LEGACY(text, word) refuse_legacy(text, sizeof(text) - 1, word)
+
+static void hostile_old_checkpoints_are_refused(void **state)
+{
+    (void)state;
+    mdm_tensor_file *file;
+    put("old.ckpt", LEGACY_HEAD LEGACY_TENSOR LEGACY_KEYS LEGACY_VALUES,
+        sizeof(LEGACY_HEAD LEGACY_TENSOR LEGACY_KEYS LEGACY_VALUES) - 1); /* as it should be */
+    ok(open_file(&file, "old.ckpt"));
+    expect(file, "a", (const float[]){1, 2}, 2);
+    mdm_tensor_file_free(&file);
+    REFUSE_LEGACY(LEGACY_MAGIC "\x80\2M\xea\3." LEGACY_MACHINE LEGACY_TENSOR LEGACY_KEYS LEGACY_VALUES, "1001");
+    REFUSE_LEGACY(LEGACY_MAGIC LEGACY_VERSION "\x80\2K\1." LEGACY_TENSOR, "what machine");
+    REFUSE_LEGACY(LEGACY_MAGIC LEGACY_VERSION "\x80\2}X\r\0\0\0little_endian\x89s." LEGACY_TENSOR, "big-endian");
+    REFUSE_LEGACY(LEGACY_HEAD "cposix\nsystem\nX\4\0\0\0true\x85R." LEGACY_KEYS LEGACY_VALUES, "no tensor has");
+    REFUSE_LEGACY(LEGACY_HEAD "cposix\nsystem\nX\4\0\0\0true\x85R.\x80\2].", "not a dictionary");
+    REFUSE_LEGACY(LEGACY_HEAD "i.", "operation 0x69");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_TENSOR, "too early");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_TENSOR "\x80\2K\1.", "no list");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_TENSOR "\x80\2]K\1a.", "no list");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_TENSOR "\x80\2].", "storage that is not in the file");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_TENSOR LEGACY_KEYS "\2\0\0", "before its storages");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_TENSOR LEGACY_KEYS "\2\0\0\0\0\0\0\0\0\0\x80\x3f", "before its storages");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_TENSOR LEGACY_KEYS "\3\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\x40\0\0\0\0",
+                  "another size");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_TENSOR LEGACY_KEYS "\2\0\0\0\0\0\0\x40\0\0\x80\x3f\0\0\0\x40", "another size");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_TENSOR "\x80\2]X\1\0\0\0kaX\1\0\0\0ka." LEGACY_VALUES LEGACY_VALUES,
+                  "two members");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_OBJECT(LEGACY_STORAGE("\1", "N")) LEGACY_KEYS "\1\0\0\0\0\0\0\0\0\0\x80\x3f",
+                  "takes 8 bytes at 0 of 4");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_OBJECT(LEGACY_STORAGE("\2", "]")) LEGACY_KEYS LEGACY_VALUES, "part of another");
+    REFUSE_LEGACY(LEGACY_HEAD LEGACY_OBJECT("K\1Q") LEGACY_KEYS LEGACY_VALUES, "no storage");
+}
+
 /* A 64-bit end record that has the directory near the end of all addresses. */
 static void distant_directories_are_refused(void **state)
 {
@@ -430,6 +490,7 @@ int main(void)
         cmocka_unit_test(cut_files_are_errors),
         cmocka_unit_test(checkpoints_of_torch_are_read),
         cmocka_unit_test(hostile_pickles_are_refused),
+        cmocka_unit_test(hostile_old_checkpoints_are_refused),
         cmocka_unit_test(distant_directories_are_refused),
         cmocka_unit_test(blocks_are_dequantised),
         cmocka_unit_test(overlapping_arrays_are_refused),
