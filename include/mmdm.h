@@ -38,6 +38,7 @@ typedef struct mdm_options mdm_options;
 
 mdm_status mdm_options_new(mdm_options **out);         /* of jobs: defaults */
 mdm_status mdm_options_new_drawing(mdm_options **out); /* of mdm_draw_portrait: the same table, other rows of it */
+mdm_status mdm_options_new_talking(mdm_options **out); /* of mdm_animate_portrait */
 void mdm_options_free(mdm_options **options);
 
 /* Value as on the command line ("age,gaze", "true", "1:30"). MDM_ERR_USAGE names the nearest option or value. */
@@ -63,7 +64,7 @@ typedef struct mdm_option_info {
     const char *fallback; /* default, or NULL */
     const char *argument; /* "LIST", or NULL for flags */
     const char *section, *help;
-    bool for_jobs, for_drawing; /* which options have it */
+    bool for_jobs, for_drawing, for_talking; /* which options have it */
 } mdm_option_info;
 int mdm_option_count(void);
 bool mdm_option_at(mdm_option_info *out, int index); /* false past the end */
@@ -145,9 +146,10 @@ mdm_status mdm_models_pull(const mdm_options *options, mdm_model_fn tell, void *
  * MDM_ERR_CANCELLED: a signal came (mdm_catch_signals), and nothing is half written. */
 mdm_status mdm_draw_portrait(const mdm_options *options);
 
-/* The models that mdm_draw_portrait knows: calls `tell` for each. */
+/* The models that mdm_draw_portrait and mdm_animate_portrait know: calls `tell` for each. */
 typedef struct mdm_drawing_info {
-    const char *name, *base, *unet, *licence;
+    const char *name, *what;           /* what: "portrait" or "animate", the commands they are for */
+    const char *base, *unet, *licence; /* repositories; unet may be NULL */
     double gigabytes;
     bool present; /* in the hub's cache */
 } mdm_drawing_info;
@@ -156,6 +158,12 @@ void mdm_drawing_list(void (*tell)(void *user, const mdm_drawing_info *info), vo
 /* Downloads one of them from the Hugging Face Hub (HF_ENDPOINT, HF_TOKEN, HF_HOME as its own tools have them) into its cache; what
  * was begun before is gone on with. `tell` is told of bytes. MDM_ERR_AGAIN: the network failed, call again later. */
 mdm_status mdm_drawing_pull(const char *name, void (*tell)(void *user, double done, double total), void *user);
+
+/* ---- a talking portrait -------------------------------------------------------------------------------------------------- */
+
+/* A video of a portrait that talks, by EchoMimic's networks of the user's, with options of mdm_options_new_talking. Statuses as of
+ * mdm_draw_portrait; a run that was cancelled, or died, is gone on with by the next one of the same options. */
+mdm_status mdm_animate_portrait(const mdm_options *options);
 
 /* Makes a GGUF file of a file of weights (or the index.json of one that is split); precision: "f32", "f16", "q8_0" or "q4_0". */
 mdm_status mdm_models_convert(const char *to, const char *from, const char *precision);

@@ -76,7 +76,7 @@ static mdm_status unknown(const char *kind, const char *wrong, const char *const
 
 bool mdm_option_is_for(const mdm_option *option, mdm_option_use use)
 {
-    return option->use == use || option->use == MDM_FOR_BOTH;
+    return option->use == use || option->use == MDM_FOR_ALL;
 }
 
 mdm_status mdm_option_find(const mdm_option **out, mdm_option_use use, const char *name)
@@ -86,7 +86,8 @@ mdm_status mdm_option_find(const mdm_option **out, mdm_option_use use, const cha
     const mdm_option *table = mdm_option_table(&count);
     char wanted[64];
     const char *names[MOST];
-    bool elsewhere = false;
+    static const char *const commands[] = {"`mmdm run`", "`mmdm portrait --backend`", "`mmdm animate --backend`"};
+    bool elsewhere[MDM_FOR_ALL] = {false};
     snprintf(wanted, sizeof wanted, "%s", name);
     for (char *c = wanted; *c; c++)
         if (*c == '_')
@@ -95,7 +96,7 @@ mdm_status mdm_option_find(const mdm_option **out, mdm_option_use use, const cha
     for (int i = 0; i < count; i++) {
         const bool same = strcmp(table[i].name, wanted) == 0;
         if (!mdm_option_is_for(&table[i], use)) {
-            elsewhere = elsewhere || same;
+            elsewhere[table[i].use] |= same;
             continue;
         }
         if (same) {
@@ -105,9 +106,12 @@ mdm_status mdm_option_find(const mdm_option **out, mdm_option_use use, const cha
         if (known < MOST)
             names[known++] = table[i].name;
     }
-    if (elsewhere)
-        return mdm_fail(MDM_ERR_USAGE, "--%s %s `mmdm portrait --backend`", wanted,
-                        use == MDM_FOR_DRAWING ? "does not go with" : "goes only with");
+    const bool drawing = elsewhere[MDM_FOR_DRAWING], talking = elsewhere[MDM_FOR_TALKING];
+    if (use != MDM_FOR_JOBS && (elsewhere[MDM_FOR_JOBS] || drawing || talking))
+        return mdm_fail(MDM_ERR_USAGE, "--%s does not go with %s", wanted, commands[use]);
+    if (drawing || talking)
+        return mdm_fail(MDM_ERR_USAGE, "--%s goes only with %s%s%s", wanted, drawing ? commands[MDM_FOR_DRAWING] : "",
+                        drawing && talking ? " and " : "", talking ? commands[MDM_FOR_TALKING] : "");
     return unknown("option", wanted, names, known);
 }
 

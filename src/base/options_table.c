@@ -4,6 +4,8 @@
 #define FIELD(name)   offsetof(mdm_settings, name)
 #define DRAWING(name) offsetof(mdm_settings, drawing.name)
 #define SIZE(name)    sizeof(((mdm_settings *)0)->drawing.name)
+#define TALKING(name) offsetof(mdm_settings, talking.name)
+#define ROOM(name)    sizeof(((mdm_settings *)0)->talking.name)
 #define EVERY_CONTEXT                                                                                                  \
     "age, gender, race, expression, gaze, head_pose, eyes, mouth, glasses, speech, voice, prosody, scene"
 
@@ -13,6 +15,7 @@ static const char which[] = "Which part of the recordings";
 static const char making[] = "Making the stand-ins";
 static const char job[] = "The job";
 static const char words[] = "A picture from words: mmdm portrait --backend";
+static const char talking[] = "A talking portrait: mmdm animate --backend";
 
 enum { ANALYSIS = MDM_STALE_INGEST | MDM_STALE_FIND | MDM_STALE_DESCRIBE | MDM_STALE_TRANSCRIBE };
 
@@ -91,7 +94,7 @@ static const mdm_option table[] = {
      MDM_FOR_JOBS},
     {"config", 0, MDM_OPTION_TEXT, NULL, "", "FILE", job,
      "Reads options from a YAML file first; the command line overrides them.", FIELD(config), 0, MDM_MAX_PATH,
-     MDM_STALE_NONE, MDM_FOR_BOTH},
+     MDM_STALE_NONE, MDM_FOR_ALL},
     {"jobs", 'j', MDM_OPTION_INT, NULL, "0", "COUNT", job,
      "Clips worked on at the same time; 0 is one for every two cores. Does not change the result.", FIELD(jobs), 0, 256,
      MDM_STALE_NONE, MDM_FOR_JOBS},
@@ -108,17 +111,17 @@ static const mdm_option table[] = {
      "Also makes a private video with boxes, meshes and states drawn in.", FIELD(draw), 0, 0, MDM_STALE_COMPOSE,
      MDM_FOR_JOBS},
     {"json", 0, MDM_OPTION_FLAG, NULL, "false", NULL, job, "Reports events as JSON lines on standard output.",
-     FIELD(json), 0, 0, MDM_STALE_NONE, MDM_FOR_BOTH},
+     FIELD(json), 0, 0, MDM_STALE_NONE, MDM_FOR_ALL},
     {"quiet", 'q', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says only warnings and errors.", FIELD(verbosity), -1, 0,
-     MDM_STALE_NONE, MDM_FOR_BOTH},
+     MDM_STALE_NONE, MDM_FOR_ALL},
     {"verbose", 'v', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says more.", FIELD(verbosity), 1, 0, MDM_STALE_NONE,
-     MDM_FOR_BOTH},
+     MDM_FOR_ALL},
     {"models", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
      "Third-party model files; otherwise MMDM_MODELS, or .deps/models beside the program.", FIELD(models), 0,
-     MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_BOTH},
+     MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_ALL},
     {"weights", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
      "This project's own weights; otherwise MMDM_WEIGHTS, or models beside the program.", FIELD(weights), 0,
-     MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_BOTH},
+     MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_ALL},
     {"title", 0, MDM_OPTION_TEXT, NULL, "Masked recordings", "TEXT", job, "Title on the dataset's card.", FIELD(title),
      0, sizeof((mdm_settings *)0)->title, MDM_STALE_PACK, MDM_FOR_JOBS},
     {"licence", 0, MDM_OPTION_TEXT, NULL, "other", "NAME", job, "Licence named on the dataset's card: yours to choose.",
@@ -201,6 +204,72 @@ static const mdm_option table[] = {
      DRAWING(preview_every), 1, 100000, MDM_STALE_NONE, MDM_FOR_DRAWING},
     {"save-latents", 0, MDM_OPTION_TEXT, NULL, "", "FILE", words, "Writes the finished latent, as safetensors.",
      DRAWING(save_latents), 0, MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_DRAWING},
+
+    {"backend", 0, MDM_OPTION_NAME, "echomimic", "echomimic", "NAME", talking,
+     "The networks, whose weights you bring (docs/echomimic.md). Needed on the command line.", TALKING(backend), 0,
+     ROOM(backend), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"portrait", 0, MDM_OPTION_TEXT, NULL, "", "PICTURE", talking, "Whose face talks.", TALKING(portrait), 0,
+     ROOM(portrait), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"audio", 0, MDM_OPTION_TEXT, NULL, "", "FILE", talking,
+     "What it says: any recording with sound. Without one, in the pose modes, nothing is heard.", TALKING(audio), 0,
+     ROOM(audio), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"motion", 0, MDM_OPTION_TEXT, NULL, "", "PATH", talking,
+     "How it moves: a motion.safetensors with its motion.json beside it, or their folder.", TALKING(motion), 0,
+     ROOM(motion), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"landmarks", 0, MDM_OPTION_TEXT, NULL, "", "FILE", talking,
+     "Or where its landmarks are: a safetensors file of landmarks [frames, 478, 2] in pixels of the picture.",
+     TALKING(landmarks), 0, ROOM(landmarks), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"save-landmarks", 0, MDM_OPTION_TEXT, NULL, "", "FILE", talking,
+     "Writes the landmarks that are drawn, which can be edited and given to --landmarks.", TALKING(save_landmarks), 0,
+     ROOM(save_landmarks), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"output", 'o', MDM_OPTION_TEXT, NULL, "", "VIDEO.mp4", talking,
+     "Where the video goes. While it is made, VIDEO.mp4.run keeps what is done.", FIELD(output), 0, MDM_MAX_PATH,
+     MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"mode", 0, MDM_OPTION_NAME, "audio|audio-acc|pose|pose-acc", "", "NAME", talking,
+     "Driven by the sound alone, or by landmarks as well; acc: the accelerated weights. Otherwise pose where there are "
+     "landmarks, else audio.",
+     TALKING(mode), 0, ROOM(mode), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"face", 0, MDM_OPTION_TEXT, NULL, "auto", "WHERE", talking,
+     "Where the face is in the portrait, which is cropped around it: auto looks for it, none takes all of the picture; "
+     "or a box X0,Y0,X1,Y1.",
+     TALKING(face), 0, ROOM(face), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"mouth", 0, MDM_OPTION_FLAG, NULL, "false", NULL, talking,
+     "Draws the mouth's landmarks too, which the published weights take from the sound.", TALKING(mouth), 0, 0,
+     MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"open-loop", 0, MDM_OPTION_FLAG, NULL, "false", NULL, talking,
+     "No window of frames goes on from the end to the beginning, as the authors' do.", TALKING(open_loop), 0, 0,
+     MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"model", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", talking, "The weights, instead of those in the hub's cache.",
+     TALKING(model), 0, ROOM(model), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"size", 0, MDM_OPTION_INT, NULL, "512", "PX", talking,
+     "Of the video, each way: a multiple of 64. The published weights were trained at 512.", TALKING(size), 64, 2048,
+     MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"fps", 0, MDM_OPTION_NUMBER, NULL, "0", "NUMBER", talking, "Frames a second; 0 is that of the landmarks, else 24.",
+     TALKING(fps), 0, 1000, MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"frames", 0, MDM_OPTION_INT, NULL, "0", "COUNT", talking,
+     "At most; 0 is as many as there are of sound or landmarks.", TALKING(frames), 0, 1000000, MDM_STALE_NONE,
+     MDM_FOR_TALKING},
+    {"steps", 0, MDM_OPTION_INT, NULL, "0", "COUNT", talking,
+     "Of the sampler; 0 is the mode's own: 30, or 6 for the accelerated weights.", TALKING(steps), 0, 1000,
+     MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"guidance", 0, MDM_OPTION_NUMBER, NULL, "0", "NUMBER", talking,
+     "How much sound, portrait and landmarks count; 1 is as they are, 0 the mode's own.", TALKING(guidance), 0, 1000,
+     MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"window", 0, MDM_OPTION_INT, NULL, "12", "FRAMES", talking, "That are drawn at once.", TALKING(window), 1, 32,
+     MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"overlap", 0, MDM_OPTION_INT, NULL, "3", "FRAMES", talking, "That a window shares with the next one.",
+     TALKING(overlap), 0, 31, MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"seed", 0, MDM_OPTION_SEED, NULL, "1", "NUMBER", talking, "Of the first noise.", FIELD(seed), 0, 0, MDM_STALE_NONE,
+     MDM_FOR_TALKING},
+    {"precision", 0, MDM_OPTION_NAME, "f32|f16|q8_0|q4_0", "f32", "NAME", talking, "Of the weights' matrices.",
+     TALKING(precision), 0, ROOM(precision), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"threads", 0, MDM_OPTION_INT, NULL, "0", "COUNT", talking, "0 is one a core.", TALKING(threads), 0, 64,
+     MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"noise", 0, MDM_OPTION_TEXT, NULL, "", "FILE", talking,
+     "The first noise, a safetensors file of one tensor [frames, 4, size / 8, size / 8], in place of the seed's.",
+     TALKING(noise), 0, ROOM(noise), MDM_STALE_NONE, MDM_FOR_TALKING},
+    {"save-latents", 0, MDM_OPTION_TEXT, NULL, "", "FILE", talking, "Writes the finished latents, of the same shape.",
+     TALKING(save_latents), 0, ROOM(save_latents), MDM_STALE_NONE, MDM_FOR_TALKING},
 };
 
 static const mdm_preset presets[] = {

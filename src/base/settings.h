@@ -46,8 +46,8 @@ typedef enum mdm_mode { MDM_MODE_SCENE, MDM_MODE_PORTRAIT } mdm_mode;
 #define MDM_MAX_RECTANGLES       16
 #define MDM_MAX_PERSONS_EXCLUDED 64
 
-/* Which of the table's options settings are made of: those of jobs, or those of `mmdm portrait --backend`. A row may be of both. */
-typedef enum mdm_option_use { MDM_FOR_JOBS, MDM_FOR_DRAWING, MDM_FOR_BOTH } mdm_option_use;
+/* Which of the table's options settings are made of: those of jobs, of `mmdm portrait --backend` or of `mmdm animate --backend`. A row may be of all. */
+typedef enum mdm_option_use { MDM_FOR_JOBS, MDM_FOR_DRAWING, MDM_FOR_TALKING, MDM_FOR_ALL } mdm_option_use;
 
 /* Pictures from words (pipeline/draw.c). "" and 0: not given, the backend's own is taken, unless said otherwise. */
 typedef struct mdm_drawing_settings {
@@ -69,8 +69,23 @@ typedef struct mdm_drawing_settings {
     char noise[MDM_MAX_PATH], save_latents[MDM_MAX_PATH];
 } mdm_drawing_settings;
 
+/* A talking portrait (pipeline/talk.c). "" and 0: not given, the authors' is taken, unless said otherwise. */
+typedef struct mdm_talking_settings {
+    char backend[16], mode[16]; /* mode "": pose where there are landmarks, else audio */
+    char portrait[MDM_MAX_PATH], audio[MDM_MAX_PATH];
+    char motion[MDM_MAX_PATH], landmarks[MDM_MAX_PATH], save_landmarks[MDM_MAX_PATH];
+    char face[64]; /* "auto", "none" or a box */
+    bool mouth, open_loop;
+    char model[MDM_MAX_PATH];
+    int size, frames, steps, window, overlap;
+    double fps, guidance;
+    char precision[8];
+    int threads;
+    char noise[MDM_MAX_PATH], save_latents[MDM_MAX_PATH];
+} mdm_talking_settings;
+
 typedef struct mdm_settings {
-    mdm_option_use use; /* MDM_FOR_JOBS or MDM_FOR_DRAWING */
+    mdm_option_use use; /* not MDM_FOR_ALL */
     mdm_treatment context[MDM_CONTEXT_COUNT];
     mdm_cover plates, text;
     mdm_words words;
@@ -96,6 +111,7 @@ typedef struct mdm_settings {
     char licence[64]; /* of the dataset, an identifier the Hugging Face card knows, or "other" */
     char title[128];  /* of the dataset */
     mdm_drawing_settings drawing;
+    mdm_talking_settings talking;
 } mdm_settings;
 
 const char *mdm_context_name(mdm_context context); /* "head_pose" */

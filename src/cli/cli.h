@@ -24,9 +24,11 @@ int mdm_cli_doctor(const mdm_arguments *arguments);
 int mdm_cli_models(const mdm_arguments *arguments);
 int mdm_cli_help(const mdm_arguments *arguments);
 
-/* mmdm portrait --backend NAME ..., which has options of mdm_options_new_drawing: whether the words ask for it, and the command. */
-bool mdm_cli_draws(int argc, char *const *argv);
+/* mmdm portrait --backend NAME ..., which has options of mdm_options_new_drawing, and mmdm animate --backend NAME ..., of
+ * mdm_options_new_talking: whether the words name a backend, and the commands. */
+bool mdm_cli_names_backend(int argc, char *const *argv);
 int mdm_cli_draw(const mdm_arguments *arguments);
+int mdm_cli_talk(const mdm_arguments *arguments);
 
 /* Prints the last error the way every command does, and gives its exit code. */
 int mdm_cli_fail(mdm_status status);

@@ -16,13 +16,13 @@ static const mdm_command table[] = {
     {"transcribe", "FOLDER", "Words, and the personal data in them.", mdm_cli_stage},
     {"plan", "PLAN.json", "Checks a plan after editing, and says what it will do.", mdm_cli_plan},
     {"portrait", "FOLDER", "The stand-ins' pictures; with --backend, one from words.", mdm_cli_stage},
-    {"animate", "FOLDER", "Their motion.", mdm_cli_stage},
+    {"animate", "FOLDER", "Their motion; with --backend, a talking portrait.", mdm_cli_stage},
     {"compose", "FOLDER", "The new recording.", mdm_cli_stage},
     {"verify", "FOLDER", "Evidence, by networks that took no part in the making.", mdm_cli_stage},
     {"pack", "-o OUT", "The dataset again, from verified clips (needs --keep-work before).", mdm_cli_pack},
     {"audit", "OUT", "A finished dataset measured again, without the recordings.", mdm_cli_audit},
     {"doctor", "", "What is installed, what can run, and how to get the rest.", mdm_cli_doctor},
-    {"models", "list|verify|pull|convert", "Downloadable models; pull NAME gets one for portraits.", mdm_cli_models},
+    {"models", "list|verify|pull|convert", "Downloadable models; pull NAME gets one of yours.", mdm_cli_models},
     {"options", "[--markdown]", "Every option, with values and defaults.", mdm_cli_help},
     {"version", "", "The version.", mdm_cli_help},
     {"help", "[COMMAND]", "This, or a command's options.", mdm_cli_help},
@@ -86,11 +86,17 @@ static int dispatch(const mdm_command *command, mdm_arguments *arguments, int ar
             arguments->words[arguments->word_count++] = argv[i];
         return mdm_cli_help(arguments);
     }
-    const bool draws = strcmp(command->name, "portrait") == 0 && mdm_cli_draws(argc, argv);
-    mdm_status status = draws ? mdm_options_new_drawing(&arguments->options) : mdm_options_new(&arguments->options);
+    mdm_status (*new_options)(mdm_options * *out) = mdm_options_new;
+    int (*run)(const mdm_arguments *arguments) = command->run;
+    const bool backend = mdm_cli_names_backend(argc, argv);
+    if (backend && strcmp(command->name, "portrait") == 0)
+        new_options = mdm_options_new_drawing, run = mdm_cli_draw;
+    else if (backend && strcmp(command->name, "animate") == 0)
+        new_options = mdm_options_new_talking, run = mdm_cli_talk;
+    mdm_status status = new_options(&arguments->options);
     if (status == MDM_OK)
         status = mdm_options_parse(arguments->options, arguments->words, &arguments->word_count, argc, argv);
-    int code = status ? mdm_cli_fail(status) : draws ? mdm_cli_draw(arguments) : command->run(arguments);
+    int code = status ? mdm_cli_fail(status) : run(arguments);
     mdm_options_free(&arguments->options);
     return code;
 }

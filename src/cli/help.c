@@ -36,10 +36,15 @@ static int print_command(const mdm_command *command)
 {
     printf("mmdm %s %s\n%s\n", command->name, command->words, command->help);
     int code = command->run == mdm_cli_help ? 0 : print_options(mdm_options_new);
-    if (code || strcmp(command->name, "portrait") != 0)
-        return code;
-    puts("\n\nmmdm portrait --backend NAME --describe TEXT | --plan PLAN.json -o PICTURE.png");
-    return print_options(mdm_options_new_drawing);
+    if (code == 0 && strcmp(command->name, "portrait") == 0) {
+        puts("\n\nmmdm portrait --backend NAME --describe TEXT | --plan PLAN.json -o PICTURE.png");
+        return print_options(mdm_options_new_drawing);
+    }
+    if (code == 0 && strcmp(command->name, "animate") == 0) {
+        puts("\n\nmmdm animate --backend NAME --portrait PICTURE --audio FILE [--motion PATH] -o VIDEO.mp4");
+        return print_options(mdm_options_new_talking);
+    }
+    return code;
 }
 
 int mdm_cli_help(const mdm_arguments *arguments)

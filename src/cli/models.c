@@ -16,7 +16,7 @@ static void say(void *user, const mdm_model_info *model, const char *problem)
 static void say_drawing(void *user, const mdm_drawing_info *info)
 {
     (void)user;
-    printf("%-8s %6.0f MB  %-44s %-22s %s\n", info->present ? "ok" : "-", info->gigabytes * 1e3, info->name, "portrait",
+    printf("%-8s %6.0f MB  %-44s %-22s %s\n", info->present ? "ok" : "-", info->gigabytes * 1e3, info->name, info->what,
            info->licence);
     printf("%-8s            %s%s%s\n", "", info->base, info->unet ? " + " : "", info->unet ? info->unet : "");
 }

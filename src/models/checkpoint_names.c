@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/short_names.h"
+
 typedef struct pair {
     const char *from, *to;
 } pair;
@@ -285,16 +287,6 @@ static bool is_of_another(const char *name, int part)
     return false;
 }
 
-/* What mdm_convert_weights shortened. */
-static const char *lengthen(char out[MDM_CHECKPOINT_NAME], const char *name)
-{
-    const char *at = strstr(name, ".tb.");
-    if (!at)
-        return name;
-    snprintf(out, MDM_CHECKPOINT_NAME, "%.*s.transformer_blocks.%s", (int)(at - name), name, at + 4);
-    return out;
-}
-
 static mdm_status add_renamed(mdm_weights *w, const mdm_array *array, void *user)
 {
     const request *r = user;
@@ -308,7 +300,7 @@ static mdm_status add_renamed(mdm_weights *w, const mdm_array *array, void *user
     name = name ? name : array->name;
     switch (r->part) {
     case MDM_CHECKPOINT_UNET:
-        name = lengthen(wide, name);
+        name = mdm_name_lengthen(wide, sizeof wide, name) ? wide : name;
         name = mdm_checkpoint_unet_name(out, name, r->levels, r->residuals) ? out : name;
         break;
     case MDM_CHECKPOINT_VAE:

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "models/short_names.h"
 #include "nn/weights.h"
 
 typedef struct converter {
@@ -42,15 +43,12 @@ static enum ggml_type type_of(const mdm_array *a, mdm_store store)
     return a->rank == 2 && a->shape[1] % 32 == 0 ? matrix[store] : GGML_TYPE_F16;
 }
 
-/* "transformer_blocks" -> "tb" */
 static mdm_status short_name(char out[GGML_MAX_NAME], const mdm_array *a, const char *path)
 {
-    const char *wide = "transformer_blocks", *at = strstr(a->name, wide);
-    int n = at ? snprintf(out, GGML_MAX_NAME, "%.*stb%s", (int)(at - a->name), a->name, at + strlen(wide))
-               : snprintf(out, GGML_MAX_NAME, "%s", a->name);
-    return n < GGML_MAX_NAME ? MDM_OK
-                             : mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" is too long a name for GGUF (at most %d characters)",
-                                        path, a->name, GGML_MAX_NAME - 1);
+    return mdm_name_shorten(out, GGML_MAX_NAME, a->name)
+               ? MDM_OK
+               : mdm_fail(MDM_ERR_INPUT, "%s: \"%s\" is too long a name for GGUF (at most %d characters)", path,
+                          a->name, GGML_MAX_NAME - 1);
 }
 
 /* ---- the head ---- */

@@ -7,7 +7,7 @@
 
 /* Writes `to` from `from`, tensor by tensor, atomically. Matrices are kept as `store` where their rows are whole blocks, other tensors of
  * two and more axes as F16 (F32 with MDM_STORE_F32), vectors as F32; integers, which are no weights, are left out. Names stay, but for
- * "transformer_blocks", which becomes "tb": GGUF names have at most 63 characters (models/checkpoint_names.h reads both). */
+ * long words (models/short_names.h). */
 mdm_status mdm_convert_weights(const char *to, const char *from, mdm_store store);
 
 #endif

@@ -109,7 +109,7 @@ static mdm_node *places(const mdm_layers *l, const char *prefix, int frames, int
     float *table = NULL;
     snprintf(name, sizeof name, "%spos_encoder.pe", prefix);
     const mdm_array *stored = mdm_weights_take(l->weights, name);
-    if (stored && (stored->rank != 3 || stored->shape[0] != 1 || stored->shape[2] != width))
+    if (stored && (stored->rank < 1 || stored->shape[stored->rank - 1] != width)) /* GGUF drops extents of 1 in front */
         return mdm_nn_fail(l->nn, MDM_ERR_INPUT, "\"%s\" is no table of places of width %lld", name, (long long)width);
     if (mdm_alloc(&table, (size_t)(frames * width), sizeof *table, "places") != MDM_OK)
         return mdm_nn_fail(l->nn, MDM_ERR_MEMORY, "no memory for the places of frames");

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "models/checkpoint_names.h"
 #include "models/diffusion_config.h"
+#include "models/short_names.h"
 #include "models/talking_portrait_internal.h"
 
 /* ---- files ---- */
@@ -40,6 +41,14 @@ static mdm_status find_part(char **out, const mdm_talking *t, mdm_talking_part p
                     t->folder, parts[part].name, mode, t->recipe->name);
 }
 
+/* mdm_weights_rename */
+static mdm_status lengthen(mdm_weights *weights, const mdm_array *array, void *user)
+{
+    char name[256];
+    (void)user;
+    return mdm_weights_add(weights, mdm_name_lengthen(name, sizeof name, array->name) ? name : array->name, array);
+}
+
 mdm_status mdm_talking_weights(mdm_weights **out, const mdm_talking *talking, mdm_talking_part part)
 {
     char *path = NULL;
@@ -51,7 +60,7 @@ mdm_status mdm_talking_weights(mdm_weights **out, const mdm_talking *talking, md
     else if (part == MDM_TALKING_VAE)
         status = mdm_checkpoint_open(out, path, MDM_CHECKPOINT_VAE, talking->vae.levels, talking->vae.residuals);
     else
-        status = mdm_weights_open(out, path);
+        status = mdm_weights_open_as(out, path, lengthen, NULL);
     mdm_free(&path);
     return status;
 }

@@ -19,7 +19,7 @@ struct mdm_talking {
 
     int side; /* of the latent; 0 before the portrait was looked at */
     mdm_echomimic_bank bank;
-    mdm_voice *voice;
+    mdm_heard_voice *voice;
     mdm_window_sampler *sampler;
     int frames; /* of the clip in it */
     mdm_vae *decoder;

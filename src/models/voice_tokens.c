@@ -98,7 +98,7 @@ typedef struct stretch {
     float *states; /* [sizes.frames / 2][layers + 1][width] */
 } stretch;
 
-struct mdm_voice {
+struct mdm_heard_voice {
     mdm_whisper_encoder_sizes sizes;
     mdm_whisper_encoder *encoder;
     float *mel, *part;    /* [mels][frames]; [mels][sizes.frames] */
@@ -107,7 +107,7 @@ struct mdm_voice {
     int next; /* of `kept`, to be overwritten */
 };
 
-static mdm_status encode(stretch *out, mdm_voice *v, int64_t index)
+static mdm_status encode(stretch *out, mdm_heard_voice *v, int64_t index)
 {
     const size_t length = (size_t)v->sizes.frames, from = (size_t)index * length,
                  there = v->frames - from < length ? v->frames - from : length;
@@ -121,7 +121,7 @@ static mdm_status encode(stretch *out, mdm_voice *v, int64_t index)
     return MDM_OK;
 }
 
-static mdm_status state_of(const float **out, mdm_voice *v, size_t state)
+static mdm_status state_of(const float **out, mdm_heard_voice *v, size_t state)
 {
     const size_t length = (size_t)v->sizes.frames / 2, values = ((size_t)v->sizes.layers + 1) * (size_t)v->sizes.width;
     const int64_t index = (int64_t)(state / length);
@@ -137,7 +137,7 @@ static mdm_status state_of(const float **out, mdm_voice *v, size_t state)
     return MDM_OK;
 }
 
-mdm_status mdm_voice_tokens(float *tokens, mdm_voice *voice, int64_t centre)
+mdm_status mdm_voice_tokens(float *tokens, mdm_heard_voice *voice, int64_t centre)
 {
     const size_t values = ((size_t)voice->sizes.layers + 1) * (size_t)voice->sizes.width;
     for (int i = 0; i < MDM_VOICE_AROUND; i++) {
@@ -149,14 +149,14 @@ mdm_status mdm_voice_tokens(float *tokens, mdm_voice *voice, int64_t centre)
     return MDM_OK;
 }
 
-void mdm_voice_hash(mdm_sha256 *hash, const mdm_voice *voice)
+void mdm_voice_hash(mdm_sha256 *hash, const mdm_heard_voice *voice)
 {
     mdm_sha256_add(hash, voice->mel, (size_t)voice->sizes.mels * voice->frames * sizeof *voice->mel);
 }
 
 /* ---- frames ---- */
 
-int mdm_voice_token_count(const mdm_voice *voice)
+int mdm_voice_token_count(const mdm_heard_voice *voice)
 {
     return MDM_VOICE_AROUND * (voice->sizes.layers + 1);
 }
@@ -167,7 +167,7 @@ int64_t mdm_voice_centre(int frame, double fps)
 }
 
 /* The count stops after the first frame beyond the last state, and rounds otherwise than the centres do. */
-int mdm_voice_frames(const mdm_voice *voice, double fps)
+int mdm_voice_frames(const mdm_heard_voice *voice, double fps)
 {
     int i = 0;
     while ((int64_t)(i * (MDM_VOICE_STATES / fps)) <= (int64_t)voice->count && i < 1 << 24)
@@ -177,7 +177,7 @@ int mdm_voice_frames(const mdm_voice *voice, double fps)
 
 /* ---- the object ---- */
 
-static mdm_status make(mdm_voice *v, mdm_weights *weights, mdm_store store, const float *samples, size_t count,
+static mdm_status make(mdm_heard_voice *v, mdm_weights *weights, mdm_store store, const float *samples, size_t count,
                        int threads)
 {
     const mdm_whisper_encoder_sizes *s = &v->sizes;
@@ -194,10 +194,10 @@ static mdm_status make(mdm_voice *v, mdm_weights *weights, mdm_store store, cons
     return MDM_OK;
 }
 
-mdm_status mdm_voice_new(mdm_voice **out, const mdm_whisper_encoder_sizes *sizes, mdm_weights *weights, mdm_store store,
-                         const float *samples, size_t count, int threads)
+mdm_status mdm_voice_new(mdm_heard_voice **out, const mdm_whisper_encoder_sizes *sizes, mdm_weights *weights,
+                         mdm_store store, const float *samples, size_t count, int threads)
 {
-    mdm_voice *v = NULL;
+    mdm_heard_voice *v = NULL;
     *out = NULL;
     MDM_TRY(mdm_alloc(&v, 1, sizeof *v, "voice"));
     v->sizes = *sizes;
@@ -216,9 +216,9 @@ static void wipe(float **values, size_t count)
     mdm_free(values);
 }
 
-void mdm_voice_free(mdm_voice **voice)
+void mdm_voice_free(mdm_heard_voice **voice)
 {
-    mdm_voice *v = *voice;
+    mdm_heard_voice *v = *voice;
     if (!v)
         return;
     const mdm_whisper_encoder_sizes *s = &v->sizes;

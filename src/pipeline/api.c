@@ -10,6 +10,7 @@
 #include "pipeline/audit.h"
 #include "pipeline/draw.h"
 #include "pipeline/job.h"
+#include "pipeline/talk.h"
 #include "stages/plan.h"
 
 struct mdm_options {
@@ -42,6 +43,11 @@ mdm_status mdm_options_new(mdm_options **out)
 mdm_status mdm_options_new_drawing(mdm_options **out)
 {
     return new_options(out, MDM_FOR_DRAWING);
+}
+
+mdm_status mdm_options_new_talking(mdm_options **out)
+{
+    return new_options(out, MDM_FOR_TALKING);
 }
 
 void mdm_options_free(mdm_options **options)
@@ -111,7 +117,8 @@ bool mdm_option_at(mdm_option_info *out, int index)
                              o->section,
                              o->help,
                              mdm_option_is_for(o, MDM_FOR_JOBS),
-                             mdm_option_is_for(o, MDM_FOR_DRAWING)};
+                             mdm_option_is_for(o, MDM_FOR_DRAWING),
+                             mdm_option_is_for(o, MDM_FOR_TALKING)};
     return true;
 }
 
@@ -155,7 +162,7 @@ static mdm_status settle(mdm_settings *out, const mdm_options *options)
 {
     *out = options->settings;
     if (out->use != MDM_FOR_JOBS)
-        return mdm_fail(MDM_ERR_USAGE, "options of mdm_options_new_drawing, which are not a job's");
+        return mdm_fail(MDM_ERR_USAGE, "options that are not a job's (mdm_options_new)");
     MDM_TRY(mdm_settings_finish(out));
     log_as(out);
     return MDM_OK;
@@ -191,6 +198,15 @@ mdm_status mdm_draw_portrait(const mdm_options *options)
         return mdm_fail(MDM_ERR_USAGE, "options of a job; mdm_draw_portrait takes those of mdm_options_new_drawing");
     log_as(settings);
     return mdm_draw(settings);
+}
+
+mdm_status mdm_animate_portrait(const mdm_options *options)
+{
+    const mdm_settings *settings = &options->settings;
+    if (settings->use != MDM_FOR_TALKING)
+        return mdm_fail(MDM_ERR_USAGE, "mdm_animate_portrait takes options of mdm_options_new_talking");
+    log_as(settings);
+    return mdm_talk(settings);
 }
 
 /* apply follows plan.json. An option that would say something else is refused rather than ignored. */

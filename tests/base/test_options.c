@@ -41,8 +41,8 @@ static void every_default_is_valid(void **state)
         assert_true(table[i].offset < sizeof settings);
         for (int j = 0; j < i; j++) /* a command knows one option of a name */
             assert_true(strcmp(table[i].name, table[j].name) != 0 ||
-                        (table[i].use != table[j].use && table[i].use + table[j].use == MDM_FOR_DRAWING));
-        mdm_settings_defaults_for(&settings, table[i].use == MDM_FOR_DRAWING ? MDM_FOR_DRAWING : MDM_FOR_JOBS);
+                        (table[i].use != table[j].use && table[i].use != MDM_FOR_ALL && table[j].use != MDM_FOR_ALL));
+        mdm_settings_defaults_for(&settings, table[i].use == MDM_FOR_ALL ? MDM_FOR_JOBS : table[i].use);
         if (!table[i].fallback || !table[i].fallback[0])
             continue;
         assert_int_equal(mdm_option_set(&settings, &table[i], table[i].fallback), MDM_OK);
@@ -252,10 +252,11 @@ static void the_documentation_is_up_to_date(void **state)
     assert_int_equal(mdm_file_read(&committed, &size, MDM_SOURCE_DIR "/docs/options.md", 1 << 20), MDM_OK);
     assert_string_equal((char *)committed, (char *)text.data);
     mdm_free(&committed);
-    for (int use = MDM_FOR_JOBS; use <= MDM_FOR_DRAWING; use++) {
+    for (int use = MDM_FOR_JOBS; use < MDM_FOR_ALL; use++) {
         text.size = 0;
         assert_int_equal(mdm_options_help(&text, (mdm_option_use)use), MDM_OK);
         assert_int_equal(strstr((char *)text.data, "--guidance FACTOR") != NULL, use == MDM_FOR_DRAWING);
+        assert_int_equal(strstr((char *)text.data, "--landmarks FILE") != NULL, use == MDM_FOR_TALKING);
         assert_int_equal(strstr((char *)text.data, "--keep LIST") != NULL, use == MDM_FOR_JOBS);
         assert_non_null(strstr((char *)text.data, "--models FOLDER"));
         for (char *line = strtok((char *)text.data, "\n"); line; line = strtok(NULL, "\n"))

@@ -18,6 +18,7 @@
 #include "face/light.h"
 #include "face/motion_file.h"
 #include "face/pose.h"
+#include "face/standin_landmarks.h"
 #include "face/transfer.h"
 #include "nn/tensor_file.h"
 
@@ -434,9 +435,67 @@ static void files_read_back(void **state)
     rmdir(folder);
 }
 
+/* A person who is played by a face like the person's own: the landmarks are where the person's are, in the window's pixels. */
+static void landmarks_follow_the_person(void **state)
+{
+    (void)state;
+    if (!world.ready)
+        skip();
+    const mdm_motion *m = &world.motion;
+    const mdm_pose portrait = {.scale = 20, .rotation = {1, 0, 0, 0, 1, 0, 0, 0, 1}, .shift = {256, 300, 0}};
+    mdm_talking_window windows[FRAMES];
+    double worst = 0, iris = 0;
+    ok(mdm_talking_windows(windows, m, &portrait));
+    for (int i = 0; i < FRAMES; i++) {
+        float got[MDM_LANDMARK_POINTS][2], image[MDM_MESH_POINTS][3];
+        mdm_standin_landmarks(got, m, i, (const float(*)[3])m->neutral, &world.canonical, &windows[i]);
+        mdm_motion_image(image, m, i);
+        for (int v = 0; v < MDM_LANDMARK_POINTS; v++) {
+            const float *want = v < MDM_MESH_VERTICES ? image[v] : world.points[i][v < 473 ? 468 : 473];
+            const double x = windows[i].scale * (double)want[0] + windows[i].shift[0] - (double)got[v][0],
+                         y = windows[i].scale * (double)want[1] + windows[i].shift[1] - (double)got[v][1];
+            double *most = v < MDM_MESH_VERTICES ? &worst : &iris;
+            *most = fmax(*most, hypot(x, y));
+        }
+        /* the head stays about where the portrait's is */
+        assert_true(fabs(windows[i].scale * m->pose[i].shift[0] + windows[i].shift[0] - 256) < 60);
+        assert_true(fabs(windows[i].scale * m->pose[i].scale / 20 - 1) < 0.2);
+    }
+    print_message("mesh within %.1f, irises within %.1f px of 300 (a face's width)\n", worst, iris);
+    assert_true(worst < 5 && iris < 2);
+    /* the head of a still picture is where it is in the portrait */
+    mdm_motion one = *m;
+    one.count = 1;
+    ok(mdm_talking_windows(windows, &one, &portrait));
+    assert_true(fabs(windows[0].scale * m->pose[0].shift[1] + windows[0].shift[1] - 300) < 1e-6);
+}
+
+/* Another face: its own proportions, the same turn of the head. */
+static void landmarks_are_the_stand_ins(void **state)
+{
+    (void)state;
+    if (!world.ready)
+        skip();
+    const mdm_motion *m = &world.motion;
+    const mdm_pose portrait = {.scale = 20, .rotation = {1, 0, 0, 0, 1, 0, 0, 0, 1}, .shift = {256, 300, 0}};
+    mdm_talking_window windows[FRAMES];
+    float wide[MDM_MESH_VERTICES][3], a[MDM_LANDMARK_POINTS][2], b[MDM_LANDMARK_POINTS][2];
+    for (int v = 0; v < MDM_MESH_VERTICES; v++) /* eyes further apart */
+        for (int k = 0; k < 3; k++)
+            wide[v][k] = m->neutral[v][k] * (k == 0 ? 1.1f : 1);
+    ok(mdm_talking_windows(windows, m, &portrait));
+    mdm_standin_landmarks(a, m, 8, (const float(*)[3])m->neutral, &world.canonical, &windows[8]);
+    mdm_standin_landmarks(b, m, 8, (const float(*)[3])wide, &world.canonical, &windows[8]);
+    const double narrow = hypot((double)(a[133][0] - a[362][0]), (double)(a[133][1] - a[362][1])),
+                 wider = hypot((double)(b[133][0] - b[362][0]), (double)(b[133][1] - b[362][1]));
+    assert_true(wider > 1.05 * narrow && wider < 1.15 * narrow);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(landmarks_follow_the_person),
+        cmocka_unit_test(landmarks_are_the_stand_ins),
         cmocka_unit_test(canonical_tables_agree),
         cmocka_unit_test(pose_agrees),
         cmocka_unit_test(motion_agrees),

@@ -74,7 +74,7 @@ static void voices_agree(void **state)
     float *mel = NULL, head[80 * 8], tokens[4 * 30 * 24];
     size_t count = 0;
     mdm_weights *weights = NULL;
-    mdm_voice *voice = NULL;
+    mdm_heard_voice *voice = NULL;
     const mdm_whisper_encoder_sizes sizes = {.layers = 2, .width = 24, .heads = 2, .mels = 80, .frames = 3000};
     (void)state;
     ok(mdm_log_mel(&mel, &count, sound, TALKING_SAMPLES, 80));
@@ -110,7 +110,7 @@ static void long_voices_are_heard_in_stretches(void **state)
     float a[30 * 24], b[30 * 24];
     float *samples = random_normals(3, "long", LONG);
     mdm_weights *weights = NULL;
-    mdm_voice *voice = NULL;
+    mdm_heard_voice *voice = NULL;
     const mdm_whisper_encoder_sizes sizes = {.layers = 2, .width = 24, .heads = 2, .mels = 80, .frames = 3000};
     (void)state;
     in_folder(path, "audio_processor/whisper_tiny.safetensors");
