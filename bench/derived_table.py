@@ -127,6 +127,12 @@ def tone(row):
     return 'ITA over 41 (light)' if angle > 41 else 'ITA 10 to 41' if angle > 10 else 'ITA under 10 (dark)'
 
 
+def light(row):
+    """Of the still's face, 0 to 255"""
+    value = row.get('light')
+    return None if value is None else 'face darker than 80' if value < 80 else 'face of 80 to 130' if value < 130 else 'face of 130 and more'
+
+
 def near(a, b):
     return a in AGES and b in AGES and abs(AGES.index(a) - AGES.index(b)) <= 1
 
@@ -207,9 +213,24 @@ def motion_part(both, seen):
     return table(('what', 'median (quartiles), clips'), rows)
 
 
+def bars_part(both, seen):
+    """In how many clips each figure is as asked; a clip in which it could not be read does not count."""
+    of = lambda name, key: [v for v in (context(r, name).get(key) for r in seen) if v is not None]
+    rows = []
+    for axis in AXES:
+        for words, key in (('fr_pose', 'error'), ('mesh', 'mesh_error')):
+            rows.append((f'{axis} at most 1.5 degrees, {words}', [v[axis] for v in of('head_pose', key) if v.get(axis) is not None], lambda v: v <= 1.5))
+    rows.append(('gaze at most 3 degrees', of('gaze', 'error'), lambda v: v <= 3))
+    for words, truth, read, bar in (('eye opening', 'lids', 'eyes', .95), ('lip gap', 'gap', 'lips', .93), ('mouth width', 'width', 'width', .85)):
+        rows.append((f'{words}, r of result with recording at least {bar}', [v for v in follow(both, truth, read)[2] if v is not None], lambda v, bar=bar: v >= bar))
+    turned = collections.Counter((c['before'], c['after']) for c in (context(r, 'expression') for r in seen) if c and c.get('before') != c.get('after'))
+    return table(('asked', 'clips that reach it'), [(words, share(sum(map(good, values)), len(values))) for words, values, good in rows]) + '\nexpression of a clip read otherwise: ' + \
+        (', '.join(f'{a} as {b} {n}' for (a, b), n in turned.most_common(8)) or 'none') + '\n'
+
+
 def groups_part(clips):
     rows = []
-    views = [('race', lambda r: r['race']), ('gender', lambda r: r['gender']), ('age', lambda r: r['age']), ('skin', tone), ('glasses', lambda r: (lambda g: None if not g else 'glasses' if g.get('value') else 'no glasses')(((r.get('context') or [{}]) or [{}])[0].get('glasses')))]
+    views = [('race', lambda r: r['race']), ('gender', lambda r: r['gender']), ('age', lambda r: r['age']), ('skin', tone), ('light', light), ('glasses', lambda r: (lambda g: None if not g else 'glasses' if g.get('value') else 'no glasses')(((r.get('context') or [{}]) or [{}])[0].get('glasses')))]
     for _, of in views:
         groups = collections.defaultdict(list)
         for r in clips:
@@ -303,7 +324,7 @@ def document(stills, clips, redraws, crossed, found):
     parts = ['### Stills', stills_part(stills)]
     if clips:
         whole, both, seen = whole_part(clips, found)
-        parts += ['### Clips', f"CPU a clip {middle([r.get('cpu') for r in clips], 0)} s", whole, '### Motion', motion_part(both, seen), '### Groups', groups_part(clips)]
+        parts += ['### Clips', f"CPU a clip {middle([r.get('cpu') for r in clips], 0)} s", whole, '### Motion', motion_part(both, seen), '### Bars', bars_part(both, seen), '### Groups', groups_part(clips)]
     if redraws:
         parts += ['### Redrawn contexts', f'{len(redraws)} whole runs, {len(crossed)} crossed', independence_part(redraws, crossed, stills)]
     return '\n\n'.join(parts)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The informed attacker: a recogniser trained on this project's own output to find the person behind a stand-in.
 
-  attack_informed.py --pairs pairs.npz --oracles DIR --dlib DIR [--test .4] [--seconds 300] [--seed 1] [--out figures.json]
+  attack_informed.py --pairs pairs.npz --oracles DIR --dlib DIR [--part 0] [--parts 3] [--seconds 300] [--seed 1] [--out figures.json]
 --pairs: tools/attack_pairs.py; --oracles: ../shared/oracles; --dlib: .deps/models. Two copies of dlib's network, one for results and one for recordings,
-are trained until the two faces of a pair lie closer to each other than to anybody else's (InfoNCE). Persons of the test are never seen in training. Asked are, of
+are trained until the two faces of a pair lie closer to each other than to anybody else's (InfoNCE). Persons of the test, one part
+of --parts, are never seen in training; run once for each part, everybody is tested. Asked are, of
 every result, the nearest recording of all test persons (rank 1) and the true-match rate at fixed false-accept rates; both for the very frame that was masked
 ("same frame": light, pose and expression, which are kept, are clues too) and for a frame that was mirrored and lit anew ("other light").
 needs: numpy torch
@@ -17,9 +18,7 @@ import torch
 import torch.nn.functional as F
 
 import dlib_net
-from interval import wilson
-
-RATES = (1e-2, 1e-3)
+from attack_figures import figures, split
 
 
 def relit(x, mirror=True):
@@ -40,27 +39,12 @@ def relit(x, mirror=True):
     return F.grid_sample(x.permute(0, 3, 1, 2), grid, align_corners=False, padding_mode="border").permute(0, 2, 3, 1)
 
 
-def figures(masked, recorded, person):
-    """masked, recorded [n, d]; the gallery is a person's mean"""
-    ids = np.unique(person)
-    mean = lambda v: np.stack([v[person == i].mean(0) for i in ids])
-    distance = np.linalg.norm(mean(masked)[:, None] - mean(recorded)[None], axis=-1)
-    own = np.diag(distance)
-    other = distance[~np.eye(len(ids), dtype=bool)]
-    ranks = (distance < own[:, None]).sum(1)
-    row = dict(persons=len(ids), rank_1=int((ranks == 0).sum()), rank_1_interval=[round(x, 4) for x in wilson(int((ranks == 0).sum()), len(ids))], chance=round(1 / len(ids), 4),
-               rank_10=int((ranks < 10).sum()), median_rank=float(np.median(ranks) + 1), auc=round(float((own[:, None] < other[None]).mean()), 4))
-    for r in RATES:
-        limit = np.quantile(other, r)
-        row[f"found_at_{r:g}"] = int((own < limit).sum())
-    return row
-
-
 def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("pairs", "oracles", "dlib"):
         parse.add_argument("--" + name, required=True)
-    parse.add_argument("--test", type=float, default=.4, help="share of the persons")
+    parse.add_argument("--part", type=int, default=0, help="of the persons, that is tested")
+    parse.add_argument("--parts", type=int, default=3)
     parse.add_argument("--seconds", type=float, default=300)
     parse.add_argument("--batch", type=int, default=64)
     parse.add_argument("--seed", type=int, default=1)
@@ -71,9 +55,8 @@ def main():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     data = np.load(a.pairs)
     faces, person = torch.from_numpy(data["faces"]), data["person"]
-    ids = random.permutation(np.unique(person))
-    tested = ids[:int(len(ids) * a.test)]
-    valid, learned = ids[len(tested):len(tested) + len(ids) // 10], ids[len(tested) + len(ids) // 10:]
+    tested, others = split(person, a.part, a.parts, random)
+    valid, learned = np.split(others, [max(2, len(others) // 8)])
     print(f"{len(learned)} persons to learn from, {len(valid)} to stop by, {len(tested)} to test, {device}")
     net = {side: dlib_net.load(a.oracles, a.dlib, device) for side in ("recorded", "masked")}
     start = {side: {k: v.clone() for k, v in net[side].w.items()} for side in net}

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Pairs of faces for tools/attack_informed.py and attack_reversal.py: what a recording showed and what the result shows in its place.
 
-  attack_pairs.py --out pairs.npz [--each 6] JOB...
+  attack_pairs.py --out pairs.npz [--each 6] [--workers N] JOB...
 JOB is a job's folder that still has private/work (`mmdm run --keep-work`). Written: "faces" [n, 2, 150, 150, 3] uint8 (recording, result) in dlib's crop,
 grey outside the face's oval less a tenth, so that neither hair nor background, which both sides share, links them; "person" [n], a number for each clip and
 person; "frame" [n]. It holds real faces: keep it where the recordings are kept.
 needs: numpy pillow; for videos ffmpeg and ffprobe
 """
 import argparse
+import concurrent.futures
 import glob
 import json
 import math
@@ -78,11 +79,12 @@ def main():
     parse.add_argument("jobs", nargs="+", metavar="JOB")
     parse.add_argument("--out", required=True)
     parse.add_argument("--each", type=int, default=6, help="frames of a track")
+    parse.add_argument("--workers", type=int, default=os.cpu_count())
     a = parse.parse_args()
     faces, person, frame, count = [], [], [], 0
-    for job in a.jobs:
-        for work in sorted(glob.glob(os.path.join(job, "private/work/clip-*"))):
-            found = pairs_of(work, a.each)
+    works = [work for job in a.jobs for work in sorted(glob.glob(os.path.join(job, "private/work/clip-*")))]
+    with concurrent.futures.ProcessPoolExecutor(a.workers) as pool:
+        for found in pool.map(pairs_of, works, [a.each] * len(works)):
             ids = sorted({p for p, *_ in found})
             for p, n, before, after in found:
                 faces.append(np.stack([before, after]))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The reversal attack: a network trained to draw the person's face again from the stand-in's.
 
-  attack_reversal.py --pairs pairs.npz --oracles DIR --dlib DIR [--test .4] [--seconds 300] [--seed 1] [--out figures.json] [--sheet sheet.png]
+  attack_reversal.py --pairs pairs.npz --oracles DIR --dlib DIR [--part 0] [--parts 3] [--seconds 300] [--seed 1] [--out figures.json] [--sheet sheet.png]
 A U-Net sees the result's face (tools/attack_pairs.py) and is trained to give the recording's: absolute difference and dlib's descriptor. Then, for persons it never
-saw: does dlib find the person behind the drawn-back face better than behind the stand-in itself? dlib is what it was trained to please, so this is an upper bound. Beside it
+saw (one part of --parts): does dlib find the person behind the drawn-back face better than behind the stand-in itself? dlib is what it was trained to please, so this is an upper bound. Beside it
 stands the same network taught with the pairs shuffled among persons: it learns faces, but has nothing to reverse.
 --sheet: result, drawn back, recording, of eight persons of the test; for the eyes of whoever may see the recordings.
 needs: numpy pillow torch
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 import dlib_net
-from attack_informed import figures
+from attack_figures import figures, split
 
 SIZE = 144         # of the 150 px: a multiple of 16
 
@@ -46,7 +46,8 @@ def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("pairs", "oracles", "dlib"):
         parse.add_argument("--" + name, required=True)
-    parse.add_argument("--test", type=float, default=.4, help="share of the persons")
+    parse.add_argument("--part", type=int, default=0, help="of the persons, that is tested")
+    parse.add_argument("--parts", type=int, default=3)
     parse.add_argument("--seconds", type=float, default=300, help="of training, for each of the two networks")
     parse.add_argument("--batch", type=int, default=32)
     parse.add_argument("--seed", type=int, default=1)
@@ -58,8 +59,7 @@ def main():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     data = np.load(a.pairs)
     faces, person = torch.from_numpy(data["faces"][:, :, 3:-3, 3:-3]).permute(0, 1, 4, 2, 3), data["person"]
-    ids = random.permutation(np.unique(person))
-    tested, learned = ids[:int(len(ids) * a.test)], ids[int(len(ids) * a.test):]
+    tested, learned = split(person, a.part, a.parts, random)
     test, train = np.flatnonzero(np.isin(person, tested)), np.flatnonzero(np.isin(person, learned))
     dlib = dlib_net.load(a.oracles, a.dlib, device)
     print(f"{len(learned)} persons to learn from, {len(tested)} to test, {device}")

@@ -1,10 +1,11 @@
-"""bench/derived's arithmetic: intervals, mutual information with chance taken off, blinks. Nothing is run but Python."""
+"""The arithmetic of bench/derived and of the attackers in tools/: intervals, mutual information with chance taken off, blinks, who is found. Nothing is run but Python."""
 import sys
 from pathlib import Path
 
 import numpy as np
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / folder) for folder in ('bench', 'tools')]
+import attack_figures as attack
 import derived_table as table
 
 
@@ -37,6 +38,25 @@ def test_blinks():
     opening[20] = .2      # a single frame is none
     opening[30:33], opening[33], opening[34:36] = .3, .55, .3  # half way up again: still the same one
     assert table.blinks(opening) == [11.5, 32.5]
+
+
+def test_everybody_is_tested_once():
+    person = np.repeat(np.arange(20, 31), 3)
+    tested = []
+    for part in range(3):
+        some, others = attack.split(person, part, 3, np.random.default_rng(5))
+        assert not set(some) & set(others) and len(some) + len(others) == 11
+        tested += list(some)
+    assert sorted(tested) == list(range(20, 31))
+
+
+def test_who_is_found():
+    random, person = np.random.default_rng(3), np.repeat(np.arange(100), 4)
+    recorded = random.normal(size=(100, 32))[person]
+    row = attack.figures(recorded + .01 * random.normal(size=recorded.shape), recorded, person)
+    assert row['persons'] == row['rank_1']['found'] == row['found_at_0.001']['found'] == 100 and row['auc'] == 1
+    row = attack.figures(random.normal(size=(100, 32))[person], recorded, person)
+    assert row['rank_1']['found'] <= 5 and row['found_at_0.01']['found'] <= 5 and abs(row['auc'] - .5) < .1 and row['rank_1']['interval'][1] < .12
 
 
 if __name__ == '__main__':
