@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Golden values of nn.h's operations (by torch), of the imported graphs (onnxruntime; numpy executors of the oracles) and of
-the face mesh (mediapipe). Development time only.
+the face mesh and the person matte (mediapipe). Development time only.
 
-  make_nn_goldens.py [--shared ../shared] [--models .deps/models] [ops] [graphs] [mesh] [text]
+  make_nn_goldens.py [--shared ../shared] [--models .deps/models] [ops] [graphs] [mesh] [matte] [text]
 
-Writes tests/nn/golden/{ops,graphs}.safetensors, tests/models/golden/{mesh.safetensors,text-line.png}. The inputs of the graphs
+Writes tests/nn/golden/{ops,graphs}.safetensors, tests/models/golden/{mesh.safetensors,matte.safetensors,text-line.png}. The inputs of the graphs
 are a formula (see `wave`) that the test repeats; of each output at most 256 values are kept, evenly spread.
 needs: numpy, torch, safetensors, onnxruntime, onnx, mediapipe==0.10.14, pillow
 """
@@ -89,6 +89,14 @@ def mesh(folder):
         T[n] = np.array(L[1:], np.float32); net.close(); print(n, np.abs(T[n][1] - T[n][0]).max())
     save_file(T, f'{folder}/mesh.safetensors')
 
+def matte(folder):
+    import mediapipe as mp
+    from PIL import Image
+    net = mp.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0); T = {}
+    for n in ('upright', 'turned'):                                  # every fourth cell of every fourth row
+        T[n] = np.ascontiguousarray(net.process(np.asarray(Image.open(f'{folder}/mesh-{n}.png').convert('RGB'))).segmentation_mask[::4, ::4], np.float32); print(n, T[n].mean())
+    save_file(T, f'{folder}/matte.safetensors')
+
 def text(folder):
     from PIL import Image, ImageDraw, ImageFont
     im = Image.new('RGB', (320, 128), (214, 219, 222)); d = ImageDraw.Draw(im)
@@ -96,10 +104,11 @@ def text(folder):
 
 def main():
     ap = argparse.ArgumentParser(); ap.add_argument('--shared', default='../shared'); ap.add_argument('--models', default='.deps/models'); ap.add_argument('what', nargs='*')
-    a = ap.parse_args(); what = a.what or ['ops', 'graphs', 'mesh', 'text']
+    a = ap.parse_args(); what = a.what or ['ops', 'graphs', 'mesh', 'matte', 'text']
     if 'ops' in what: ops('tests/nn/golden/ops.safetensors')
     if 'graphs' in what: graphs('tests/nn/golden/graphs.safetensors', a.models, a.shared)
     if 'mesh' in what: mesh('tests/models/golden')
+    if 'matte' in what: matte('tests/models/golden')
     if 'text' in what: text('tests/models/golden')
 
 if __name__ == '__main__': main()

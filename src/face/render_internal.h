@@ -19,7 +19,10 @@ struct mdm_renderer {
     float *alpha, *scratch, *plane; /* [height][width] */
     float *window, *window_alpha;   /* the part inside the picture */
     size_t capacity, window_capacity;
-    int rect[4]; /* of the last drawing */
+    int rect[4];             /* of the last drawing */
+    mdm_person_matte *matte; /* NULL: the skin around is left alone */
+    float *skin, *skin_now;  /* the skin around, over its square; of the last frame, and before it is made steady */
+    int skin_index;
 };
 
 typedef struct mdm_render_frame {

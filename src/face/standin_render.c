@@ -8,6 +8,7 @@
 #include "face/light.h"
 #include "face/pose.h"
 #include "face/render_internal.h"
+#include "face/skin_mask.h"
 #include "face/skin_tone.h"
 #include "face/transfer.h"
 
@@ -17,6 +18,7 @@
 #define LIP_LINE     0.55f /* of the lip's height: no portrait's lip line is thicker */
 #define CORNER       1.1f  /* cm around a corner of the mouth, which is plainer by so much when the mouth is open: */
 #define CORNER_PLAIN 0.75f
+#define STEADY       0.5f /* of the mask of the skin around, from the frame before */
 
 mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, const mdm_motion *motion,
                             const mdm_standin *standin)
@@ -50,6 +52,8 @@ void mdm_renderer_free(mdm_renderer **renderer)
     mdm_free(&r->plane);
     mdm_free(&r->window);
     mdm_free(&r->window_alpha);
+    mdm_free(&r->skin);
+    mdm_free(&r->skin_now);
     mdm_free(renderer);
 }
 
@@ -106,20 +110,37 @@ static void clip_to(int rect[4], const int bounds[4], int width, int height)
         rect[2] = rect[3] = 0;
 }
 
-static bool retones(const mdm_motion *m)
+void mdm_renderer_matte(mdm_renderer *renderer, mdm_person_matte *matte)
 {
-    return m->look.tone[0] != 0 || m->look.tone[1] != 0 || m->look.tone[2] != 0;
+    renderer->matte = matte;
+}
+
+bool mdm_motion_retones(const mdm_motion *motion)
+{
+    const float *tone = motion->look.tone;
+    return tone[0] != 0 || tone[1] != 0 || tone[2] != 0;
+}
+
+/* The square's pixels. */
+static void bounds_of(int bounds[4], const float square[3])
+{
+    for (int k = 0; k < 2; k++) {
+        bounds[k] = (int)floorf(mdm_clampf(square[k], -8192, 16384));
+        bounds[2 + k] = (int)ceilf(mdm_clampf(square[k] + square[2], -8192, 16384)) - bounds[k];
+    }
 }
 
 void mdm_renderer_bounds(int rect[4], mdm_renderer *r, int index, int width, int height)
 {
     mdm_render_frame f;
+    float square[3];
     int bounds[4], around[4];
     place(&f, bounds, r, index);
     clip_to(rect, bounds, width, height);
-    if (!rect[2] || !retones(r->motion))
+    if (!rect[2] || !r->matte || !mdm_motion_retones(r->motion))
         return;
-    mdm_skin_around(around, (const float(*)[3])f.source, f.width);
+    mdm_skin_around(square, (const float(*)[3])f.source, f.width);
+    bounds_of(around, square);
     for (int k = 0; k < 2; k++) {
         const int end = bounds[k] + bounds[2 + k], far = around[k] + around[2 + k];
         bounds[k] = around[k] < bounds[k] ? around[k] : bounds[k];
@@ -128,20 +149,43 @@ void mdm_renderer_bounds(int rect[4], mdm_renderer *r, int index, int width, int
     clip_to(rect, bounds, width, height);
 }
 
+/* r->skin: the skin around this frame's face, with half of the frame's before, whose border trembles otherwise. */
+static mdm_status find_skin(const mdm_image *image, const mdm_render_frame *f, const float square[3])
+{
+    mdm_renderer *r = f->r;
+    const float *person, *rgb, step = square[2] / MDM_MATTE_SIDE;
+    const size_t cells = (size_t)MDM_MATTE_SIDE * MDM_MATTE_SIDE;
+    float points[MDM_MESH_VERTICES][3];
+    if (!r->skin) {
+        MDM_TRY(mdm_alloc(&r->skin, cells, sizeof *r->skin, "skin"));
+        MDM_TRY(mdm_alloc(&r->skin_now, cells, sizeof *r->skin_now, "skin"));
+        r->skin_index = -2;
+    }
+    for (int i = 0; i < MDM_MESH_VERTICES; i++)
+        for (int k = 0; k < 2; k++)
+            points[i][k] = (f->source[i][k] + 0.5f - square[k]) / step - 0.5f;
+    MDM_TRY(mdm_person_matte_run(&person, &rgb, r->matte, image, square));
+    MDM_TRY(mdm_skin_mask(r->skin_now, person, rgb, (const float(*)[3])points, f->width / step));
+    const float before = r->skin_index == f->index - 1 ? STEADY : 0;
+    for (size_t i = 0; i < cells; i++)
+        r->skin[i] = r->skin_now[i] + before * (r->skin[i] - r->skin_now[i]);
+    r->skin_index = f->index;
+    return MDM_OK;
+}
+
 /* Neck, ears and forehead, before the face is laid over them. */
 static mdm_status retone(mdm_image *image, const mdm_render_frame *f)
 {
     int around[4], rect[4];
-    float *weight = NULL;
-    mdm_skin_around(around, (const float(*)[3])f->source, f->width);
+    float square[3];
+    mdm_skin_around(square, (const float(*)[3])f->source, f->width);
+    bounds_of(around, square);
     clip_to(rect, around, image->width, image->height);
     if (!rect[2])
         return MDM_OK;
-    MDM_TRY(mdm_alloc(&weight, (size_t)rect[2] * (size_t)rect[3], sizeof *weight, "skin"));
-    mdm_status status =
-        mdm_retone_skin(image, rect, (const float(*)[3])f->source, f->width, f->r->motion->look.tone, weight);
-    mdm_free(&weight);
-    return status;
+    MDM_TRY(find_skin(image, f, square));
+    mdm_retone_skin(image, rect, square, f->r->skin, (const float(*)[3])f->source, f->width, f->r->motion->look.tone);
+    return MDM_OK;
 }
 
 static mdm_status reserve(mdm_renderer *r, size_t pixels)
@@ -344,7 +388,7 @@ mdm_status mdm_renderer_draw(mdm_renderer *r, mdm_image *image, int index)
     }
     MDM_TRY(mdm_keep_fringe(r->window_alpha, rect, &f));
     MDM_TRY(mdm_match_sharpness(r->window, rect[2], rect[3], &f));
-    if (retones(r->motion))
+    if (r->matte && mdm_motion_retones(r->motion))
         MDM_TRY(retone(image, &f));
     blend(image, r, rect);
     return MDM_OK;

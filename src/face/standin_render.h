@@ -4,6 +4,7 @@
 
 #include "face/motion.h"
 #include "face/standin.h"
+#include "models/person_matte.h"
 
 #define MDM_LARGEST_YAW 52.0 /* degrees: beyond it the warp does not hold and the face is covered */
 
@@ -13,6 +14,12 @@ typedef struct mdm_renderer mdm_renderer;
 mdm_status mdm_renderer_new(mdm_renderer **out, const mdm_canonical *canonical, const mdm_motion *motion,
                             const mdm_standin *standin);
 void mdm_renderer_free(mdm_renderer **renderer);
+
+/* Whether the motion's stand-in has another tone of skin than the person, which the skin around is to follow. */
+bool mdm_motion_retones(const mdm_motion *motion);
+/* What the skin around is found with; without it that is left alone. It must outlive the renderer. Frames are then best drawn
+ * one after the other: the skin's border is steadied by the frame before. */
+void mdm_renderer_matte(mdm_renderer *renderer, mdm_person_matte *matte);
 
 /* False where the frame cannot be replaced: no face within three frames, or turned too far. */
 bool mdm_renderer_can(const mdm_renderer *renderer, int index);

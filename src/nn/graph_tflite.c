@@ -285,8 +285,24 @@ static mdm_status strided_slice(importer *m, const operation *o)
     return MDM_OK;
 }
 
+/* MediaPipe's Convolution2DTransposeBias where kernel and stride are one size: kernel O,H,W,I and a bias. */
+static mdm_status transposed_conv(importer *m, const operation *o)
+{
+    const tensor *x = tensor_at(m, o->in_index[0]), *w = o->in.count > 2 ? tensor_at(m, o->in_index[1]) : NULL;
+    mdm_node *kernel, *bias;
+    if (!x || !x->node || x->rank != 4 || !w || w->rank != 4 || w->shape[1] != w->shape[2] || o->result->rank != 4 ||
+        o->result->shape[1] != w->shape[1] * x->shape[1] || o->result->shape[2] != w->shape[2] * x->shape[2])
+        return bad(m, "a transposed convolution whose kernel is not its stride");
+    MDM_TRY(constant(&kernel, m, w, (const int[4]){3, 0, 1, 2}));
+    MDM_TRY(argument(&bias, m, o->in_index[2], false));
+    o->result->node = mdm_nn_conv2d_transposed(m->nn, x->node, kernel, bias, (int)w->shape[1]);
+    return MDM_OK;
+}
+
 static mdm_status custom(importer *m, const operation *o, const char *name)
 {
+    if (!strcmp(name, "Convolution2DTransposeBias"))
+        return transposed_conv(m, o);
     const unsigned char *options = o->custom.count ? m->buffer.data + o->custom.at : NULL;
     mdm_node *x, *matrix = NULL;
     MDM_TRY(argument(&x, m, o->in_index[0], true));

@@ -176,6 +176,7 @@ static void redraw(const animator *a, mdm_motion *motion, const mdm_motion_polic
     if (policy->race)
         return;
     mdm_skin_tone(tone, standin);
+    mdm_skin_tone_fit(tone, motion, standin);
     mdm_motion_retone(motion, tone);
     mdm_log(MDM_LOG_DEBUG, "track %d: skin changed by %.2f, %.2f, %.2f", motion->track, (double)tone[0],
             (double)tone[1], (double)tone[2]);

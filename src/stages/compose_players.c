@@ -17,8 +17,9 @@ typedef struct player {
 struct mdm_players {
     mdm_canonical canonical;
     mdm_motions motions;
-    player *player; /* one a motion */
-    int *of_track;  /* [found.tracks.count] index of its player, -1: none */
+    mdm_person_matte *matte; /* where somebody's skin changes */
+    player *player;          /* one a motion */
+    int *of_track;           /* [found.tracks.count] index of its player, -1: none */
 };
 
 static const char *person_of(const mdm_cast *cast, int track)
@@ -52,6 +53,11 @@ static mdm_status ready(struct mdm_players *players, mdm_compose *compose, const
             status = mdm_portrait_load(&p->standin, person, work, detector, mesher, &players->canonical);
         if (status == MDM_OK)
             status = mdm_renderer_new(&p->renderer, &players->canonical, motion, &p->standin);
+        if (status == MDM_OK && mdm_motion_retones(motion)) {
+            if (!players->matte)
+                status = mdm_person_matte_new(&players->matte, work->models, 1);
+            mdm_renderer_matte(p->renderer, players->matte);
+        }
         if (status == MDM_OK) {
             p->motion = motion;
             players->of_track[motion->track] = i;
@@ -103,6 +109,7 @@ void mdm_compose_players_free(mdm_compose *compose)
         mdm_renderer_free(&players->player[i].renderer);
         mdm_standin_free(&players->player[i].standin);
     }
+    mdm_person_matte_free(&players->matte);
     mdm_free(&players->player);
     mdm_free(&players->of_track);
     mdm_motions_free(&players->motions);

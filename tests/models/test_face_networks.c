@@ -14,6 +14,7 @@
 #include "common/ok.h"
 #include "models/face_mesh.h"
 #include "models/head_pose.h"
+#include "models/person_matte.h"
 #include "models/recogniser.h"
 #include "models/text_reader.h"
 #include "nn/tensor_file.h"
@@ -62,6 +63,38 @@ static void mesh_agrees_with_mediapipe(void **state)
         mdm_image_free(&image);
     }
     mdm_face_mesh_free(&mesher);
+}
+
+static void matte_agrees_with_mediapipe(void **state)
+{
+    (void)state;
+    enum { EVERY = 4, SIDE = MDM_MATTE_SIDE / EVERY };
+    need_file(models(), "selfie_segmentation.tflite");
+    mdm_person_matte *matte;
+    mdm_tensor_file *file;
+    ok(mdm_person_matte_new(&matte, models(), 1));
+    ok(mdm_tensor_file_open(&file, GOLDEN "/matte.safetensors"));
+    for (int f = 0; f < 2; f++) {
+        static float want[SIDE * SIDE];
+        const float *person, *rgb, square[3] = {0, 0, MDM_MATTE_SIDE};
+        char path[512];
+        mdm_image image;
+        snprintf(path, sizeof path, GOLDEN "/mesh-%s.png", faces[f]);
+        ok(mdm_image_read(&image, path, 3));
+        const mdm_array *array = mdm_tensor_file_find(file, faces[f]);
+        assert_non_null(array);
+        ok(mdm_array_to_f32(want, sizeof want / sizeof *want, array));
+        ok(mdm_person_matte_run(&person, &rgb, matte, &image, square));
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            const float got = person[i / SIDE * EVERY * MDM_MATTE_SIDE + i % SIDE * EVERY];
+            if (!(fabsf(got - want[i]) <= 0.01f))
+                fail_msg("%s: cell %d, %d is %g, expected %g", faces[f], i % SIDE, i / SIDE, (double)got,
+                         (double)want[i]);
+        }
+        mdm_image_free(&image);
+    }
+    mdm_tensor_file_free(&file);
+    mdm_person_matte_free(&matte);
 }
 
 static void detector_finds_the_face_and_its_roi_settles(void **state)
@@ -254,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mesh_agrees_with_mediapipe),
+        cmocka_unit_test(matte_agrees_with_mediapipe),
         cmocka_unit_test(detector_finds_the_face_and_its_roi_settles),
         cmocka_unit_test(head_pose_follows_a_turn),
         cmocka_unit_test(wide_detector_agrees_with_the_square),
