@@ -14,9 +14,9 @@ enum {
 };
 
 /* One eye. Rows run from the outer towards the inner corner for `up` and `lo`, column by column; `skin` is the row of lid
- * skin above `up`; `cheek` three points of skin under the eye. */
+ * skin above `up`, `brow` that under the brow; `cheek` three points of skin under the eye. */
 typedef struct mdm_eye_index {
-    int outer, inner, up[MDM_LID_ROW], lo[MDM_LID_ROW], skin[MDM_LID_ROW], iris, cheek[3];
+    int outer, inner, up[MDM_LID_ROW], lo[MDM_LID_ROW], skin[MDM_LID_ROW], brow[MDM_LID_ROW], iris, cheek[3];
 } mdm_eye_index;
 
 extern const int mdm_oval[MDM_OVAL];    /* around the face, clockwise from the top */

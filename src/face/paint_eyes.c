@@ -6,10 +6,13 @@
 #include "face/light.h"
 #include "face/render_internal.h"
 
-#define TOP_SHARE  0.85f /* of the way from the lid's edge to the row of skin above it: how high a closed lid reaches */
+#define BESIDE     0.10f /* of the eye's width beyond its corners: how far a closed lid reaches */
 #define LID_ALPHA  0.9f  /* of its skin over what the warp has drawn there */
-#define LASH_WIDTH 0.035f /* of the eye's width */
-#define LASH_DARK  0.6f
+#define LID_SHINE  0.04f /* of the lid where the ball rounds it */
+#define LID_FULL   0.6f /* of the way from its top to the lashes: from there it is as light as the skin under the eye */
+#define UNDER      0.20f  /* of the eye's width under the lower lid's edge */
+#define LASH_WIDTH 0.055f /* of the eye's width */
+#define LASH_DARK  0.8f
 #define IRIS_LIT                                                                                                       \
     0.4f /* of what brightens the skin: much of that is skin fairer than the stand-in's, and no iris shines */
 
@@ -61,92 +64,127 @@ static void colour_around(float out[3], const mdm_renderer *r, const float at[2]
         out[k] /= n;
 }
 
+/* Skin at the two borders of a closed lid, point by point along it: over its crease, and under the lower lid. */
+typedef struct lid_skin {
+    float above[MDM_LID_ROW][3], below[MDM_LID_ROW][3];
+} lid_skin;
+
+static void smooth_row(float (*row)[3])
+{
+    for (int pass = 0; pass < 2; pass++) /* spots of the skin are not copied as spots */
+        for (int k = 0; k < 3; k++) {
+            float last = row[0][k];
+            for (int i = 1; i < MDM_LID_ROW - 1; i++) {
+                const float now = row[i][k];
+                row[i][k] = (last + 2 * now + row[i + 1][k]) / 4;
+                last = now;
+            }
+        }
+}
+
 static const int cheeks[2] = {101, 330};
 
-/* What a lid looks like at each of its points: the skin under the eye, and over it as far as that is no crease or brow. */
-static void lid_colours(float (*out)[3], const mdm_render_frame *f, const eye_place *eye)
+static void find_lid_skin(lid_skin *out, const mdm_render_frame *f, const eye_place *eye, const float (*top)[2])
 {
     const mdm_renderer *r = f->r;
     const int reach = (int)mdm_clampf(0.04f * eye->width, 0, 4);
     float cheek[3];
     colour_around(cheek, r, f->local[cheeks[eye->e]], 2 * reach);
     for (int i = 0; i < MDM_LID_ROW; i++) {
-        float below[3], above[3];
+        const float *edge = f->local[eye->index->lo[i]];
         int nearest = 0;
         for (int c = 1; c < 3; c++)
-            if (distance(f->local[eye->index->cheek[c]], f->local[eye->index->lo[i]]) <
-                distance(f->local[eye->index->cheek[nearest]], f->local[eye->index->lo[i]]))
+            if (distance(f->local[eye->index->cheek[c]], edge) < distance(f->local[eye->index->cheek[nearest]], edge))
                 nearest = c;
-        colour_around(below, r, f->local[eye->index->cheek[nearest]], reach);
+        colour_around(out->below[i], r, f->local[eye->index->cheek[nearest]], reach);
         for (int k = 0; k < 3; k++) /* grey or swollen skin under an eye is not its lid's */
-            below[k] = (below[k] + cheek[k]) / 2;
-        colour_around(above, r, f->local[eye->index->skin[i]], reach);
-        float share = (above[0] + above[1] + above[2]) / fmaxf(below[0] + below[1] + below[2], 1);
-        float mix = 0.5f * mdm_smoothstep(share, 0.7f, 0.95f);
-        for (int k = 0; k < 3; k++)
-            out[i][k] = below[k] + mix * (above[k] - below[k]);
+            out->below[i][k] = (out->below[i][k] + cheek[k]) / 2;
+        colour_around(out->above[i], r, top[i], reach);
     }
-    for (int pass = 0; pass < 2; pass++) /* spots of the cheek are not copied as spots */
+    smooth_row(out->above);
+    smooth_row(out->below);
+}
+
+/* Rows run from the outer corner inwards; from left to right on the other eye. */
+static void turn_rows(lid_skin *skin)
+{
+    for (int i = 0; i < MDM_LID_ROW / 2; i++)
         for (int k = 0; k < 3; k++) {
-            float last = out[0][k];
-            for (int i = 1; i < MDM_LID_ROW - 1; i++) {
-                float now = out[i][k];
-                out[i][k] = (last + 2 * now + out[i + 1][k]) / 4;
-                last = now;
-            }
+            const int j = MDM_LID_ROW - 1 - i;
+            const float above = skin->above[i][k], below = skin->below[i][k];
+            skin->above[i][k] = skin->above[j][k], skin->above[j][k] = above;
+            skin->below[i][k] = skin->below[j][k], skin->below[j][k] = below;
         }
+}
+
+/* How far between the lids' edges and the skin under the eye a closed lid is painted: the portrait's lower lashes and the shadow of
+ * its open lid would stay as a dark ring. */
+static void under_eye(float (*out)[2], const mdm_render_frame *f, const eye_place *eye)
+{
+    for (int i = 0; i < MDM_LID_ROW; i++) {
+        const float *edge = f->local[eye->index->lo[i]];
+        const float along = mdm_clampf(((edge[0] - eye->a[0]) * eye->along[0] + (edge[1] - eye->a[1]) * eye->along[1]) /
+                                           fmaxf(eye->width, 1),
+                                       0, 1);
+        const float drop = UNDER * eye->width * sqrtf(sinf(3.14159265f * along));
+        for (int k = 0; k < 2; k++)
+            out[i][k] = edge[k] + drop * eye->down[k];
+    }
 }
 
 /* Skin over the stretched crease of a closing lid, `closing` 0..1, rounded by the ball under it, and the line of its lashes. */
 static mdm_status paint_lid(mdm_render_frame *f, const eye_place *eye, float closing)
 {
     mdm_renderer *r = f->r;
-    float edge[MDM_LID_ROW][2], top[MDM_LID_ROW][2], corner[2 * MDM_LID_ROW + 2][2], local[2 * MDM_LID_ROW + 2][2],
-        colour[MDM_LID_ROW][3];
+    float edge[MDM_LID_ROW][2], top[MDM_LID_ROW][2], bottom[MDM_LID_ROW][2], corner[2 * MDM_LID_ROW + 2][2],
+        local[2 * MDM_LID_ROW + 2][2];
+    lid_skin skin;
     int c = 0, box[4];
+    under_eye(bottom, f, eye);
     for (int i = 0; i < MDM_LID_ROW; i++) {
         memcpy(edge[i], f->local[eye->index->up[i]], sizeof edge[i]);
-        memcpy(top[i], f->local[eye->index->skin[i]], sizeof top[i]);
+        memcpy(top[i], f->local[eye->index->brow[i]], sizeof top[i]);
     }
-    memcpy(corner[c++], eye->a, sizeof corner[0]);
+    for (int k = 0; k < 2; k++)
+        corner[0][k] = eye->a[k] - BESIDE * eye->width * eye->along[k],
+        corner[MDM_LID_ROW + 1][k] = eye->b[k] + BESIDE * eye->width * eye->along[k];
+    c++;
     for (int i = 0; i < MDM_LID_ROW; i++)
-        memcpy(corner[c++], edge[i], sizeof corner[0]);
-    memcpy(corner[c++], eye->b, sizeof corner[0]);
-    for (int i = MDM_LID_ROW - 1; i >= 0; i--, c++)
-        for (int k = 0; k < 2; k++)
-            corner[c][k] = TOP_SHARE * top[i][k] + (1 - TOP_SHARE) * edge[i][k];
+        memcpy(corner[c++], bottom[i], sizeof corner[0]);
+    c++;
+    for (int i = MDM_LID_ROW - 1; i >= 0; i--)
+        memcpy(corner[c++], top[i], sizeof corner[0]);
     if (!window_of(box, &r->canvas, (const float(*)[2])corner, c, 4 + 0.1f * eye->width))
         return MDM_OK;
     shifted(local, (const float(*)[2])corner, c, box);
     mdm_fill_polygon(r->plane, box[2], box[3], (const float(*)[2])local, c);
-    MDM_TRY(mdm_blur_float(r->plane, box[2], box[3], 1, fmaxf(0.7f, 0.05f * eye->width)));
-    lid_colours(colour, f, eye);
+    MDM_TRY(mdm_blur_float(r->plane, box[2], box[3], 1, fmaxf(0.7f, 0.08f * eye->width)));
+    find_lid_skin(&skin, f, eye, (const float(*)[2])top);
     if (edge[0][0] > edge[MDM_LID_ROW - 1][0])
-        for (int i = 0; i < MDM_LID_ROW / 2; i++)
-            for (int k = 0; k < 3; k++) {
-                float swap = colour[i][k];
-                colour[i][k] = colour[MDM_LID_ROW - 1 - i][k], colour[MDM_LID_ROW - 1 - i][k] = swap;
-            }
+        turn_rows(&skin);
     mdm_sort_by_x(edge, MDM_LID_ROW);
     mdm_sort_by_x(top, MDM_LID_ROW);
+
     float from = fminf(eye->a[0], eye->b[0]), span = fmaxf(fabsf(eye->b[0] - eye->a[0]), 1);
     for (int x = 0; x < box[2]; x++) {
         float px = (float)(box[0] + x), lash_y = mdm_polyline((const float(*)[2])edge, MDM_LID_ROW, px);
-        float top_y = mdm_polyline((const float(*)[2])top, MDM_LID_ROW, px), u = mdm_clampf((px - from) / span, 0, 1);
-        float across = powf(mdm_clampf(sinf(3.14159265f * u), 0, 1), 0.6f);
-        float at = u * (MDM_LID_ROW - 1), skin[3];
+        float top_y = mdm_polyline((const float(*)[2])top, MDM_LID_ROW, px);
+        float u = mdm_clampf((px - from) / span, 0, 1), across = powf(mdm_clampf(sinf(3.14159265f * u), 0, 1), 0.6f);
+        float at = u * (MDM_LID_ROW - 1);
         int i = at < MDM_LID_ROW - 2 ? (int)at : MDM_LID_ROW - 2;
-        for (int k = 0; k < 3; k++)
-            skin[k] = colour[i][k] + (at - (float)i) * (colour[i + 1][k] - colour[i][k]);
         for (int y = 0; y < box[3]; y++) {
-            float py = (float)(box[1] + y), v = mdm_clampf((py - top_y) / fmaxf(lash_y - top_y, 1), 0, 1);
+            float py = (float)(box[1] + y), v = mdm_smoothstep((py - top_y) / fmaxf(lash_y - top_y, 1), 0, LID_FULL);
+            float ball = mdm_clampf((py - top_y) / fmaxf(lash_y - top_y, 1), 0, 1);
             float alpha = r->plane[y * box[2] + x] * closing * LID_ALPHA;
-            float shade = 0.84f + 0.14f * sinf(3.14159265f * v) * (0.5f + 0.5f * across);
-            float d = (py - lash_y) / fmaxf(0.8f, LASH_WIDTH * eye->width),
+            float shade = 1 + LID_SHINE * sinf(3.14159265f * ball) * across;
+            float d = (py - lash_y) / fmaxf(1.0f, LASH_WIDTH * eye->width),
                   lash = 1 - LASH_DARK * expf(-d * d) * across * closing;
             float *out = r->face + 3 * ((size_t)(box[1] + y) * (size_t)r->canvas.width + (size_t)(box[0] + x));
-            for (int k = 0; k < 3; k++)
-                out[k] = (out[k] + alpha * (skin[k] * shade - out[k])) * lash;
+            for (int k = 0; k < 3; k++) {
+                float above = skin.above[i][k] + (at - (float)i) * (skin.above[i + 1][k] - skin.above[i][k]),
+                      below = skin.below[i][k] + (at - (float)i) * (skin.below[i + 1][k] - skin.below[i][k]);
+                out[k] = (out[k] + alpha * ((above + v * (below - above)) * shade - out[k])) * lash;
+            }
         }
     }
     return MDM_OK;
