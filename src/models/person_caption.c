@@ -14,6 +14,10 @@ static const char *const countries[] = {"African",        "Asian",          "Eas
 static const char *const ages[] = {"baby", "child", "teenage", "young adult", "adult", "middle-aged", "elderly", NULL};
 static const char *const genders[] = {"female", "male", NULL};
 static const char *const bodies[] = {"slim", "fit", "average build", "plump", NULL};
+static const char *const facing[] = {"facing the camera", NULL};
+static const char *const expressions[] = {"neutral expression", NULL};
+static const char *const lights[] = {"even light", NULL};
+static const char *const eyewear[] = {"wearing glasses", NULL};
 static const char *const hair_colours[] = {"black", "dark brown", "brown", "blonde", "red", "gray", "white", NULL};
 static const char *const hair_styles[] = {"straight", "wavy", "curly", "bald", NULL};
 static const char *const hair_lengths[] = {"short", "above chest", "above shoulders", "above eyes", "long", NULL};
@@ -55,6 +59,8 @@ typedef struct group {
 static const group groups[MDM_CAPTION_GROUPS] = {
     [MDM_CAPTION_WHO] = {true, {{"country", countries}, {"age", ages}, {"gender", genders}}},
     [MDM_CAPTION_BODY] = {false, {{"body shape", bodies}}},
+    [MDM_CAPTION_LOOK] =
+        {false, {{"direction", facing}, {"expression", expressions}, {"light", lights}, {"eyewear", eyewear}}},
     [MDM_CAPTION_BACKGROUND] = {false, {{"background", NULL}}},
     [MDM_CAPTION_HAIR] = {true,
                           {{"hair length", hair_lengths},
@@ -346,7 +352,7 @@ static mdm_status draw(mdm_caption *caption, int group, int field, const char *c
 }
 
 mdm_status mdm_caption_of_standin(mdm_caption *caption, const char *age, const char *gender, const char *race,
-                                  mdm_random *random)
+                                  bool glasses, mdm_random *random)
 {
     static const char *const dark[] = {"black", "dark brown", NULL}, *const any[] = {"black",  "dark brown", "brown",
                                                                                      "blonde", "red",        NULL},
@@ -362,6 +368,10 @@ mdm_status mdm_caption_of_standin(mdm_caption *caption, const char *age, const c
     MDM_TRY(mdm_caption_set(caption, MDM_CAPTION_WHO, 0, country));
     MDM_TRY(mdm_caption_set(caption, MDM_CAPTION_WHO, 1, years));
     MDM_TRY(mdm_caption_set(caption, MDM_CAPTION_WHO, 2, gender ? (woman ? "female" : "male") : ""));
+    MDM_TRY(mdm_caption_set(caption, MDM_CAPTION_LOOK, 0, facing[0]));
+    MDM_TRY(mdm_caption_set(caption, MDM_CAPTION_LOOK, 1, expressions[0]));
+    MDM_TRY(mdm_caption_set(caption, MDM_CAPTION_LOOK, 2, lights[0]));
+    MDM_TRY(mdm_caption_set(caption, MDM_CAPTION_LOOK, 3, glasses ? eyewear[0] : ""));
     MDM_TRY(mdm_caption_set(caption, MDM_CAPTION_BACKGROUND, 0, "a plain wall"));
     MDM_TRY(draw(caption, MDM_CAPTION_HAIR, 0, woman ? female : male, random));
     MDM_TRY(draw(caption, MDM_CAPTION_HAIR, 1, form, random));

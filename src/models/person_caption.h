@@ -1,7 +1,7 @@
 /* People in words, the way CosmicMan was trained (Li et al., 2024, "Annotate Anyone"): a shot and 20 groups of attributes, each
- * from a declared list of words, as a struct, as a caption and back.
+ * from a declared list of words, as a struct, as a caption and back; and one group of our own, of what a stand-in must look like.
  *
- *     A headshot, a European adult female, slim, a plain wall, short straight black hair, white cotton shirt
+ *     A headshot, a European adult female, slim, facing the camera neutral expression even light, a plain wall, short straight black hair
  */
 #ifndef MDM_MODELS_PERSON_CAPTION_H
 #define MDM_MODELS_PERSON_CAPTION_H
@@ -17,6 +17,7 @@
 enum {
     MDM_CAPTION_WHO, /* country, age, gender */
     MDM_CAPTION_BODY,
+    MDM_CAPTION_LOOK,       /* not one of the training's: what makes a portrait that can be animated, and glasses */
     MDM_CAPTION_BACKGROUND, /* any words without a comma */
     MDM_CAPTION_HAIR,
     MDM_CAPTION_SPECIAL, /* one-piece wear */
@@ -63,9 +64,9 @@ mdm_status mdm_caption_fit(char text[MDM_CAPTION_TEXT], const mdm_caption *capti
 /* The struct behind a caption, adjectives in any order. MDM_ERR_INPUT naming the phrase that is in no group. */
 mdm_status mdm_caption_parse(mdm_caption *caption, const char *text);
 
-/* A headshot that can be animated of somebody as planned (classes as in the plan, "30-39", "female", "White"; NULL: not said):
- * plain wall, plain clothes. Hair and clothes, which a plan does not name, are drawn from the declared words. */
+/* A headshot that can be animated of somebody as planned (classes as in the plan, "30-39", "female", "White"; NULL: not said): frontal,
+ * neutral, evenly lit, plain wall, plain clothes. Hair and clothes, which a plan does not name, are drawn from the declared words. */
 mdm_status mdm_caption_of_standin(mdm_caption *caption, const char *age, const char *gender, const char *race,
-                                  mdm_random *random);
+                                  bool glasses, mdm_random *random);
 
 #endif

@@ -130,8 +130,9 @@ static mdm_status describe_person(job *j, const json_t *person)
     mdm_caption caption;
     mdm_random random;
     mdm_random_seed(&random, j->settings->seed, key ? key : "caption");
-    MDM_TRY(mdm_caption_of_standin(&caption, age, gender, race, &random));
-    j->wanted = mdm_portrait_wanted_of(age, gender, race, json_is_true(json_object_get(standin, "glasses")));
+    const bool glasses = json_is_true(json_object_get(standin, "glasses"));
+    MDM_TRY(mdm_caption_of_standin(&caption, age, gender, race, glasses, &random));
+    j->wanted = mdm_portrait_wanted_of(age, gender, race, glasses);
     return mdm_text_to_image_fit(j->prompt, j->model, &caption);
 }
 

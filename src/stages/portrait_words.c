@@ -84,7 +84,8 @@ static mdm_status ask(mdm_portrait_words *w, const json_t *standin, uint64_t see
     mdm_random_seed(&random, seed, key);
     MDM_TRY(mdm_caption_of_standin(&caption, json_string_value(json_object_get(standin, "age")),
                                    json_string_value(json_object_get(standin, "gender")),
-                                   json_string_value(json_object_get(standin, "race")), &random));
+                                   json_string_value(json_object_get(standin, "race")),
+                                   json_is_true(json_object_get(standin, "glasses")), &random));
     MDM_TRY(mdm_text_to_image_fit(prompt, w->model, &caption));
     return mdm_text_to_image_ask(w->model, prompt, "", NULL);
 }

@@ -104,6 +104,9 @@ static void captions_are_read_back(void **state)
     ok(mdm_caption_parse(&c, "black curly short hair, a adult Indian male, a headshot"));
     mdm_caption_print(text, &c, MDM_CAPTION_GROUPS);
     assert_string_equal(text, "A headshot, a Indian adult male, short curly black hair");
+    ok(mdm_caption_parse(&c, "wearing glasses even light, a headshot"));
+    mdm_caption_print(text, &c, MDM_CAPTION_GROUPS);
+    assert_string_equal(text, "A headshot, even light wearing glasses");
     assert_int_equal(mdm_caption_parse(&c, "a headshot, a wall, another wall"), MDM_ERR_INPUT);
     assert_non_null(strstr(mdm_error_message(), "another wall"));
     assert_int_equal(mdm_caption_parse(&c, "a wall, short short hair"), MDM_ERR_INPUT);
@@ -178,21 +181,23 @@ static void standins_are_described(void **state)
             mdm_random_seed(&random, 7, "person-01");
             for (int skip = 0; skip < turn; skip++)
                 (void)mdm_random_u64(&random);
-            ok(mdm_caption_of_standin(&c, "30-39", "female", "White", &random));
+            ok(mdm_caption_of_standin(&c, "30-39", "female", "White", false, &random));
             mdm_caption_print(again ? b : a, &c, MDM_CAPTION_GROUPS);
         }
         assert_string_equal(a, b); /* the same numbers, the same words */
         ok(mdm_caption_parse(&back, a));
         assert_memory_equal(&c, &back, sizeof c);
-        assert_non_null(strstr(a, "A headshot, a European adult female, a plain wall, "));
+        assert_non_null(strstr(
+            a, "A headshot, a European adult female, facing the camera neutral expression even light, a plain wall, "));
         mdm_random_seed(&random, 8, "person-02");
-        ok(mdm_caption_of_standin(&c, "70+", "male", "Black", &random));
+        ok(mdm_caption_of_standin(&c, "70+", "male", "Black", true, &random));
         mdm_caption_print(b, &c, MDM_CAPTION_GROUPS);
         assert_non_null(strstr(b, "a African elderly male"));
+        assert_non_null(strstr(b, "even light wearing glasses, "));
         differ += strcmp(a, b) != 0;
     }
     assert_int_equal(differ, 50);
-    ok(mdm_caption_of_standin(&c, NULL, NULL, "unheard of", &random)); /* not said */
+    ok(mdm_caption_of_standin(&c, NULL, NULL, "unheard of", false, &random)); /* not said */
     assert_string_equal(c.value[MDM_CAPTION_WHO][0], "");
     assert_string_equal(c.value[MDM_CAPTION_WHO][2], "");
 }
