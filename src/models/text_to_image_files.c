@@ -4,8 +4,10 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/memory_room.h"
 #include "models/checkpoint_names.h"
 #include "models/text_to_image_internal.h"
+#include "nn/gpu.h"
 
 /* Whether FOLDER/NAME is a file. */
 static bool has_file(const char *folder, const char *name)
@@ -47,16 +49,29 @@ static mdm_status find_weights(char **out, const char *folder, const char *stem)
                     stem);
 }
 
+/* Passes on what was opened, or says that it does not fit. On a card, its memory is asked when the network is built. */
+static mdm_status check_room(mdm_weights **weights, const mdm_text_to_image *model, mdm_store store, mdm_status status)
+{
+    if (!status && !mdm_gpu_used())
+        status = mdm_memory_fits(mdm_weights_memory(*weights, store), mdm_weights_path(*weights),
+                                 model->store == MDM_STORE_F32 ? "--precision f16 or q8_0 takes less"
+                                                               : "close other programs, or use another machine");
+    if (status)
+        mdm_weights_free(weights);
+    return status;
+}
+
 mdm_status mdm_open_text(mdm_weights **out, const mdm_text_to_image *model, int index)
 {
     char *path = NULL;
     if (model->checkpoint)
-        return mdm_checkpoint_open(out, model->checkpoint, index ? MDM_CHECKPOINT_TEXT_LARGE : MDM_CHECKPOINT_TEXT, 0,
-                                   0);
+        return check_room(
+            out, model, model->store,
+            mdm_checkpoint_open(out, model->checkpoint, index ? MDM_CHECKPOINT_TEXT_LARGE : MDM_CHECKPOINT_TEXT, 0, 0));
     MDM_TRY(find_weights(&path, model->text[index].folder, "model"));
     mdm_status status = mdm_weights_open(out, path);
     mdm_free(&path);
-    return status;
+    return check_room(out, model, model->store, status);
 }
 
 mdm_status mdm_open_unet(mdm_weights **out, const mdm_text_to_image *model)
@@ -67,7 +82,7 @@ mdm_status mdm_open_unet(mdm_weights **out, const mdm_text_to_image *model)
     MDM_TRY(given ? mdm_strdup(&path, given) : find_weights(&path, model->unet_folder, "diffusion_pytorch_model"));
     mdm_status status = mdm_checkpoint_open(out, path, MDM_CHECKPOINT_UNET, s->levels, s->residuals);
     mdm_free(&path);
-    return status;
+    return check_room(out, model, model->store, status);
 }
 
 mdm_status mdm_open_vae(mdm_weights **out, const mdm_text_to_image *model)
@@ -78,7 +93,7 @@ mdm_status mdm_open_vae(mdm_weights **out, const mdm_text_to_image *model)
     mdm_status status =
         mdm_checkpoint_open(out, path, MDM_CHECKPOINT_VAE, model->vae_sizes.levels, model->vae_sizes.residuals);
     mdm_free(&path);
-    return status;
+    return check_room(out, model, MDM_STORE_F32, status);
 }
 
 /* ---- parts ---- */

@@ -210,6 +210,18 @@ const mdm_array *mdm_weights_at(const mdm_weights *weights, size_t index)
     return index < weights->count ? &weights->weight[index].array : NULL;
 }
 
+size_t mdm_weights_memory(const mdm_weights *weights, mdm_store store)
+{
+    static const double bytes[] = {
+        [MDM_STORE_F32] = 4, [MDM_STORE_F16] = 2, [MDM_STORE_Q8_0] = 34.0 / 32, [MDM_STORE_Q4_0] = 18.0 / 32};
+    double sum = 0;
+    for (size_t i = 0; i < weights->count; i++) {
+        const mdm_array *a = &weights->weight[i].array;
+        sum += (double)mdm_array_count(a) * bytes[a->rank == 2 ? store : MDM_STORE_F32];
+    }
+    return sum < (double)SIZE_MAX / 2 ? (size_t)sum : SIZE_MAX / 2;
+}
+
 static weight *find(const mdm_weights *w, const char *name)
 {
     const weight key = {.array = {.name = name}};

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/status.h"
+#include "nn/nn.h"
 #include "nn/tensor_file.h"
 
 typedef struct mdm_weights mdm_weights;
@@ -29,6 +30,9 @@ const char *mdm_weights_path(const mdm_weights *weights);
 /* All of them, by number in the order of their names; looking takes none. */
 size_t mdm_weights_count(const mdm_weights *weights);
 const mdm_array *mdm_weights_at(const mdm_weights *weights, size_t index);
+
+/* Bytes of memory that a network on the CPU takes for them: its matrices as `store`, all else (kernels, norms) as f32. */
+size_t mdm_weights_memory(const mdm_weights *weights, mdm_store store);
 
 /* The tensor of that name, which then counts as taken; NULL when there is none. It belongs to `weights`. */
 const mdm_array *mdm_weights_take(mdm_weights *weights, const char *name);

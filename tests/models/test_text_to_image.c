@@ -1,5 +1,6 @@
 /* Whole text-to-picture models at reduced size with random weights against diffusers' pipelines
  * (tools/make_diffusion_goldens.py), and what is said of folders that are not complete or do not belong together. */
+#define _DEFAULT_SOURCE /* truncate */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -339,6 +341,31 @@ static void incomplete_folders_are_refused(void **state)
     refuse("sdxl", "/nonexistent", MDM_ERR_DEVICE, "/nonexistent/config.json is missing");
 }
 
+/* A U-net of 2 TB, nearly all of it a hole in its file: said before any of it is read. */
+static void what_does_not_fit_is_said_before_it_is_loaded(void **state)
+{
+    (void)state;
+    static const char header[] = "{\"conv_in.weight\":{\"dtype\":\"F16\",\"shape\":[1000000,1000000],"
+                                 "\"data_offsets\":[0,2000000000000]}}   ";
+    const unsigned char size[8] = {sizeof header - 1};
+    char path[128];
+    float latent[LATENT];
+    const mdm_drawing drawing = drawing_of(1, 1);
+    in_folder(path, "huge.safetensors");
+    FILE *file = fopen(path, "wb");
+    assert_true(file && fwrite(size, 8, 1, file) == 1 && fwrite(header, sizeof header - 1, 1, file) == 1);
+    assert_int_equal(fclose(file), 0);
+    if (truncate(path, (off_t)(8 + sizeof header - 1) + 2000000000000) != 0)
+        skip(); /* no holes in files here */
+    mdm_text_to_image *m = open_model("sd15", path);
+    ok(mdm_text_to_image_ask(m, "a wall", NULL, NULL));
+    assert_int_equal(mdm_text_to_image_draw(m, latent, &drawing), MDM_ERR_MEMORY);
+    if (!strstr(mdm_error_message(), "huge.safetensors needs at least 4000.0 GB of memory") ||
+        !strstr(mdm_error_message(), "--precision f16"))
+        fail_msg("%s", mdm_error_message());
+    mdm_text_to_image_free(&m);
+}
+
 static void sizes_that_do_not_halve_are_refused(void **state)
 {
     (void)state;
@@ -368,6 +395,7 @@ int main(void)
         cmocka_unit_test(other_file_names_are_found),
         cmocka_unit_test(another_unet_takes_the_place),
         cmocka_unit_test(incomplete_folders_are_refused),
+        cmocka_unit_test(what_does_not_fit_is_said_before_it_is_loaded),
         cmocka_unit_test(sizes_that_do_not_halve_are_refused),
     };
     return cmocka_run_group_tests(tests, make_folders, remove_folder);
