@@ -364,6 +364,61 @@ static void hostile_pickles_are_refused(void **state)
     assert_non_null(strstr(mdm_error_message(), "cut off"));
 }
 
+/* Dictionaries of ten keys that are all the same dictionary, eight times over: a hundred million entries in 700 bytes. */
+static void bombs_of_pickles_go_out(void **state)
+{
+    (void)state;
+    unsigned char bomb[1024];
+    size_t size = 0;
+    memcpy(bomb,
+           "}q\0"
+           "0",
+           4);
+    size = 4;
+    for (unsigned char level = 1; level <= 8; level++) {
+        memcpy(bomb + size, (const unsigned char[]){'}', 'q', level, '('}, 4);
+        size += 4;
+        for (unsigned char key = 'a'; key < 'k'; key++) {
+            memcpy(bomb + size, (const unsigned char[]){'X', 1, 0, 0, 0, key, 'h', (unsigned char)(level - 1)}, 8);
+            size += 8;
+        }
+        memcpy(bomb + size, level < 8 ? "u0" : "u.", 2);
+        size += 2;
+    }
+    refuse_pickle((const char *)bomb, size, "more than 1000000 entries");
+    REFUSE_PICKLE("}q\0X\1\0\0\0ah\0s.", "more than 8 deep"); /* a dictionary in itself */
+    REFUSE_PICKLE("}r\xff\xff\xff\xff.", "memo");             /* the memo's last place */
+    REFUSE_PICKLE("}r\0\x09\x3d\0.", "memo");
+    REFUSE_PICKLE("X\0\0\0\x80", "longer than the file");
+}
+
+/* Members of a ZIP file that are compressed (and could be bombs), or lie over one another. */
+static void hostile_zip_files_are_refused(void **state)
+{
+    (void)state;
+    unsigned char *data = NULL;
+    size_t size = 0, first = 0, second = 0;
+    mdm_tensor_file *file;
+    ok(mdm_file_read(&data, &size, CORPUS "/torch/state", 1 << 20));
+    for (size_t i = 0; i + 46 < size && !second; i++)
+        if (!memcmp(data + i, "PK\1\2", 4)) {
+            second = first ? i : 0;
+            first = first ? first : i;
+        }
+    assert_true(first && second);
+    data[first + 10] = 8; /* deflated */
+    put("x.bin", data, size);
+    assert_int_equal(open_file(&file, "x.bin"), MDM_ERR_INPUT);
+    assert_non_null(strstr(mdm_error_message(), "compressed"));
+    data[first + 10] = 0;
+    memcpy(data + second + 42, data + first + 42, 4); /* where the other lies */
+    memcpy(data + second + 20, data + first + 20, 8);
+    put("x.bin", data, size);
+    assert_int_equal(open_file(&file, "x.bin"), MDM_ERR_INPUT);
+    assert_non_null(strstr(mdm_error_message(), "overlap"));
+    mdm_free(&data);
+}
+
 /* ---- PyTorch before its ZIP files ---- */
 
 #define LEGACY_MAGIC                "\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
@@ -490,6 +545,8 @@ int main(void)
         cmocka_unit_test(cut_files_are_errors),
         cmocka_unit_test(checkpoints_of_torch_are_read),
         cmocka_unit_test(hostile_pickles_are_refused),
+        cmocka_unit_test(bombs_of_pickles_go_out),
+        cmocka_unit_test(hostile_zip_files_are_refused),
         cmocka_unit_test(hostile_old_checkpoints_are_refused),
         cmocka_unit_test(distant_directories_are_refused),
         cmocka_unit_test(blocks_are_dequantised),
