@@ -185,6 +185,7 @@ mdm_status mdm_portrait_measure(mdm_portrait_measures *out, const mdm_image *ima
     }
     if (!status) {
         out->fringe = mdm_portrait_fringe(log, face.width, face.height, (const float(*)[3])local);
+        out->knit = mdm_portrait_knit(log, face.width, face.height, (const float(*)[3])local);
         mdm_portrait_glasses(&out->glasses, &out->shade, log, face.width, face.height, (const float(*)[3])local);
     }
     mdm_free(&log);

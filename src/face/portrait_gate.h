@@ -17,6 +17,7 @@ typedef struct mdm_portrait_measures {
     float corner_lift; /* how far the corners lie below the lip line, over the mouth's width; negative when smiling */
     float light;       /* root mean square left-right difference of blurred log luminance on skin */
     float fringe;      /* share of the forehead that is not of the cheeks' colour, 0..1 */
+    float knit;        /* how dark the creases between the brows are, log luminance under the skin beside them */
     float glasses;     /* above 0: glasses or sunglasses; below MDM_PORTRAIT_NO_GLASSES: surely none */
     float shade;       /* log luminance under the eyes less the cheeks': sunglasses are dark */
 } mdm_portrait_measures;
@@ -32,6 +33,7 @@ const char *mdm_portrait_complaint(const mdm_portrait_measures *measures, bool g
 
 /* The parts of mdm_portrait_measure that look at colours, on `log` = ln(blurred picture + 8), [height][width][3]. */
 float mdm_portrait_fringe(const float *log, int width, int height, const float (*points)[3]);
+float mdm_portrait_knit(const float *log, int width, int height, const float (*points)[3]);
 void mdm_portrait_glasses(float *score, float *shade, const float *log, int width, int height,
                           const float (*points)[3]);
 

@@ -71,6 +71,31 @@ float mdm_portrait_fringe(const float *log, int width, int height, const float (
     return (float)bad / (float)all;
 }
 
+float mdm_portrait_knit(const float *log, int width, int height, const float (*points)[3])
+{
+    enum { ROWS = 5, ALONG = 17 };
+    float depth = 0;
+    for (int r = 0; r < ROWS;
+         r++) { /* from between the lower to between the upper ends of the brows, and a little above */
+        const float up = 1.3f * (float)r / (ROWS - 1);
+        float light[ALONG], least = INFINITY;
+        for (int i = 0; i < ALONG; i++) {
+            const float u = 0.2f + 0.6f * (float)i / (ALONG - 1);
+            float at[2], p[3];
+            for (int axis = 0; axis < 2; axis++) {
+                const float low = points[55][axis] + u * (points[285][axis] - points[55][axis]),
+                            high = points[107][axis] + u * (points[336][axis] - points[107][axis]);
+                at[axis] = low + up * (high - low);
+            }
+            sample(p, log, width, height, at[0], at[1]);
+            light[i] = (p[0] + p[1] + p[2]) / 3;
+            least = fminf(least, light[i]);
+        }
+        depth += (mdm_median(light, ALONG) - least) / ROWS;
+    }
+    return depth;
+}
+
 /* A strip over the eyes, 1.7 eye distances wide and 0.7 high, in 48 x 20 samples, averaged in cells of 4 x 4, its halves
  * folded together. The score is linear in the cells' light and change; its weights were fitted to 911 AI-made faces, 99 of
  * them with glasses or sunglasses (area under the curve .93 on faces of other sources left out of the fit). */

@@ -329,19 +329,18 @@ static bool asks_for_another(const json_t *reason)
     return code && (strcmp(code, "reidentified") == 0 || strcmp(code, "uncovered") == 0 || is_unjudged(reason));
 }
 
-static bool is_covered(const json_t *plan, const char *person, const char *clip_id)
+/* Frames in which the person of `reason` was replaced. */
+static json_int_t replaced_frames(const json_t *evidence, const char *person)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach(json_object_get(plan, "persons"), i, entry)
+    json_array_foreach(json_object_get(evidence, "persons"), i, entry)
     {
-        const char *id = json_string_value(json_object_get(entry, "id")),
-                   *action = json_string_value(json_object_get(entry, "action"));
-        if (id && action && !strcmp(id, person) && json_object_get(json_object_get(entry, "clips"), clip_id) &&
-            !strcmp(action, "cover"))
-            return true;
+        const char *id = json_string_value(json_object_get(entry, "id"));
+        if (id && !strcmp(id, person))
+            return json_integer_value(json_object_get(json_object_get(entry, "frames"), "replaced"));
     }
-    return false;
+    return 0;
 }
 
 mdm_status mdm_job_retry(size_t *changed, mdm_job *job)
@@ -360,7 +359,11 @@ mdm_status mdm_job_retry(size_t *changed, mdm_job *job)
             const char *person = json_string_value(json_object_get(reason, "person"));
             const char *clip_id = job->clips[i].input->clip_id;
             char name[96];
-            bool did = false;
+            static const char *const told[] = {
+                [MDM_PLAN_STRETCHES_COVERED] = "covered there",
+                [MDM_PLAN_DRAWN_AGAIN] = "drawn again",
+                [MDM_PLAN_COVERED] = "covered",
+            };
             bool shared = job->settings.identity == MDM_IDENTITY_PER_PERSON;
             if (!person || !asks_for_another(reason))
                 continue;
@@ -368,11 +371,12 @@ mdm_status mdm_job_retry(size_t *changed, mdm_job *job)
             if (json_object_get(asked, name))
                 continue;
             json_object_set_new(asked, name, json_true());
-            status = mdm_plan_retry(&did, job->plan, person, clip_id, is_unjudged(reason) ? 0 : job->settings.attempts);
-            *changed += did;
-            if (did)
-                mdm_log(MDM_LOG_INFO, "%s: %s is %s: %s", clip_id, person,
-                        is_covered(job->plan, person, clip_id) ? "covered" : "drawn again",
+            const mdm_plan_retried did =
+                mdm_plan_retry(job->plan, person, clip_id, is_unjudged(reason) ? 0 : job->settings.attempts,
+                               json_object_get(reason, "stretches"), replaced_frames(evidence, person));
+            *changed += did != MDM_PLAN_NOTHING;
+            if (did != MDM_PLAN_NOTHING)
+                mdm_log(MDM_LOG_INFO, "%s: %s is %s: %s", clip_id, person, told[did],
                         json_string_value(json_object_get(reason, "text")));
         }
         json_decref(evidence);

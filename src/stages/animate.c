@@ -17,6 +17,20 @@
 
 #define PROBE_BYTES ((size_t)300 << 20) /* of kept frames, over all persons */
 
+static void read_stretches(mdm_role *role, const json_t *person)
+{
+    size_t i;
+    json_t *stretch;
+    json_array_foreach(json_object_get(person, "cover_frames"), i, stretch)
+    {
+        if (role->cover_count == MDM_PLAN_STRETCHES)
+            break;
+        for (size_t k = 0; k < 2; k++)
+            role->cover[role->cover_count][k] = (int)json_integer_value(json_array_get(stretch, k));
+        role->cover_count++;
+    }
+}
+
 mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work)
 {
     char *path = NULL;
@@ -48,6 +62,7 @@ mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work)
                 role->track = (int)json_integer_value(track);
                 role->attempt = (int)json_integer_value(json_object_get(json_object_get(person, "standin"), "attempt"));
                 mdm_motion_policy_of(&role->policy, plan, person);
+                read_stretches(role, person);
             }
         }
         mdm_free(&portrait);
@@ -182,6 +197,15 @@ static void redraw(const animator *a, mdm_motion *motion, const mdm_motion_polic
             (double)tone[1], (double)tone[2]);
 }
 
+/* Frames without a valid motion are covered. */
+static void cover(mdm_motion *motion, const mdm_role *role)
+{
+    for (int i = 0; i < role->cover_count; i++)
+        for (int k = 0; k < motion->count; k++)
+            if (motion->first + k >= role->cover[i][0] && motion->first + k <= role->cover[i][1])
+                motion->valid[k] = 0;
+}
+
 static mdm_status animate(animator *a)
 {
     unsigned char *wanted = NULL;
@@ -209,8 +233,10 @@ static mdm_status animate(animator *a)
     }
     for (int i = 0; i < a->motions.count && !status; i++) /* last: light and corrections are read off the true motion */
         for (int k = 0; k < a->cast.count; k++)
-            if (a->cast.role[k].track == a->motions.motion[i].track)
+            if (a->cast.role[k].track == a->motions.motion[i].track) {
                 redraw(a, &a->motions.motion[i], &a->cast.role[k].policy, &a->actors[i].standin);
+                cover(&a->motions.motion[i], &a->cast.role[k]);
+            }
     return status ? status : mdm_motions_write(&a->motions, a->work->folder);
 }
 

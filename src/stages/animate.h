@@ -9,6 +9,7 @@
 #include "face/track_file.h"
 #include "models/face_detector.h"
 #include "models/face_mesh.h"
+#include "stages/plan.h"
 #include "stages/stage.h"
 
 #define MDM_CAST_MAX 256
@@ -19,8 +20,10 @@
 typedef struct mdm_role {
     char person[64];
     int track;
-    int attempt;              /* stand-ins before this one that were still recognised */
-    mdm_motion_policy policy; /* what of the motion is not kept */
+    int attempt;                      /* stand-ins before this one that were still recognised */
+    mdm_motion_policy policy;         /* what of the motion is not kept */
+    int cover[MDM_PLAN_STRETCHES][2]; /* stretches of frames that are covered: first and last, numbers of the clip */
+    int cover_count;
 } mdm_role;
 
 /* `plan` is the clip's, `person` one of its persons. */

@@ -350,32 +350,3 @@ mdm_status mdm_plan_make(json_t **out, const mdm_settings *settings, const mdm_p
         *out = plan;
     return status;
 }
-
-mdm_status mdm_plan_retry(bool *changed, json_t *plan, const char *person, const char *clip_id, int attempts)
-{
-    size_t i;
-    json_t *entry;
-    *changed = false;
-    json_array_foreach(json_object_get(plan, "persons"), i, entry)
-    {
-        const char *id = json_string_value(json_object_get(entry, "id"));
-        json_t *standin = json_object_get(entry, "standin");
-        if (!id || strcmp(id, person) != 0 || !json_object_get(json_object_get(entry, "clips"), clip_id))
-            continue;
-        if (strcmp(json_string_value(json_object_get(entry, "action")), "replace") != 0)
-            continue;
-        int attempt = (int)json_integer_value(json_object_get(standin, "attempt")) + 1;
-        *changed = true;
-        if (attempt >= attempts) {
-            json_object_set_new(entry, "action", json_string("cover"));
-            continue;
-        }
-        char key[160];
-        const char *old = json_string_value(json_object_get(standin, "seed_key"));
-        size_t stem = strcspn(old, "#");
-        snprintf(key, sizeof key, "%.*s#%d", (int)(stem < 120 ? stem : 120), old, attempt);
-        json_object_set_new(standin, "attempt", json_integer(attempt));
-        json_object_set_new(standin, "seed_key", json_string(key));
-    }
-    return MDM_OK;
-}

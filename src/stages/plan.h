@@ -40,9 +40,20 @@ mdm_status mdm_plan_for_clip(json_t **out, const json_t *plan, const char *clip_
 /* Takes mode, identity, seed, policy and channels from a (checked) plan, which may have been edited. */
 mdm_status mdm_plan_settings(mdm_settings *settings, const json_t *plan);
 
-/* Gives a person another stand-in (a new seed_key), or covers the face when `attempts` have been used.
- * `clip_id` matters only with one identity per clip. *changed tells whether anything was left to try. */
-mdm_status mdm_plan_retry(bool *changed, json_t *plan, const char *person, const char *clip_id, int attempts);
+#define MDM_PLAN_STRETCHES 64 /* of frames, of a person in a clip, that can be covered */
+
+typedef enum mdm_plan_retried {
+    MDM_PLAN_NOTHING, /* nothing was left to try */
+    MDM_PLAN_STRETCHES_COVERED,
+    MDM_PLAN_DRAWN_AGAIN,
+    MDM_PLAN_COVERED
+} mdm_plan_retried;
+
+/* A person is still recognised in a clip. Where that is in few of their `frames` there, in `stretches` ([[first, last], ...]; NULL: it
+ * is everywhere), these are covered; else they get another stand-in (a new seed_key), or the face is covered throughout when
+ * `attempts` have been used. */
+mdm_plan_retried mdm_plan_retry(json_t *plan, const char *person, const char *clip_id, int attempts,
+                                const json_t *stretches, json_int_t frames);
 
 /* Values of the contexts that describe a stand-in. */
 typedef struct mdm_context_values {

@@ -1,5 +1,6 @@
 /* Reading a plan back after a person may have edited it: every mistake is refused with its line and reason. */
 #include <ctype.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,10 +300,39 @@ static mdm_status check_clips(const checker *c, const char *path, json_t *person
     return MDM_OK;
 }
 
+/* Not every person has any. */
+static mdm_status check_stretches(const checker *c, const char *path, json_t *person)
+{
+    const char *clip;
+    json_t *stretches, *stretch, *clips = json_object_get(person, "cover_frames");
+    if (!clips)
+        return MDM_OK;
+    MDM_TRY(need_type(c, path, "cover_frames", clips, JSON_OBJECT, "{\"clip-0001\": [[first, last], ...], ...}"));
+    json_object_foreach(clips, clip, stretches)
+    {
+        char inner[128];
+        size_t i;
+        snprintf(inner, sizeof inner, "%s/cover_frames/%.40s", path, clip);
+        if (!json_object_get(json_object_get(person, "clips"), clip))
+            return refuse(c, inner, "the person has no track in that clip");
+        if (!json_is_array(stretches) || json_array_size(stretches) > MDM_PLAN_STRETCHES)
+            return refuse(c, inner, "expected a list of at most %d stretches of frames", MDM_PLAN_STRETCHES);
+        json_array_foreach(stretches, i, stretch)
+        {
+            const json_t *first = json_array_get(stretch, 0), *last = json_array_get(stretch, 1);
+            if (json_array_size(stretch) != 2 || !json_is_integer(first) || !json_is_integer(last) ||
+                json_integer_value(first) < 0 || json_integer_value(last) < json_integer_value(first) ||
+                json_integer_value(last) > INT_MAX)
+                return refuse(c, inner, "stretch %zu is not [first, last], two frame numbers from 0", i);
+        }
+    }
+    return MDM_OK;
+}
+
 static mdm_status check_person(const checker *c, size_t index, json_t *person, json_t *owners)
 {
-    static const char *const names[] = {"id",     "clips",  "action",  "keep",  "coarsen",
-                                        "redraw", "remove", "standin", "notes", NULL};
+    static const char *const names[] = {"id",     "clips",   "action", "keep",         "coarsen", "redraw",
+                                        "remove", "standin", "notes",  "cover_frames", NULL};
     char path[48], inner[80];
     snprintf(path, sizeof path, "persons/%zu", index);
     if (!json_is_object(person))
@@ -317,6 +347,7 @@ static mdm_status check_person(const checker *c, size_t index, json_t *person, j
     if (!action || (strcmp(action, "replace") != 0 && strcmp(action, "cover") != 0))
         return refuse(c, inner, "expected replace or cover");
     MDM_TRY(check_clips(c, path, person, owners));
+    MDM_TRY(check_stretches(c, path, person));
     MDM_TRY(check_decisions(c, path, person));
     return check_standin(c, path, person);
 }

@@ -15,6 +15,9 @@ static json_t *person_for_clip(const json_t *person, const char *clip_id)
     for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++)
         json_object_set(out, copied[i], json_object_get(person, copied[i]));
     json_object_set(out, "tracks", tracks);
+    json_t *stretches = json_object_get(json_object_get(person, "cover_frames"), clip_id);
+    if (stretches)
+        json_object_set(out, "cover_frames", stretches);
     return out;
 }
 

@@ -28,11 +28,12 @@
 #define DRAWS_FEW   5     /* after which WORN_FAIR is enough */
 #define ROOM_LEAST  0.75f /* nearer is never taken */
 #define ROOM_FAIR   1.0f  /* nearer is taken where nothing else is left */
-#define WORN_ENOUGH 1.3f  /* no further draw is needed */
-#define WORN_FAIR   1.05f
+#define WORN_ENOUGH 1.2f  /* no further draw is needed */
+#define WORN_FAIR   1.0f
 #define WORN_MORE   0.1f  /* for each stand-in before this one that was still recognised */
 #define BROW_KNIT   0.3f  /* cm, under a neutral face's: a frown */
 #define BROW_RAISED 0.75f /* over it: no face has that, the mesh lies wrong on a misshapen one */
+#define CREASE      0.2f  /* between the brows, log luminance: a scowl */
 #define REST_ALIKE  0.2f  /* cm, between the corners of the person's resting mouth and the stand-in's */
 
 #define IDENTITIES 64   /* drawn at most, for one draw */
@@ -145,7 +146,7 @@ static void choose_identity(mdm_facegen_conditions *conditions, const casting_jo
     conditions->identity_known = true;
 }
 
-/* Whether the corners of its mouth lie about where the person's do and its brows are not knit: pulled further, a smile becomes a
+/* Whether the corners of its mouth lie about where the person's do and its brows are not lowered: pulled further, a smile becomes a
  * sneer, and a frown is drawn in the skin and stays when the brows are lifted. */
 static bool rests_alike(const casting_job *job, const mdm_mesh *mesh)
 {
@@ -162,7 +163,7 @@ static mdm_status judge(candidate *c, casting_job *job, const mdm_portrait_wante
     MDM_TRY(mdm_attributes_run(job->attributes, &c->picture, &c->mesh, &seen));
     c->as_planned = !mdm_portrait_unlike(&seen, wanted) &&
                     !mdm_portrait_complaint(&c->measures, wanted->glasses, mdm_rest_smile(job->rest));
-    c->rests = rests_alike(job, &c->mesh);
+    c->rests = rests_alike(job, &c->mesh) && c->measures.knit < CREASE;
     MDM_TRY(mdm_casting_embed(&c->face, job->casting, &c->picture, &c->mesh));
     float person = mdm_casting_room(job->casting, &c->face, job->source, job->source_count);
     float others = mdm_casting_room(job->casting, &c->face, job->others, job->other_count);

@@ -170,10 +170,38 @@ bool mdm_judge_is_proved(const mdm_judge_figures *f)
     return f->frames > 0 && f->true_rate >= MDM_JUDGE_TRUE_RATE;
 }
 
+bool mdm_judge_knows_average(const mdm_judge_figures *f, mdm_judge judge)
+{
+    return f->average < (double)mdm_recogniser_match(judges[judge].kind);
+}
+
 bool mdm_judge_recognises(const mdm_judge_figures *f, mdm_judge judge)
 {
-    return f->match_frames > MDM_MATCH_SHARE * f->frames ||
-           f->average < (double)mdm_recogniser_match(judges[judge].kind);
+    return f->match_frames > MDM_MATCH_SHARE * f->frames || mdm_judge_knows_average(f, judge);
+}
+
+json_t *mdm_judge_stretches(mdm_judge judge, const mdm_judge_series *const *series, int count, int every)
+{
+    const mdm_recogniser_kind kind = judges[judge].kind;
+    const size_t size = (size_t)mdm_recogniser_size(kind);
+    json_t *out = json_array();
+    for (int s = 0; s < count; s++) {
+        const mdm_judge_series *of = series[s];
+        bool open = false;
+        int first = 0;
+        for (int i = 0; i <= of->count; i++) {
+            const bool matches =
+                i < of->count && mdm_recogniser_distance(kind, of->vector[0] + (size_t)i * size,
+                                                         of->vector[1] + (size_t)i * size) < mdm_recogniser_match(kind);
+            if (matches && !open)
+                first = i ? of->frame[i - 1] + 1 : of->frame[i] - every + 1;
+            else if (!matches && open)
+                json_array_append_new(out, json_pack("[i, i]", first < 0 ? 0 : first,
+                                                     i < of->count ? of->frame[i] - 1 : of->frame[i - 1] + every - 1));
+            open = matches;
+        }
+    }
+    return out;
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------------------------------------ */
@@ -222,6 +250,8 @@ json_t *mdm_judges_decide(json_t *reasons, const char *person, const mdm_judge_f
                  mdm_recogniser_likeness(kind, f->average), mdm_recogniser_higher_is_closer(kind) ? "under" : "over",
                  mdm_recogniser_likeness(kind, (double)mdm_recogniser_match(kind)));
         complain(reasons, "reidentified", person, text);
+        json_object_set_new(json_array_get(reasons, json_array_size(reasons) - 1), "judge",
+                            json_string(judges[j].name));
     }
     if (replaced > 0 && !judged)
         complain(

@@ -58,9 +58,17 @@ mdm_status mdm_judge_measure(mdm_judge_figures *out, mdm_judge judge, const mdm_
 bool mdm_judge_sees(const mdm_judge_figures *figures);
 /* Does its silence prove something? Only where it was seen to know the recording's own frames again. */
 bool mdm_judge_is_proved(const mdm_judge_figures *figures);
+/* By the means of all frames. */
+bool mdm_judge_knows_average(const mdm_judge_figures *figures, mdm_judge judge);
 bool mdm_judge_recognises(const mdm_judge_figures *figures, mdm_judge judge);
 
-/* {"MobileFaceNet": {...}, ...} of a person with `replaced` frames; what is wrong is appended to `reasons`. */
+/* [[first, last], ...] frames between the judged ones where the judge does not recognise the person: covering these leaves no judged
+ * frame that matches. Numbers of the clip, both ends included; stretches of several tracks may overlap. `every`: from one judged frame
+ * of a track to the next. */
+json_t *mdm_judge_stretches(mdm_judge judge, const mdm_judge_series *const *series, int count, int every);
+
+/* {"MobileFaceNet": {...}, ...} of a person with `replaced` frames; what is wrong is appended to `reasons`, each
+ * "reidentified" with the "judge" that says so. */
 json_t *mdm_judges_decide(json_t *reasons, const char *person, const mdm_judge_figures figures[MDM_JUDGES],
                           int replaced);
 

@@ -109,6 +109,26 @@ static void add_looks(json_t *contexts, const json_t *person, const mdm_track_ev
                                       "face-api expression", "independent", 1));
 }
 
+/* Where the person is recognised only here and there, and not on average, covering those stretches is enough. */
+static void tell_stretches(json_t *reasons, size_t from, const mdm_judge_figures figures[MDM_JUDGES],
+                           const mdm_verifier *v, const int *index, int count)
+{
+    const mdm_judge_series *series[MDM_MAX_TRACKS];
+    for (size_t r = from; r < json_array_size(reasons); r++) {
+        json_t *reason = json_array_get(reasons, r);
+        const char *name = json_string_value(json_object_get(reason, "judge"));
+        for (int j = 0; name && j < MDM_JUDGES; j++) {
+            if (strcmp(name, mdm_judge_name((mdm_judge)j)) || mdm_judge_knows_average(&figures[j], (mdm_judge)j))
+                continue;
+            for (int i = 0; i < count; i++)
+                series[i] = &v->track[index[i]].seen[j];
+            json_object_set_new(
+                reason, "stretches",
+                mdm_judge_stretches((mdm_judge)j, series, count, v->judge_every * mdm_judge_every((mdm_judge)j)));
+        }
+    }
+}
+
 json_t *mdm_verify_person(mdm_verifier *v, const json_t *person, json_t *reasons)
 {
     const char *id = json_string_value(json_object_get(person, "id"));
@@ -125,7 +145,9 @@ json_t *mdm_verify_person(mdm_verifier *v, const json_t *person, json_t *reasons
     int replaced = (int)json_integer_value(json_object_get(json_object_get(out, "frames"), "replaced"));
     gather(&all, v, index, count);
     add_looks(contexts, person, &all);
+    const size_t before = json_array_size(reasons);
     json_object_set_new(out, "reidentification", mdm_judges_decide(reasons, id, figures, replaced));
+    tell_stretches(reasons, before, figures, v, index, count);
     json_object_set_new(out, "contexts", contexts);
     return out;
 }

@@ -132,10 +132,34 @@ static void limits_refuse(void **state)
     check(mdm_portrait_complaint(&m, false, 0), "lit from one side", "not a number");
 }
 
+/* A dark crease painted beside the middle of the brows is seen, and by about as much as it is dark. */
+static void knit_brows_show(void **state)
+{
+    (void)state;
+    mdm_tensor_file *file = NULL;
+    float points[478][3];
+    mdm_image image = {0};
+    mdm_portrait_measures smooth, knit;
+    ok(mdm_tensor_file_open(&file, GOLDEN "/gate-golden.safetensors"));
+    ok(mdm_image_read(&image, GOLDEN "/gate-good-a.png", 3));
+    ok(mdm_array_to_f32(&points[0][0], 478 * 3, mdm_tensor_file_find(file, "gate-good-a.points")));
+    ok(mdm_portrait_measure(&smooth, &image, (const float(*)[3])points));
+    const int x = (int)(0.65f * points[107][0] + 0.35f * points[336][0]), top = (int)points[107][1] - 4,
+              bottom = (int)points[55][1] + 2;
+    for (int y = top; y <= bottom; y++)
+        for (int k = -3; k < 6; k++)
+            image.data[(size_t)y * image.stride + 3 * (size_t)(x - 1) + (size_t)(k + 3)] /= 2;
+    ok(mdm_portrait_measure(&knit, &image, (const float(*)[3])points));
+    if (!(smooth.knit >= 0 && smooth.knit < 0.2f && knit.knit > smooth.knit + 0.2f && knit.knit < smooth.knit + 0.8f))
+        fail_msg("creases of %g, painted %g", (double)smooth.knit, (double)knit.knit);
+    mdm_image_free(&image);
+    mdm_tensor_file_free(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(measures_agree),
                                        cmocka_unit_test(the_rest_of_the_picture_does_not_matter),
-                                       cmocka_unit_test(limits_refuse)};
+                                       cmocka_unit_test(limits_refuse), cmocka_unit_test(knit_brows_show)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,16 +261,35 @@ static void another_stand_in_changes_the_seed_key_and_ends_in_cover(void **state
     mdm_settings settings;
     mdm_settings_defaults(&settings);
     json_t *plan = plan_of(&settings, NULL);
-    bool changed;
-    assert_int_equal(mdm_plan_retry(&changed, plan, "person-01", "clip-0001", 2), MDM_OK);
-    assert_true(changed);
+    assert_int_equal(mdm_plan_retry(plan, "person-01", "clip-0001", 2, NULL, 100), MDM_PLAN_DRAWN_AGAIN);
     assert_string_equal(json_string_value(json_object_get(standin_of(plan), "seed_key")), "person-01#1");
-    assert_int_equal(mdm_plan_retry(&changed, plan, "person-01", "clip-0001", 2), MDM_OK);
-    assert_true(changed);
+    assert_int_equal(mdm_plan_retry(plan, "person-01", "clip-0001", 2, NULL, 100), MDM_PLAN_COVERED);
     assert_string_equal(
         json_string_value(json_object_get(json_array_get(json_object_get(plan, "persons"), 0), "action")), "cover");
-    assert_int_equal(mdm_plan_retry(&changed, plan, "person-01", "clip-0001", 2), MDM_OK);
-    assert_false(changed);
+    assert_int_equal(mdm_plan_retry(plan, "person-01", "clip-0001", 2, NULL, 100), MDM_PLAN_NOTHING);
+    json_decref(plan);
+}
+
+/* Few frames at once, more of them when no other stand-in is left, and all of them when that is not enough. */
+static void stretches_are_covered_where_they_are_few(void **state)
+{
+    (void)state;
+    const int tracks[] = {0};
+    mdm_settings settings;
+    mdm_settings_defaults(&settings);
+    json_t *plan = plan_of(&settings, NULL), *part, *few = json_pack("[[i,i]]", 3, 7),
+           *many = json_pack("[[i,i]]", 20, 34);
+    assert_int_equal(mdm_plan_retry(plan, "person-01", "clip-0001", 2, few, 100), MDM_PLAN_STRETCHES_COVERED);
+    assert_int_equal(mdm_plan_for_clip(&part, plan, "clip-0001", tracks, 1), MDM_OK);
+    json_t *got = json_object_get(json_array_get(json_object_get(part, "persons"), 0), "cover_frames");
+    assert_true(json_equal(got, few));
+    json_decref(part);
+    assert_int_equal(mdm_plan_retry(plan, "person-01", "clip-0001", 2, many, 100), MDM_PLAN_DRAWN_AGAIN);
+    assert_null(json_object_get(json_array_get(json_object_get(plan, "persons"), 0), "cover_frames"));
+    assert_int_equal(mdm_plan_retry(plan, "person-01", "clip-0001", 2, many, 100), MDM_PLAN_STRETCHES_COVERED);
+    assert_int_equal(mdm_plan_retry(plan, "person-01", "clip-0001", 2, many, 100), MDM_PLAN_COVERED);
+    json_decref(few);
+    json_decref(many);
     json_decref(plan);
 }
 
@@ -286,6 +305,7 @@ int main(void)
         cmocka_unit_test(excluded_persons_are_covered),
         cmocka_unit_test(bad_edits_are_refused_with_their_line),
         cmocka_unit_test(a_clip_gets_its_part_and_every_track_an_owner),
+        cmocka_unit_test(stretches_are_covered_where_they_are_few),
         cmocka_unit_test(another_stand_in_changes_the_seed_key_and_ends_in_cover),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
