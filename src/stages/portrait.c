@@ -33,6 +33,7 @@
 #define WORN_MORE   0.1f  /* for each stand-in before this one that was still recognised */
 #define BROW_KNIT   0.3f  /* cm, under a neutral face's: a frown */
 #define BROW_RAISED 0.75f /* over it: no face has that, the mesh lies wrong on a misshapen one */
+#define SMILE_LEAST 0.5f  /* asked for; less of it is drawn, and brows relax: asked for none, many scowl */
 #define CREASE      0.2f  /* between the brows, log luminance: a scowl */
 #define REST_ALIKE  0.2f  /* cm, between the corners of the person's resting mouth and the stand-in's */
 
@@ -212,7 +213,7 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
     const mdm_progress progress = {report, job};
     const char *seed_key = standin_text(job->person, "seed_key");
     const mdm_portrait_wanted wanted = wanted_of(job->person);
-    const float smile = mdm_rest_smile(job->rest);
+    const float smile = fmaxf(mdm_rest_smile(job->rest), SMILE_LEAST);
     snprintf(key, sizeof key, "portrait/%.100s/%d", seed_key ? seed_key : "?", draw);
     mdm_random_seed(&random, job->work->settings->seed, key);
     memset(c, 0, sizeof *c);
