@@ -235,9 +235,9 @@ static mdm_status draw_one(candidate *c, bool *usable, casting_job *job, int dra
         MDM_TRY(judge(c, job, &wanted));
     if (*usable)
         MDM_TRY(try_on(c, job, best));
-    mdm_log(MDM_LOG_DEBUG, "%s, draw %d, smile %.2f: %s; as planned: %s; room %.2f, worn %.2f",
+    mdm_log(MDM_LOG_DEBUG, "%s, draw %d, smile %.2f: %s; as planned: %s, rests alike: %s; room %.2f, worn %.2f",
             seed_key ? seed_key : "?", draw, (double)smile, complaint ? complaint : "passes",
-            c->as_planned && c->rests ? "yes" : "no", (double)c->room, (double)c->worn);
+            c->as_planned ? "yes" : "no", c->rests ? "yes" : "no", (double)c->room, (double)c->worn);
     return MDM_OK;
 }
 
