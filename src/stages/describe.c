@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/order.h"
+#include "base/share.h"
 #include "face/best_frames.h"
 #include "face/portrait_gate.h"
 #include "face/track_file.h"
@@ -62,29 +63,54 @@ static void skin_lab(double lab[3], const mdm_image *image, const float (*p)[3])
     lab[0] = 116 * f[1] - 16, lab[1] = 500 * (f[0] - f[1]), lab[2] = 200 * (f[1] - f[2]);
 }
 
-static mdm_status look(describer *d, person_seen *seen, const mdm_image *image, const mdm_mesh *mesh)
-{
+/* What is read off one face in one frame; `whole`: all of it, else the expression alone. */
+typedef struct face_look {
+    describer *d;
+    const mdm_image *image;
+    const mdm_mesh *mesh;
+    bool whole, has_expression;
+    mdm_expression_result expression;
     mdm_attributes_result attributes;
     mdm_age_gender_result age;
     mdm_portrait_measures measures;
-    double lab[3], weight = 1.05 - (double)mdm_mesh_turn((const float(*)[3])mesh->point);
-    MDM_TRY(mdm_attributes_run(d->attributes, image, mesh, &attributes));
-    MDM_TRY(mdm_age_gender_run(d->age_gender, &age, image, (const float(*)[3])mesh->point));
-    MDM_TRY(mdm_portrait_measure(&measures, image, (const float(*)[3])mesh->point));
-    skin_lab(lab, image, (const float(*)[3])mesh->point);
+} face_look;
+
+enum { EXPRESSION, ATTRIBUTES, AGE_GENDER, MEASURES, READINGS };
+
+static mdm_status take_reading(void *user, int item, int sharer)
+{
+    face_look *l = user;
+    const float(*points)[3] = (const float(*)[3])l->mesh->point;
+    (void)sharer; /* every reading has a network of its own */
+    switch (item) {
+    case EXPRESSION:
+        return l->has_expression ? mdm_expression_run(l->d->expression, &l->expression, l->image, points) : MDM_OK;
+    case ATTRIBUTES:
+        return mdm_attributes_run(l->d->attributes, l->image, l->mesh, &l->attributes);
+    case AGE_GENDER:
+        return mdm_age_gender_run(l->d->age_gender, &l->age, l->image, points);
+    default:
+        return mdm_portrait_measure(&l->measures, l->image, points);
+    }
+}
+
+static void add_look(person_seen *seen, const face_look *l)
+{
+    double lab[3], weight = 1.05 - (double)mdm_mesh_turn((const float(*)[3])l->mesh->point);
+    skin_lab(lab, l->image, (const float(*)[3])l->mesh->point);
     for (int i = 0; i < MDM_ATTRIBUTES_AGES; i++)
-        seen->age[i] += weight * (double)attributes.age_prob[i];
+        seen->age[i] += weight * (double)l->attributes.age_prob[i];
     for (int i = 0; i < MDM_ATTRIBUTES_GENDERS; i++) /* two networks agree better than one */
-        seen->gender[i] += weight * ((double)attributes.gender_prob[i] * 0.6 + (double)age.gender_prob[i] * 0.4);
+        seen->gender[i] +=
+            weight * ((double)l->attributes.gender_prob[i] * 0.6 + (double)l->age.gender_prob[i] * 0.4);
     for (int i = 0; i < MDM_ATTRIBUTES_RACES; i++)
-        seen->race[i] += weight * (double)attributes.race_prob[i];
+        seen->race[i] += weight * (double)l->attributes.race_prob[i];
     for (int i = 0; i < 3; i++)
         seen->lab[i] += weight * lab[i];
-    seen->years += weight * (double)age.age;
-    seen->glasses += weight * (double)measures.glasses;
+    seen->years += weight * (double)l->age.age;
+    seen->glasses += weight * (double)l->measures.glasses;
     seen->weight += weight;
     seen->looks++;
-    return MDM_OK;
 }
 
 static bool is_reading(const mdm_track *track, int number, int stride)
@@ -94,15 +120,12 @@ static bool is_reading(const mdm_track *track, int number, int stride)
            track->frame[index].box[2] >= SMALLEST;
 }
 
-static mdm_status read_expression(describer *d, person_seen *seen, const mdm_image *image, const mdm_mesh *mesh,
-                                  int number)
+static void add_expression(person_seen *seen, const mdm_expression_result *result, int number)
 {
-    mdm_expression_result result;
     double prob[MDM_EXPRESSIONS];
-    MDM_TRY(mdm_expression_run(d->expression, &result, image, (const float(*)[3])mesh->point));
     json_t *list = json_array();
     for (int i = 0; i < MDM_EXPRESSIONS; i++) {
-        prob[i] = (double)result.prob[i];
+        prob[i] = (double)result->prob[i];
         seen->expression[i] += prob[i];
         json_array_append_new(list, json_real(round(prob[i] * 1000) / 1000));
     }
@@ -110,7 +133,6 @@ static mdm_status read_expression(describer *d, person_seen *seen, const mdm_ima
     json_array_append_new(seen->frames,
                           json_pack("{s:i, s:s, s:o}", "frame", number, "class",
                                     mdm_expression_names[mdm_largest(prob, MDM_EXPRESSIONS)], "prob", list));
-    return MDM_OK;
 }
 
 static mdm_status describe_frame(void *user, mdm_frame *frame, int number)
@@ -118,16 +140,20 @@ static mdm_status describe_frame(void *user, mdm_frame *frame, int number)
     describer *d = user;
     for (int i = 0; i < d->found.tracks.count; i++) {
         const mdm_track *track = &d->found.tracks.track[i];
-        bool whole = mdm_looks_has(&d->seen[i].best, track, SMALLEST, number),
-             expression = is_reading(track, number, d->stride);
         mdm_mesh mesh = {.presence = 1};
-        if (!whole && !expression)
+        face_look l = {.d = d,
+                       .image = &frame->rgb,
+                       .mesh = &mesh,
+                       .whole = mdm_looks_has(&d->seen[i].best, track, SMALLEST, number),
+                       .has_expression = is_reading(track, number, d->stride)};
+        if (!l.whole && !l.has_expression)
             continue;
         memcpy(mesh.point, track->point[number - track->first], sizeof mesh.point);
-        if (whole)
-            MDM_TRY(look(d, &d->seen[i], &frame->rgb, &mesh));
-        if (expression)
-            MDM_TRY(read_expression(d, &d->seen[i], &frame->rgb, &mesh, number));
+        MDM_TRY(mdm_share(l.whole ? READINGS : 1, take_reading, &l));
+        if (l.whole)
+            add_look(&d->seen[i], &l);
+        if (l.has_expression)
+            add_expression(&d->seen[i], &l.expression, number);
     }
     return MDM_OK;
 }
