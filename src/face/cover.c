@@ -93,29 +93,53 @@ void mdm_shape_bounds(int rect[4], const mdm_shape *shape, int width, int height
     rect[3] = to[1] - from[1];
 }
 
-/* Distance in pixels outside the shape; 0 or less inside. Corner order decides the sign, hence `turn` (+1 or -1). */
-static float outside_by(const mdm_shape *shape, float turn, float x, float y)
+/* A shape as the distance from it asks for it. */
+typedef struct outline {
+    bool ellipse;
+    float turn;                  /* corner order decides the sign: +1 or -1 */
+    float edge[4][2], length[4]; /* from each corner to the next */
+    const float (*corner)[2];
+    float cx, cy, ux, uy, vx, vy, det, radius; /* of the ellipse: centre, half axes, the shorter one's length */
+} outline;
+
+static outline outline_of(const mdm_shape *shape)
 {
-    if (shape->ellipse) {
-        const float cx = (shape->corner[0][0] + shape->corner[2][0]) / 2.0f;
-        const float cy = (shape->corner[0][1] + shape->corner[2][1]) / 2.0f;
-        const float ux = (shape->corner[1][0] - shape->corner[0][0]) / 2.0f;
-        const float uy = (shape->corner[1][1] - shape->corner[0][1]) / 2.0f;
-        const float vx = (shape->corner[3][0] - shape->corner[0][0]) / 2.0f;
-        const float vy = (shape->corner[3][1] - shape->corner[0][1]) / 2.0f;
-        const float det = ux * vy - uy * vx;
-        if (fabsf(det) < 1e-6f)
+    outline o = {.ellipse = shape->ellipse, .corner = shape->corner};
+    const float(*c)[2] = shape->corner;
+    float area = 0.0f;
+    for (int i = 0; i < 4; i++) {
+        const float *p = c[i], *q = c[(i + 1) & 3];
+        area += p[0] * q[1] - q[0] * p[1];
+        o.edge[i][0] = q[0] - p[0];
+        o.edge[i][1] = q[1] - p[1];
+        o.length[i] = hypotf(o.edge[i][0], o.edge[i][1]);
+    }
+    o.turn = area >= 0.0f ? 1.0f : -1.0f;
+    o.cx = (c[0][0] + c[2][0]) / 2.0f, o.cy = (c[0][1] + c[2][1]) / 2.0f;
+    o.ux = (c[1][0] - c[0][0]) / 2.0f, o.uy = (c[1][1] - c[0][1]) / 2.0f;
+    o.vx = (c[3][0] - c[0][0]) / 2.0f, o.vy = (c[3][1] - c[0][1]) / 2.0f;
+    o.det = o.ux * o.vy - o.uy * o.vx;
+    o.radius = fminf(hypotf(o.ux, o.uy), hypotf(o.vx, o.vy));
+    return o;
+}
+
+/* Distance in pixels outside the shape; 0 or less inside. */
+static float outside_by(const outline *o, float x, float y)
+{
+    if (o->ellipse) {
+        if (fabsf(o->det) < 1e-6f)
             return INFINITY;
-        const float px = x - cx, py = y - cy;
-        const float a = (px * vy - py * vx) / det, b = (ux * py - uy * px) / det;
-        return (sqrtf(a * a + b * b) - 1.0f) * fminf(hypotf(ux, uy), hypotf(vx, vy));
+        const float px = x - o->cx, py = y - o->cy;
+        const float a = (px * o->vy - py * o->vx) / o->det, b = (o->ux * py - o->uy * px) / o->det;
+        return (sqrtf(a * a + b * b) - 1.0f) * o->radius;
     }
     float worst = -INFINITY;
     for (int i = 0; i < 4; i++) {
-        const float *p = shape->corner[i], *q = shape->corner[(i + 1) & 3];
-        const float ex = q[0] - p[0], ey = q[1] - p[1], length = hypotf(ex, ey);
-        if (length > 1e-6f)
-            worst = fmaxf(worst, turn * ((x - p[0]) * ey - (y - p[1]) * ex) / length);
+        if (!(o->length[i] > 1e-6f))
+            continue;
+        const float *p = o->corner[i], *e = o->edge[i];
+        const float away = o->turn * ((x - p[0]) * e[1] - (y - p[1]) * e[0]) / o->length[i];
+        worst = away > worst ? away : worst;
     }
     return worst;
 }
@@ -178,22 +202,29 @@ static int clamp_index(int i, int size)
     return i < 0 ? 0 : i >= size ? size - 1 : i;
 }
 
-static float mosaic_at(const mosaic *m, mdm_cover kind, float x, float y, int c)
+/* What hides the pixel at (x, y), a value a channel. */
+static void mosaic_at(float out[3], const mosaic *m, mdm_cover kind, float x, float y)
 {
-    if (kind == MDM_COVER_FILL)
-        return m->mean[c];
+    if (kind == MDM_COVER_FILL) {
+        memcpy(out, m->mean, sizeof m->mean);
+        return;
+    }
     const float u = (x - m->left) / m->cell, v = (y - m->top) / m->cell;
-    if (kind == MDM_COVER_MOSAIC)
-        return m
-            ->colour[(clamp_index((int)v, m->rows) * m->columns + clamp_index((int)u, m->columns)) * m->channels + c];
+    if (kind == MDM_COVER_MOSAIC) {
+        const int cell = clamp_index((int)v, m->rows) * m->columns + clamp_index((int)u, m->columns);
+        memcpy(out, m->colour + (size_t)(cell * m->channels), (size_t)m->channels * sizeof *out);
+        return;
+    }
     const float fx = floorf(u - 0.5f), fy = floorf(v - 0.5f), wx = u - 0.5f - fx, wy = v - 0.5f - fy;
     const int x0 = clamp_index((int)fx, m->columns), x1 = clamp_index((int)fx + 1, m->columns);
     const int y0 = clamp_index((int)fy, m->rows), y1 = clamp_index((int)fy + 1, m->rows);
-    const float *top = m->colour + (size_t)(y0 * m->columns * m->channels + c);
-    const float *bottom = m->colour + (size_t)(y1 * m->columns * m->channels + c);
-    const float a = top[x0 * m->channels], b = top[x1 * m->channels];
-    const float d = bottom[x0 * m->channels], e = bottom[x1 * m->channels];
-    return (a + wx * (b - a)) * (1.0f - wy) + (d + wx * (e - d)) * wy;
+    const float *top = m->colour + (size_t)(y0 * m->columns * m->channels);
+    const float *bottom = m->colour + (size_t)(y1 * m->columns * m->channels);
+    for (int c = 0; c < m->channels; c++) {
+        const float a = top[x0 * m->channels + c], b = top[x1 * m->channels + c];
+        const float d = bottom[x0 * m->channels + c], e = bottom[x1 * m->channels + c];
+        out[c] = (a + wx * (b - a)) * (1.0f - wy) + (d + wx * (e - d)) * wy;
+    }
 }
 
 mdm_status mdm_cover_region(mdm_image *image, const mdm_shape *shape, mdm_cover kind)
@@ -204,23 +235,19 @@ mdm_status mdm_cover_region(mdm_image *image, const mdm_shape *shape, mdm_cover 
         return MDM_OK;
     mosaic m = {0};
     MDM_TRY(make_mosaic(&m, image, shape, rect));
-    float area = 0.0f;
-    for (int i = 0; i < 4; i++) {
-        const float *p = shape->corner[i], *q = shape->corner[(i + 1) & 3];
-        area += p[0] * q[1] - q[0] * p[1];
-    }
-    const float turn = area >= 0.0f ? 1.0f : -1.0f, soft = rim(shape);
+    const outline o = outline_of(shape);
+    const float soft = rim(shape);
     for (int y = rect[1]; y < rect[1] + rect[3]; y++) {
         uint8_t *p = image->data + (size_t)y * image->stride + (size_t)(rect[0] * image->channels);
         for (int x = rect[0]; x < rect[0] + rect[2]; x++, p += image->channels) {
-            const float away = outside_by(shape, turn, (float)x, (float)y) - 0.5f; /* half a pixel on the safe side */
+            const float away = outside_by(&o, (float)x, (float)y) - 0.5f; /* half a pixel on the safe side */
             if (away >= soft)
                 continue;
             const float t = away <= 0.0f ? 0.0f : away / soft, keep = t * t * (3.0f - 2.0f * t);
-            for (int c = 0; c < image->channels; c++) {
-                const float hidden = mosaic_at(&m, kind, (float)x, (float)y, c);
-                p[c] = (uint8_t)(hidden + keep * ((float)p[c] - hidden) + 0.5f);
-            }
+            float hidden[3];
+            mosaic_at(hidden, &m, kind, (float)x, (float)y);
+            for (int c = 0; c < image->channels; c++)
+                p[c] = (uint8_t)(hidden[c] + keep * ((float)p[c] - hidden[c]) + 0.5f);
         }
     }
     mdm_free(&m.colour);

@@ -101,8 +101,7 @@ static void add_look(person_seen *seen, const face_look *l)
     for (int i = 0; i < MDM_ATTRIBUTES_AGES; i++)
         seen->age[i] += weight * (double)l->attributes.age_prob[i];
     for (int i = 0; i < MDM_ATTRIBUTES_GENDERS; i++) /* two networks agree better than one */
-        seen->gender[i] +=
-            weight * ((double)l->attributes.gender_prob[i] * 0.6 + (double)l->age.gender_prob[i] * 0.4);
+        seen->gender[i] += weight * ((double)l->attributes.gender_prob[i] * 0.6 + (double)l->age.gender_prob[i] * 0.4);
     for (int i = 0; i < MDM_ATTRIBUTES_RACES; i++)
         seen->race[i] += weight * (double)l->attributes.race_prob[i];
     for (int i = 0; i < 3; i++)
