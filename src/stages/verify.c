@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/share.h"
 #include "stages/verify_sound.h"
 
 #define JUDGED_PER_SECOND 6   /* frames whose identity is compared */
@@ -46,7 +47,8 @@ static mdm_status open_networks(mdm_verifier *v)
 {
     const char *models = v->work->models;
     MDM_TRY(mdm_canonical_load(&v->canonical, models));
-    MDM_TRY(mdm_face_mesh_new(&v->mesher, models, 1));
+    for (int side = 0; side < 2; side++)
+        MDM_TRY(mdm_face_mesh_new(&v->mesher[side], models, 1));
     for (int j = 0; j < MDM_JUDGES; j++)
         MDM_TRY(mdm_recogniser_new(&v->judge[j], mdm_judge_kind((mdm_judge)j), models, 1));
     mdm_status status = mdm_head_pose_new(&v->head_pose, models, 1);
@@ -68,68 +70,86 @@ static mdm_status open_networks(mdm_verifier *v)
     return MDM_OK;
 }
 
-/* Reads both videos to their ends, in step. */
-static mdm_status compare(mdm_verifier *v, mdm_reader *source, mdm_reader *result)
+/* Both videos, read in step: the frame before, this one and the next, which is read while this one is looked at. */
+typedef struct comparison {
+    mdm_verifier *v;
+    mdm_reader *reader[2]; /* the recording's and the result's */
+    mdm_frame frame[2][3]; /* frame n at n % 3 */
+    bool more[2][3];
+    size_t number; /* of this frame */
+    double start;  /* of the result, seconds */
+} comparison;
+
+static mdm_status read_frame(comparison *c, int side, size_t number)
 {
-    mdm_frame a = {0}, b = {0};
-    mdm_image before[2] = {{0}, {0}};
-    mdm_status status = MDM_OK;
-    double start = 0; /* of the result, seconds */
+    mdm_frame *frame = &c->frame[side][number % 3];
+    bool *more = &c->more[side][number % 3];
+    *more = false;
+    if (side == 0 && number >= c->v->clip.frames)
+        return MDM_OK;
+    MDM_TRY(mdm_reader_next(more, c->reader[side], frame));
+    return *more ? mdm_frame_rgb(frame, 0, 0, 0, 0) : MDM_OK;
+}
+
+static mdm_status look_at_frame(comparison *c)
+{
+    mdm_verifier *v = c->v;
+    const size_t n = c->number;
+    const mdm_frame *a = &c->frame[0][n % 3], *b = &c->frame[1][n % 3];
     const bool scene = v->work->settings->mode == MDM_MODE_SCENE;
-    const int *tb = mdm_reader_video(result)->time_base;
-    for (size_t n = 0; !status; n++) {
-        bool more_a = false, more_b = false;
-        if (n < v->clip.frames)
-            status = mdm_reader_next(&more_a, source, &a);
-        if (!status)
-            status = mdm_reader_next(&more_b, result, &b);
-        if (status || !more_b)
-            break;
+    const int *tb = mdm_reader_video(c->reader[1])->time_base;
+    if (!c->more[0][n % 3])
+        return MDM_OK;
+    double at_a = (double)(a->pts - v->clip.pts[0]) * v->clip.time_base[0] / v->clip.time_base[1],
+           at_b = (double)b->pts * tb[0] / tb[1];
+    if (n == 0)
+        c->start = at_b;
+    double shift = fabs(at_b - c->start - at_a);
+    long long units = (long long)llround(shift * v->clip.time_base[1] / v->clip.time_base[0]);
+    v->max_pts_diff = units > v->max_pts_diff ? units : v->max_pts_diff;
+    if (scene && (a->rgb.width != b->rgb.width || a->rgb.height != b->rgb.height))
+        return mdm_fail(MDM_ERR_INTERNAL, "%s: the result is %d x %d, the recording %d x %d", v->work->clip_id,
+                        b->rgb.width, b->rgb.height, a->rgb.width, a->rgb.height);
+    if (scene)
+        MDM_TRY(mdm_verify_faces(v, &a->rgb, &b->rgb, n ? &c->frame[0][(n - 1) % 3].rgb : NULL,
+                                 n ? &c->frame[1][(n - 1) % 3].rgb : NULL, (int)n));
+    return mdm_verify_scene(v, &a->rgb, &b->rgb, (int)n);
+}
+
+static mdm_status look_or_read(void *user, int item, int sharer)
+{
+    comparison *c = user;
+    (void)sharer;
+    return item ? read_frame(c, item - 1, c->number + 1) : look_at_frame(c);
+}
+
+static mdm_status compare(comparison *c)
+{
+    mdm_verifier *v = c->v;
+    MDM_TRY(read_frame(c, 0, 0));
+    MDM_TRY(read_frame(c, 1, 0));
+    for (; c->more[1][c->number % 3]; c->number++) {
         v->frames_out++;
-        if (!more_a)
-            continue;
-        double at_a = (double)(a.pts - v->clip.pts[0]) * v->clip.time_base[0] / v->clip.time_base[1],
-               at_b = (double)b.pts * tb[0] / tb[1];
-        if (n == 0)
-            start = at_b;
-        double shift = fabs(at_b - start - at_a);
-        long long units = (long long)llround(shift * v->clip.time_base[1] / v->clip.time_base[0]);
-        v->max_pts_diff = units > v->max_pts_diff ? units : v->max_pts_diff;
-        status = mdm_frame_rgb(&a, 0, 0, 0, 0);
-        if (!status)
-            status = mdm_frame_rgb(&b, 0, 0, 0, 0);
-        if (!status && scene && (a.rgb.width != b.rgb.width || a.rgb.height != b.rgb.height))
-            status = mdm_fail(MDM_ERR_INTERNAL, "%s: the result is %d x %d, the recording %d x %d", v->work->clip_id,
-                              b.rgb.width, b.rgb.height, a.rgb.width, a.rgb.height);
-        if (!status && scene)
-            status = mdm_verify_faces(v, &a.rgb, &b.rgb, before[0].data ? &before[0] : NULL,
-                                      before[1].data ? &before[1] : NULL, (int)n);
-        if (!status)
-            status = mdm_verify_scene(v, &a.rgb, &b.rgb, (int)n);
-        for (int k = 0; k < 2 && !status; k++) {
-            mdm_image_free(&before[k]);
-            status = mdm_image_copy(&before[k], k ? &b.rgb : &a.rgb);
-        }
-        if (!status && !mdm_progress_update(v->work->progress, (double)n + 1, (double)v->clip.frames))
-            status = mdm_fail(MDM_ERR_CANCELLED, "%s: stopped", v->clip.source);
+        MDM_TRY(mdm_share(3, look_or_read, c));
+        if (!mdm_progress_update(v->work->progress, (double)c->number + 1, (double)v->clip.frames))
+            return mdm_fail(MDM_ERR_CANCELLED, "%s: stopped", v->clip.source);
     }
-    mdm_image_free(&before[0]);
-    mdm_image_free(&before[1]);
-    mdm_frame_free(&a);
-    mdm_frame_free(&b);
-    return status;
+    return MDM_OK;
 }
 
 static mdm_status look(mdm_verifier *v, const char *media)
 {
-    mdm_reader *source = NULL, *result = NULL;
-    mdm_status status = mdm_clip_open_video(&source, &v->clip, v->work->threads);
+    comparison c = {.v = v};
+    mdm_status status = mdm_clip_open_video(&c.reader[0], &v->clip, v->work->threads);
     if (!status)
-        status = mdm_reader_open(&result, media, &(mdm_reader_options){.threads = v->work->threads});
+        status = mdm_reader_open(&c.reader[1], media, &(mdm_reader_options){.threads = v->work->threads});
     if (!status)
-        status = compare(v, source, result);
-    mdm_reader_free(&source);
-    mdm_reader_free(&result);
+        status = compare(&c);
+    for (int side = 0; side < 2; side++) {
+        for (int i = 0; i < 3; i++)
+            mdm_frame_free(&c.frame[side][i]);
+        mdm_reader_free(&c.reader[side]);
+    }
     return status;
 }
 
@@ -296,7 +316,8 @@ mdm_status mdm_stage_verify(mdm_clip_work *work)
     for (int j = 0; j < MDM_JUDGES; j++)
         mdm_recogniser_free(&v.judge[j]);
     mdm_head_pose_free(&v.head_pose);
-    mdm_face_mesh_free(&v.mesher);
+    for (int side = 0; side < 2; side++)
+        mdm_face_mesh_free(&v.mesher[side]);
     json_decref(v.plan);
     json_decref(v.compose);
     mdm_found_free(&v.found);

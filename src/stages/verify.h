@@ -53,7 +53,7 @@ typedef struct mdm_verifier {
     mdm_found found;
     json_t *plan, *compose;
     mdm_canonical canonical;
-    mdm_face_mesh *mesher;
+    mdm_face_mesh *mesher[2];          /* the recording's and the result's, which are read side by side */
     mdm_recogniser *judge[MDM_JUDGES]; /* NULL where its file is not there; the held-out one always is */
     mdm_head_pose *head_pose;          /* or NULL */
     mdm_attributes *attributes;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/share.h"
 #include "face/motion.h"
 #include "face/pose.h"
 #include "stages/verify.h"
@@ -27,43 +28,53 @@ static void read_mesh(mdm_track_reading *r, int side, const mdm_mesh *mesh, cons
     r->lips[side] = mdm_lip_gap((const float(*)[3])shape);
 }
 
-static mdm_status judge_identity(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2],
-                                 const mdm_mesh mesh[2], const float view[2], int number)
+/* A replaced face in one frame, on both sides. */
+typedef struct face_pair {
+    mdm_verifier *v;
+    mdm_track_evidence *evidence;
+    mdm_track_reading *reading;
+    const mdm_image *picture[2];
+    mdm_face_roi roi;
+    mdm_mesh mesh[2];
+    int number;
+    bool judged, looked_at; /* by the judges; and for the attributes */
+} face_pair;
+
+static mdm_status judge_identity(face_pair *p, mdm_judge judge)
 {
+    mdm_judge_series *seen = &p->evidence->seen[judge];
     float vector[2][MDM_RECOGNISER_MAX];
     mdm_status status = MDM_OK;
-    for (int j = 0; j < MDM_JUDGES && !status; j++) {
-        if (number / v->judge_every % mdm_judge_every((mdm_judge)j) != 0 && t->seen[j].count)
-            continue;
-        for (int side = 0; side < 2 && !status; side++)
-            status = mdm_recogniser_embed(v->judge[j], picture[side], &mesh[side], vector[side]);
-        if (!status)
-            status = mdm_judge_keep(&t->seen[j], (mdm_judge)j, vector[0], vector[1], view, number);
-    }
+    if (p->number / p->v->judge_every % mdm_judge_every(judge) != 0 && seen->count)
+        return MDM_OK;
+    for (int side = 0; side < 2 && !status; side++)
+        status = mdm_recogniser_embed(p->v->judge[judge], p->picture[side], &p->mesh[side], vector[side]);
+    if (!status)
+        status = mdm_judge_keep(seen, judge, vector[0], vector[1], p->reading->angles[0], p->number);
     mdm_wipe(vector, sizeof vector);
     return status;
 }
 
-static mdm_status judge_head(mdm_verifier *v, mdm_track_reading *r, const mdm_image *picture[2], const mdm_mesh mesh[2])
+static mdm_status judge_head(face_pair *p)
 {
     double angles[3];
-    if (!v->head_pose)
+    if (!p->v->head_pose)
         return MDM_OK;
     for (int side = 0; side < 2; side++) {
-        MDM_TRY(mdm_head_pose_run(v->head_pose, angles, picture[side], &mesh[0])); /* the same square */
+        MDM_TRY(mdm_head_pose_run(p->v->head_pose, angles, p->picture[side], &p->mesh[0])); /* the same square */
         for (int k = 0; k < 3; k++)
-            r->head[side][k] = (float)angles[k];
+            p->reading->head[side][k] = (float)angles[k];
     }
-    r->posed = 1;
+    p->reading->posed = 1;
     return MDM_OK;
 }
 
-static mdm_status judge_attributes(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2],
-                                   const mdm_mesh mesh[2])
+static mdm_status judge_attributes(face_pair *p)
 {
+    mdm_track_evidence *t = p->evidence;
     for (int side = 0; side < 2; side++) {
         mdm_attributes_result seen;
-        MDM_TRY(mdm_attributes_run(v->attributes, picture[side], &mesh[side], &seen));
+        MDM_TRY(mdm_attributes_run(p->v->attributes, p->picture[side], &p->mesh[side], &seen));
         for (int i = 0; i < MDM_ATTRIBUTES_AGES; i++)
             t->age[side][i] += (double)seen.age_prob[i];
         for (int i = 0; i < MDM_ATTRIBUTES_GENDERS; i++)
@@ -84,21 +95,22 @@ static int likeliest(const mdm_expression_result *seen)
 }
 
 /* The judge changes its mind easily: its agreement is read beside the one with itself on the recording moved by a pixel. */
-static mdm_status judge_expression(mdm_verifier *v, mdm_track_evidence *t, const mdm_image *picture[2],
-                                   const mdm_mesh mesh[2])
+static mdm_status judge_expression(face_pair *p)
 {
+    mdm_expression *judge = p->v->expression;
+    mdm_track_evidence *t = p->evidence;
     int best[2] = {0};
     double m[6];
     mdm_expression_result seen;
     for (int side = 0; side < 2; side++) {
-        MDM_TRY(mdm_expression_run(v->expression, &seen, picture[side], (const float(*)[3])mesh[side].point));
+        MDM_TRY(mdm_expression_run(judge, &seen, p->picture[side], (const float(*)[3])p->mesh[side].point));
         for (int i = 0; i < MDM_EXPRESSIONS; i++)
             t->expression[side][i] += (double)seen.prob[i];
         best[side] = likeliest(&seen);
     }
-    mdm_expression_crop(m, (const float(*)[3])mesh[0].point);
+    mdm_expression_crop(m, (const float(*)[3])p->mesh[0].point);
     m[2] += 1, m[5] += 1;
-    MDM_TRY(mdm_expression_run_crop(v->expression, &seen, picture[0], m));
+    MDM_TRY(mdm_expression_run_crop(judge, &seen, p->picture[0], m));
     t->expressions++;
     t->expressions_agree += best[0] == best[1];
     t->expressions_steady += best[0] == likeliest(&seen);
@@ -136,41 +148,57 @@ static float change(const mdm_image *now, const mdm_image *before, const float b
     return n ? (float)(sum / n) : 0;
 }
 
+enum { EXPRESSION = MDM_JUDGES, HEAD, ATTRIBUTES, NETWORKS };
+
+/* Each has a network, and a place to write to, of its own. */
+static mdm_status judge_one(void *user, int item, int sharer)
+{
+    face_pair *p = user;
+    (void)sharer;
+    if (item == ATTRIBUTES)
+        return p->looked_at ? judge_attributes(p) : MDM_OK;
+    if (!p->judged)
+        return MDM_OK;
+    return item == EXPRESSION ? judge_expression(p) : item == HEAD ? judge_head(p) : judge_identity(p, (mdm_judge)item);
+}
+
+static mdm_status read_side(void *user, int side, int sharer)
+{
+    face_pair *p = user;
+    (void)sharer;
+    MDM_TRY(mdm_face_mesh_run(&p->mesh[side], p->v->mesher[side], p->picture[side], &p->roi));
+    read_mesh(p->reading, side, &p->mesh[side], &p->v->canonical);
+    return MDM_OK;
+}
+
 static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *source, const mdm_image *result,
                                const mdm_image *source_before, const mdm_image *result_before, int number)
 {
     mdm_track *track = &v->found.tracks.track[index];
     mdm_track_evidence *t = &v->track[index];
     const mdm_track_frame *at = mdm_track_at(track, number);
-    const mdm_image *picture[2] = {source, result};
-    mdm_face_roi roi;
-    mdm_mesh mesh[2] = {{.presence = 1}, {.presence = 0}};
     if (!at || !at->has_mesh)
         return MDM_OK;
     mdm_track_reading *r = &t->reading[number - track->first];
     if (r->state != MDM_VERIFY_REPLACED)
         return MDM_OK;
-    memcpy(mesh[0].point, track->point[number - track->first], sizeof mesh[0].point);
-    mdm_face_roi_from_mesh(&roi, &mesh[0]); /* the same crop on both sides: the mesh differs by degrees between crops */
-    for (int side = 0; side < 2; side++)
-        MDM_TRY(mdm_face_mesh_run(&mesh[side], v->mesher, picture[side], &roi));
-    r->ok = mesh[0].presence > 0.5f && mesh[1].presence > 0.5f;
+    face_pair p = {.v = v, .evidence = t, .reading = r, .picture = {source, result}, .number = number};
+    memcpy(p.mesh[0].point, track->point[number - track->first], sizeof p.mesh[0].point);
+    /* the same crop on both sides: the mesh differs by degrees between crops */
+    mdm_face_roi_from_mesh(&p.roi, &p.mesh[0]);
+    MDM_TRY(mdm_share(2, read_side, &p));
+    r->ok = p.mesh[0].presence > 0.5f && p.mesh[1].presence > 0.5f;
     r->told = r->ok && at->box[2] >= MDM_MOTION_SMALLEST;
-    for (int side = 0; side < 2; side++)
-        read_mesh(r, side, &mesh[side], &v->canonical);
-    mdm_eyes_seen(r->seen, (const float(*)[3])mesh[0].point);
+    mdm_eyes_seen(r->seen, (const float(*)[3])p.mesh[0].point);
     read_colour(r->colour[0], source, at->box);
     read_colour(r->colour[1], result, at->box);
     if (source_before && result_before) {
         r->motion[0] = change(source, source_before, at->box);
         r->motion[1] = change(result, result_before, at->box);
     }
-    if ((number % v->judge_every == 0 || !t->seen[MDM_JUDGE_HELD_OUT].count) && at->box[2] >= MDM_JUDGE_SMALLEST) {
-        MDM_TRY(judge_identity(v, t, picture, mesh, r->angles[0], number));
-        MDM_TRY(judge_expression(v, t, picture, mesh));
-        MDM_TRY(judge_head(v, r, picture, mesh));
-    }
-    return mdm_looks_has(&t->best, track, SMALLEST_LOOK, number) ? judge_attributes(v, t, picture, mesh) : MDM_OK;
+    p.judged = (number % v->judge_every == 0 || !t->seen[MDM_JUDGE_HELD_OUT].count) && at->box[2] >= MDM_JUDGE_SMALLEST;
+    p.looked_at = mdm_looks_has(&t->best, track, SMALLEST_LOOK, number);
+    return p.judged || p.looked_at ? mdm_share(NETWORKS, judge_one, &p) : MDM_OK;
 }
 
 mdm_status mdm_verify_faces(mdm_verifier *v, const mdm_image *source, const mdm_image *result,

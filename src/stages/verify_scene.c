@@ -44,7 +44,7 @@ static mdm_status still_the_same(bool *out, mdm_verifier *v, const mdm_image *so
         mdm_face_roi roi;
         mdm_mesh mesh;
         mdm_face_roi_from_detection(&roi, face);
-        status = mdm_face_mesh_settle(&mesh, v->mesher, picture[side], &roi, 2);
+        status = mdm_face_mesh_settle(&mesh, v->mesher[side], picture[side], &roi, 2);
         *out = !status && mesh.presence > 0.5f;
         if (*out)
             status = mdm_recogniser_embed(v->judge[MDM_JUDGE_HELD_OUT], picture[side], &mesh, vector[side]);
