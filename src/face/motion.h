@@ -30,7 +30,7 @@ typedef struct mdm_motion_correction {
 
 /* How the stand-in is brought to the recording's look; found by trial on rendered frames. */
 typedef struct mdm_motion_look {
-    float contrast;             /* of the stand-in's own detail, 0.25..1.15 */
+    float contrast;             /* of the stand-in's own detail, 0.25..1: never more, or wrinkles turn into gashes */
     float depth;                /* of its darkest parts under its skin, log, 0.3..1.4: haze leaves little of it */
     float blur, unsharp, grain; /* px; amount; grey levels */
     float tone[3]; /* log colour added to the skin around the face (face/skin_tone.h); the light has it already */

@@ -205,7 +205,7 @@ mdm_status mdm_scene_light_finish(mdm_scene_light *state, mdm_motion *m, const m
     if (depth >= 0)
         m->look.depth = mdm_clampf(DEPTH_SHOWN * depth, 0.3f, MDM_USUAL_DEPTH);
     if (spread >= 0) /* what the recording's noise adds to its spread hides how much haze takes from all detail alike */
-        m->look.contrast = mdm_clampf(powf(spread / fmaxf(standin->detail, 1e-4f), 0.7f), 0.55f, 1.15f) *
+        m->look.contrast = mdm_clampf(powf(spread / fmaxf(standin->detail, 1e-4f), 0.7f), 0.55f, 1) *
                            sqrtf(m->look.depth / MDM_USUAL_DEPTH);
     mdm_log(MDM_LOG_DEBUG, "track %d: contrast %.2f, depth %.2f", m->track, (double)m->look.contrast, (double)depth);
     return MDM_OK;

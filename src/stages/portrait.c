@@ -40,6 +40,8 @@
 #define IDENTITIES 64   /* drawn at most, for one draw */
 #define FAR_ENOUGH 0.8f /* dlib; the first identity with so much room becomes a face, else the one with most */
 #define SPREAD     1.4f /* of theirs: above 1, for the faces drawn differ less than the identities asked for */
+#define SPREAD_FEW                                                                                                     \
+    1.0f /* after DRAWS_FEW: who is rare among the training's faces is drawn badly when far from the usual */
 
 _Static_assert(MDM_FACEGEN_IDENTITY == MDM_DLIB_FACE_SIZE, "an identity is a descriptor of dlib's");
 
@@ -136,7 +138,8 @@ static void choose_identity(mdm_facegen_conditions *conditions, const casting_jo
 {
     float most = -1, identity[MDM_FACEGEN_IDENTITY];
     for (int i = 0; i < IDENTITIES && most < FAR_ENOUGH; i++) {
-        mdm_facegen_draw_identity(job->facegen, identity, wanted->age, wanted->gender, wanted->race, SPREAD, random);
+        mdm_facegen_draw_identity(job->facegen, identity, wanted->age, wanted->gender, wanted->race,
+                                  job->draw < DRAWS_FEW ? SPREAD : SPREAD_FEW, random);
         float room = fminf(mdm_casting_nearest(identity, job->source, job->source_count),
                            mdm_casting_nearest(identity, job->others, job->other_count));
         if (room > most) {
