@@ -1,15 +1,13 @@
-/* A picture is looked at as a whole, and at its native size and halves of that in tiles, by as many threads as there are
- * detectors. A tile that shows what it showed when nothing was found is passed over. What a wide tile is not sure of is
- * looked at again. */
+/* A picture is looked at as a whole, and at its native size and halves of that in tiles, shared by two threads. A tile that
+ * shows what it showed when nothing was found is passed over. What a wide tile is not sure of is looked at again. */
 #include "face/face_search.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/share.h"
 #include "face/track.h"
 
 #define MIN_SCORE    0.45f /* of a face that is found */
@@ -21,7 +19,6 @@
 #define WIDE_LONG    704   /* most pixels of its wide input: larger ones leave the cache and cost more a pixel */
 #define WIDE_SHORT   384
 #define SHARED       48 /* pixels neighbouring tiles have in common: a smaller face is whole in one of them */
-#define LOOKERS      2  /* threads that look at tiles, a constant: results are merged in the tiles' order */
 #define CELL         24 /* pixels of the detector's input a side of a signature's cell */
 #define MAX_CELLS    (WIDE_LONG / CELL + 1)
 #define MAX_FACES    64   /* of a tile */
@@ -44,7 +41,8 @@ typedef struct tile {
 
 struct mdm_face_search {
     char *models;
-    mdm_face_detector *square[LOOKERS], *wide[LOOKERS]; /* wide: NULL where the picture is no larger than a square */
+    mdm_face_detector *square[MDM_SHARERS],
+        *wide[MDM_SHARERS]; /* wide: NULL where the picture is no larger than a square */
     int wide_size[2];
     tile *tiles;
     int tile_count, tile_capacity, tiles_width, tiles_height;
@@ -56,7 +54,7 @@ mdm_status mdm_face_search_new(mdm_face_search **out, const char *models)
     *out = NULL;
     MDM_TRY(mdm_alloc(&search, 1, sizeof *search, "face search"));
     mdm_status status = mdm_strdup(&search->models, models);
-    for (int i = 0; i < LOOKERS && !status; i++) /* small networks: threads cost more in waiting than they give */
+    for (int i = 0; i < MDM_SHARERS && !status; i++) /* small networks: threads cost more in waiting than they give */
         status = mdm_face_detector_new(&search->square[i], models, 1);
     if (status)
         mdm_face_search_free(&search);
@@ -69,7 +67,7 @@ void mdm_face_search_free(mdm_face_search **search)
     mdm_face_search *s = *search;
     if (!s)
         return;
-    for (int i = 0; i < LOOKERS; i++) {
+    for (int i = 0; i < MDM_SHARERS; i++) {
         mdm_face_detector_free(&s->square[i]);
         mdm_face_detector_free(&s->wide[i]);
     }
@@ -158,7 +156,7 @@ static mdm_status choose_wide(mdm_face_search *t, const mdm_image *image)
         int count = tiles_along(extent[i], i == along ? WIDE_LONG : WIDE_SHORT);
         t->wide_size[i] = ((extent[i] + (count - 1) * SHARED + count - 1) / count + 31) / 32 * 32;
     }
-    for (int i = 0; i < LOOKERS; i++) {
+    for (int i = 0; i < MDM_SHARERS; i++) {
         mdm_face_detector_free(&t->wide[i]);
         MDM_TRY(mdm_face_detector_new_wide(&t->wide[i], t->models, t->wide_size[0], t->wide_size[1], 1));
     }
@@ -230,15 +228,6 @@ static void consider(tile *tile, const mdm_image *image)
         memcpy(tile->signature, now, sizeof now);
 }
 
-typedef struct looker {
-    mdm_face_search *search;
-    const mdm_image *image;
-    atomic_int *next; /* of the tiles that nobody has taken */
-    int index;
-    mdm_status status;
-    char message[256];
-} looker;
-
 /* A wide tile takes some wheels and foliage for faces, and the mesh agrees. Once more in a square, where they have another
  * size and place: faces score there as high as in the tile or higher, the others next to nothing. */
 static mdm_status keep_confirmed(tile *tile, mdm_face_detector *square, const mdm_image *image)
@@ -274,25 +263,25 @@ static void drop_narrow(tile *tile)
     tile->count = kept;
 }
 
-static void *look_at_share(void *user)
+typedef struct looker {
+    mdm_face_search *search;
+    const mdm_image *image;
+} looker;
+
+static mdm_status look_at_tile(void *user, int item, int sharer)
 {
-    looker *l = user;
+    const looker *l = user;
     mdm_face_search *t = l->search;
-    for (int i; !l->status && (i = atomic_fetch_add(l->next, 1)) < t->tile_count;) {
-        tile *tile = &t->tiles[i];
-        if (tile->skip)
-            continue;
-        l->status = mdm_face_detector_run(tile->face, MAX_FACES, &tile->count,
-                                          tile->wide ? t->wide[l->index] : t->square[l->index], l->image, tile->region,
-                                          tile->wide ? WIDE_SCORE : MIN_SCORE);
-        if (tile->wide && !l->status)
-            l->status = keep_confirmed(tile, t->square[l->index], l->image);
-        drop_narrow(tile);
-        tile->found = tile->count;
-    }
-    if (l->status)
-        snprintf(l->message, sizeof l->message, "%s", mdm_error_message());
-    return NULL;
+    tile *tile = &t->tiles[item];
+    if (tile->skip)
+        return MDM_OK;
+    MDM_TRY(mdm_face_detector_run(tile->face, MAX_FACES, &tile->count, tile->wide ? t->wide[sharer] : t->square[sharer],
+                                  l->image, tile->region, tile->wide ? WIDE_SCORE : MIN_SCORE));
+    if (tile->wide)
+        MDM_TRY(keep_confirmed(tile, t->square[sharer], l->image));
+    drop_narrow(tile);
+    tile->found = tile->count;
+    return MDM_OK;
 }
 
 mdm_status mdm_face_search_everywhere(mdm_face_detection *found, int *count, mdm_face_search *search,
@@ -300,27 +289,11 @@ mdm_status mdm_face_search_everywhere(mdm_face_detection *found, int *count, mdm
 {
     mdm_face_search *t = search;
     *count = 0;
-    looker lookers[LOOKERS];
-    pthread_t thread[LOOKERS];
-    bool started[LOOKERS] = {false};
-    atomic_int next = 0;
     MDM_TRY(lay_tiles(t, image));
     for (int i = 0; i < t->tile_count; i++)
         consider(&t->tiles[i], image);
     t->tiles[0].skip = false;
-    for (int i = 0; i < LOOKERS; i++) {
-        lookers[i] = (looker){.search = t, .image = image, .next = &next, .index = i};
-        started[i] = i > 0 && pthread_create(&thread[i], NULL, look_at_share, &lookers[i]) == 0;
-    }
-    for (int i = 0; i < LOOKERS; i++)
-        if (!started[i])
-            look_at_share(&lookers[i]);
-    for (int i = 0; i < LOOKERS; i++)
-        if (started[i])
-            pthread_join(thread[i], NULL);
-    for (int i = 0; i < LOOKERS; i++)
-        if (lookers[i].status)
-            return mdm_fail(lookers[i].status, "%s", lookers[i].message);
+    MDM_TRY(mdm_share(t->tile_count, look_at_tile, &(looker){search, image}));
     for (int i = 0; i < t->tile_count; i++)
         merge(found, count, t->tiles[i].face, t->tiles[i].count);
     return MDM_OK;
