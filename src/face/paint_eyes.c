@@ -13,6 +13,11 @@
 #define UNDER      0.20f  /* of the eye's width under the lower lid's edge */
 #define LASH_WIDTH 0.055f /* of the eye's width */
 #define LASH_DARK  0.8f
+#define WHITE      0.75f /* of the cheek's brightness: the white of an eye is no darker, but for its lid's shadow */
+#define WHITEST    1.4f  /* how much it is lightened for that */
+#define GLINT      0.9f  /* of the way to the cheek's brightness: the light's own reflection, */
+#define GLINT_AT   13.0f /* left of and over the iris's middle, and as large, in the sprite's px */
+#define GLINT_SIZE 8.0f
 #define IRIS_LIT                                                                                                       \
     0.4f /* of what brightens the skin: much of that is skin fairer than the stand-in's, and no iris shines */
 
@@ -213,6 +218,24 @@ static void sprite_at(float *out, const float *sprite, int channels, float u, fl
         out[k] /= n;
 }
 
+/* Colour of an iris (0..255, of the portrait) in the recording's light. Of what parts the recording's skin from the portrait's, half
+ * is taken for the light's colour; a recording without colour, as of infrared light, has irises without. */
+static void iris_in_light(float out[3], const float colour[3], const float *attribute, float hazy, float depth)
+{
+    const float *own = attribute + AT_OWN, *gain = attribute + AT_GAIN;
+    const float bright = (gain[0] + gain[1] + gain[2]) / 3, warm = own[0] + gain[0] - own[2] - gain[2];
+    const float colourful = mdm_clampf(warm / fmaxf(0.5f * (own[0] - own[2]), 0.05f), 0, 1);
+    float bare[3], grey = 0;
+    for (int k = 0; k < 3; k++) {
+        bare[k] = logf(colour[k] + MDM_LOG_FLOOR);
+        bare[k] += hazy * (own[k] + mdm_soften(bare[k] - own[k], 0, depth) - bare[k]);
+        bare[k] += 0.5f * (gain[k] - bright);
+        grey += bare[k] / 3;
+    }
+    for (int k = 0; k < 3; k++)
+        out[k] = expf(grey + colourful * (bare[k] - grey) + (bright > 0 ? IRIS_LIT * bright : bright)) - MDM_LOG_FLOOR;
+}
+
 static void paint_ball(mdm_render_frame *f, const eye_place *eye, float on)
 {
     mdm_renderer *r = f->r;
@@ -241,6 +264,9 @@ static void paint_ball(mdm_render_frame *f, const eye_place *eye, float on)
           squeeze = mdm_clampf(eye->width / fmaxf(full, 1e-3f), 0.35f, 1.05f);
     int reach = (int)mdm_clampf(roundf(0.5f * (MDM_IRIS_RADIUS / radius - 1)), 0, 12);
     const float hazy = 1 - m->look.depth / MDM_USUAL_DEPTH;
+    float cheek[3];
+    colour_around(cheek, r, f->local[cheeks[eye->e]], (int)mdm_clampf(0.08f * eye->width, 0, 8));
+    const float skin = (cheek[0] + cheek[1] + cheek[2]) / 3;
     for (int y = 0; y < box[3]; y++)
         for (int x = 0; x < box[2]; x++) {
             float inside = r->plane[y * box[2] + x];
@@ -255,15 +281,18 @@ static void paint_ball(mdm_render_frame *f, const eye_place *eye, float on)
             sprite_at(&alpha, s->iris_alpha, 1, u + MDM_IRIS_SIDE / 2 - 0.5f, v + MDM_IRIS_SIDE / 2 - 0.5f, reach);
             alpha *= inside * on;
             size_t i = (size_t)(box[1] + y) * (size_t)r->canvas.width + (size_t)(box[0] + x);
-            const float *gain = r->canvas.value + i * AT_COUNT + AT_GAIN;
             float shade = (py - mdm_polyline((const float(*)[2])lid, MDM_LID_ROW, px)) / (eye->width * 0.30f);
             shade = 1 - inside * (1 - (0.76f + 0.24f * powf(mdm_clampf(shade, 0, 1), 0.7f)));
+            float lit[3], *out = r->face + 3 * i;
+            iris_in_light(lit, colour, r->canvas.value + i * AT_COUNT, hazy, m->look.depth);
+            const float white = WHITE * on * inside * skin / fmaxf((out[0] + out[1] + out[2]) / 3, 1);
+            const float glint =
+                GLINT * (1 - hazy) * alpha *
+                expf(-((u + GLINT_AT) * (u + GLINT_AT) + (v + GLINT_AT) * (v + GLINT_AT)) / (GLINT_SIZE * GLINT_SIZE));
             for (int k = 0; k < 3; k++) {
-                float own = r->canvas.value[i * AT_COUNT + AT_OWN + (size_t)k], bare = logf(colour[k] + MDM_LOG_FLOOR);
-                bare += hazy * (own + mdm_soften(bare - own, 0, m->look.depth) - bare);
-                float lit = expf(bare + (gain[k] > 0 ? IRIS_LIT * gain[k] : gain[k])) - MDM_LOG_FLOOR,
-                      *out = r->face + 3 * i + k;
-                *out = (*out + alpha * (lit - *out)) * shade;
+                const float ball = out[k] * (1 + inside * on * (mdm_clampf(white, 1, WHITEST) - 1));
+                out[k] = (ball + alpha * (lit[k] - ball)) * shade;
+                out[k] += glint * (skin - out[k]);
             }
         }
 }

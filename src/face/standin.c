@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/order.h"
+#include "face/iris.h"
 #include "face/light.h"
 #include "face/pose.h"
 #include "face/raster.h"
@@ -385,6 +386,7 @@ static mdm_status prepare(mdm_standin *s, const mdm_image *portrait, const mdm_m
         status = take_iris(s, e, rgb, s->texture, (const float(*)[3])points);
     if (!status) {
         measure_light(s, s->texture, canonical);
+        mdm_iris_dress(s);
         for (size_t i = 0; i < n; i++)
             s->texture[i] = logf(s->texture[i] + MDM_LOG_FLOOR);
         status = clear_rim(s, (const float(*)[3])render, canonical);
