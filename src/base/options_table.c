@@ -86,8 +86,9 @@ static const mdm_option table[] = {
      "What makes the stand-in's picture: the generator that comes with mmdm, or a large model of yours "
      "(docs/drawing.md).",
      FIELD(portrait), 0, sizeof((mdm_settings *)0)->portrait, MDM_STALE_PORTRAIT, MDM_FOR_JOBS},
-    {"animate", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What moves the stand-in's face.",
-     FIELD(animate), 0, sizeof((mdm_settings *)0)->animate, MDM_STALE_ANIMATE, MDM_FOR_JOBS},
+    {"animate", 0, MDM_OPTION_NAME, "embedded|echomimic|echomimic-acc", "embedded", "BACKEND", making,
+     "What moves the stand-in's face: the mesh, or large networks of yours (docs/echomimic.md).", FIELD(animate), 0,
+     sizeof((mdm_settings *)0)->animate, MDM_STALE_ANIMATE, MDM_FOR_JOBS},
 
     {"output", 'o', MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
      "Where dataset/ (to share) and private/ (not to share) are made.", FIELD(output), 0, MDM_MAX_PATH, MDM_STALE_NONE,
@@ -241,8 +242,8 @@ static const mdm_option table[] = {
      MDM_STALE_NONE, MDM_FOR_TALKING},
     {"model", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", talking, "The weights, instead of those in the hub's cache.",
      TALKING(model), 0, ROOM(model), MDM_STALE_NONE, MDM_FOR_TALKING},
-    {"size", 0, MDM_OPTION_INT, NULL, "512", "PX", talking,
-     "Of the video, each way: a multiple of 64. The published weights were trained at 512.", TALKING(size), 64, 2048,
+    {"size", 0, MDM_OPTION_INT, NULL, "0", "PX", talking,
+     "Of the video, each way: a multiple of 64; 0 is what the weights were trained with: 512.", TALKING(size), 0, 2048,
      MDM_STALE_NONE, MDM_FOR_TALKING},
     {"fps", 0, MDM_OPTION_NUMBER, NULL, "0", "NUMBER", talking, "Frames a second; 0 is that of the landmarks, else 24.",
      TALKING(fps), 0, 1000, MDM_STALE_NONE, MDM_FOR_TALKING},

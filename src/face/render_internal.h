@@ -23,6 +23,8 @@ struct mdm_renderer {
     mdm_person_matte *matte; /* NULL: the skin around is left alone */
     float *skin, *skin_now;  /* the skin around, over its square; of the last frame, and before it is made steady */
     int skin_index;
+    const mdm_image *shown; /* instead of the texture, or NULL */
+    mdm_talking_window shown_window;
 };
 
 typedef struct mdm_render_frame {
@@ -42,6 +44,8 @@ float mdm_mouth_gap(const mdm_render_frame *f);
 /* Parts; each changes r->face over the canvas. */
 mdm_status mdm_paint_eyes(mdm_render_frame *f);
 mdm_status mdm_paint_mouth(mdm_render_frame *f);
+/* Or all of it at once: r->shown. bounds: the canvas in the image. */
+mdm_status mdm_show_picture(mdm_render_frame *f, const int bounds[4]);
 /* r->alpha: rendered front-facing skin, soft towards its edge. */
 mdm_status mdm_face_mask(mdm_render_frame *f);
 /* Lowers `alpha` over the window `rect` where hair hangs over the forehead in the recording. */

@@ -36,6 +36,15 @@ mdm_status mdm_talking_windows(mdm_talking_window *windows, const mdm_motion *mo
     return MDM_OK;
 }
 
+void mdm_motion_without_loop(mdm_motion *motion)
+{
+    mdm_motion_correction *c = &motion->correction;
+    c->eye_gain = c->lip_gain = 1;
+    for (int i = 0; i < MDM_REST_MOVES; i++)
+        c->gain[i] = 1;
+    memset(c->view, 0, sizeof c->view);
+}
+
 /* The middle of an iris, as paint_eyes.c has it. image: the mesh, IMAGE px. */
 static void iris_of(float out[2], const float (*image)[3], const mdm_motion *m, int index, int e)
 {

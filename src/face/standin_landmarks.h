@@ -15,6 +15,9 @@ typedef struct mdm_talking_window {
  * that its quicker movements are seen in the picture. */
 mdm_status mdm_talking_windows(mdm_talking_window *windows, const mdm_motion *motion, const mdm_pose *portrait);
 
+/* Takes back what the closed loop found out about faces that are drawn on the mesh (face/closed_loop.h); the resting expression stays. */
+void mdm_motion_without_loop(mdm_motion *motion);
+
 /* points [MDM_LANDMARK_POINTS] of frame `index` in the square picture, px. `standin`: its shape, HEAD cm. All points of an iris are its
  * centre. */
 void mdm_standin_landmarks(float (*points)[2], const mdm_motion *motion, int index, const float (*standin)[3],

@@ -314,12 +314,10 @@ static void part_lips(float (*attribute)[AT_COUNT], const mdm_render_frame *f)
         attribute[i][AT_DETAIL] *= 1 - CORNER_PLAIN * open * at_corner((const float(*)[3])f->r->standin->shape, i);
 }
 
-static mdm_status draw_mesh(mdm_render_frame *f, const int bounds[4])
+static mdm_status draw_mesh(mdm_render_frame *f)
 {
     mdm_renderer *r = f->r;
     float attribute[MDM_RENDER_VERTICES][AT_COUNT];
-    MDM_TRY(mdm_canvas_begin(&r->canvas, 0, 0, bounds[2], bounds[3], AT_COUNT));
-    MDM_TRY(reserve(r, (size_t)bounds[2] * (size_t)bounds[3]));
     MDM_TRY(fit_texture(r, r->standin->face_width / fmaxf(f->width, 1)));
     const float turned = mdm_pose_turned(&r->motion->pose[f->index]);
     for (int i = 0; i < MDM_RENDER_VERTICES; i++) {
@@ -369,6 +367,22 @@ static void blend(mdm_image *image, const mdm_renderer *r, const int rect[4])
     }
 }
 
+void mdm_renderer_show(mdm_renderer *renderer, const mdm_image *picture, const mdm_talking_window *window)
+{
+    renderer->shown = picture;
+    renderer->shown_window = picture ? *window : (mdm_talking_window){0};
+}
+
+/* Its texture on the mesh, eyes, mouth. */
+static mdm_status draw_standin(mdm_render_frame *f, const int bounds[4])
+{
+    MDM_TRY(draw_mesh(f));
+    MDM_TRY(mdm_paint_eyes(f));
+    /* the mouth reads the recording through the canvas's place in the image */
+    f->r->canvas.left = bounds[0], f->r->canvas.top = bounds[1];
+    return mdm_paint_mouth(f);
+}
+
 mdm_status mdm_renderer_draw(mdm_renderer *r, mdm_image *image, int index)
 {
     mdm_render_frame f;
@@ -382,11 +396,9 @@ mdm_status mdm_renderer_draw(mdm_renderer *r, mdm_image *image, int index)
         return mdm_fail(MDM_ERR_INPUT, "frame %d: a face of %d x %d px, at most 4096 can be drawn",
                         r->motion->first + index, bounds[2], bounds[3]);
     f.image = image;
-    MDM_TRY(draw_mesh(&f, bounds));
-    MDM_TRY(mdm_paint_eyes(&f));
-    /* the mouth reads the recording through the canvas's place in the image */
-    r->canvas.left = bounds[0], r->canvas.top = bounds[1];
-    MDM_TRY(mdm_paint_mouth(&f));
+    MDM_TRY(mdm_canvas_begin(&r->canvas, 0, 0, bounds[2], bounds[3], AT_COUNT));
+    MDM_TRY(reserve(r, (size_t)bounds[2] * (size_t)bounds[3]));
+    MDM_TRY(r->shown ? mdm_show_picture(&f, bounds) : draw_standin(&f, bounds));
     MDM_TRY(mdm_face_mask(&f));
     for (int y = 0; y < rect[3]; y++) {
         size_t from = (size_t)(rect[1] - bounds[1] + y) * (size_t)bounds[2] + (size_t)(rect[0] - bounds[0]);

@@ -4,6 +4,7 @@
 
 #include "face/motion.h"
 #include "face/standin.h"
+#include "face/standin_landmarks.h"
 #include "models/person_matte.h"
 
 #define MDM_LARGEST_YAW 52.0 /* degrees: beyond it the warp does not hold and the face is covered */
@@ -26,6 +27,10 @@ bool mdm_renderer_can(const mdm_renderer *renderer, int index);
 
 /* The pixels that drawing motion frame `index` reads and writes: x, y, w, h inside a picture of this size; w 0: none. */
 void mdm_renderer_bounds(int rect[4], mdm_renderer *renderer, int index, int width, int height);
+
+/* What the next drawings show in place of the stand-in's texture: a picture of its face that was drawn for the frame (it must outlive
+ * them), and where in the image it lies. NULL: the texture. */
+void mdm_renderer_show(mdm_renderer *renderer, const mdm_image *picture, const mdm_talking_window *window);
 
 /* Draws into an RGB image whose pixels in the bounds are the recording's. */
 mdm_status mdm_renderer_draw(mdm_renderer *renderer, mdm_image *image, int index);

@@ -65,6 +65,11 @@ int mdm_talking_factor(const mdm_talking *talking)
     return 1 << (talking->vae.levels - 1);
 }
 
+int mdm_talking_side(const mdm_talking *talking)
+{
+    return talking->trained;
+}
+
 mdm_status mdm_talking_check_side(const mdm_talking *talking, int side)
 {
     const int step = mdm_talking_factor(talking) << (MDM_ECHOMIMIC_LEVELS - 1);

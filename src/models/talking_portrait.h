@@ -50,6 +50,8 @@ void mdm_talking_free(mdm_talking **talking);
 
 /* Pixels of a latent pixel, each way; sides of pictures are multiples of 8 times that (64 with the published networks). */
 int mdm_talking_factor(const mdm_talking *talking);
+/* The side of pictures that the networks were trained with: 512, or "sample_size" of echomimic.json. */
+int mdm_talking_side(const mdm_talking *talking);
 /* MDM_ERR_USAGE for a side that cannot be drawn. */
 mdm_status mdm_talking_check_side(const mdm_talking *talking, int side);
 

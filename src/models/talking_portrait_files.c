@@ -100,6 +100,7 @@ static mdm_status read_sizes(mdm_talking *t, const json_t *root, const char *pat
     MDM_TRY(wholes(s->locator, MDM_ECHOMIMIC_LOCATOR, root, "face_locator_channels", path));
     MDM_TRY(whole(&s->heads, root, "heads", path));
     MDM_TRY(whole(&s->groups, root, "norm_num_groups", path));
+    MDM_TRY(whole(&t->trained, root, "sample_size", path));
     MDM_TRY(whole(&w->layers, whisper, "layers", path));
     MDM_TRY(whole(&w->width, whisper, "width", path));
     MDM_TRY(whole(&w->heads, whisper, "heads", path));
@@ -141,6 +142,7 @@ mdm_status mdm_talking_find(mdm_talking *talking)
     talking->sizes = mdm_echomimic_published;
     talking->whisper = mdm_whisper_encoder_tiny;
     talking->vae = mdm_vae_sd15;
+    talking->trained = 512;
     for (int part = 0; part < MDM_TALKING_PARTS; part++) {
         char *path = NULL;
         MDM_TRY(find_part(&path, talking, (mdm_talking_part)part));

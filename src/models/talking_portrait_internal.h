@@ -17,6 +17,8 @@ struct mdm_talking {
     mdm_whisper_encoder_sizes whisper;
     mdm_vae_sizes vae;
 
+    int trained; /* side of pictures, px */
+
     int side; /* of the latent; 0 before the portrait was looked at */
     mdm_echomimic_bank bank;
     mdm_heard_voice *voice;

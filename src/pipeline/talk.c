@@ -30,7 +30,7 @@ typedef struct job {
     mdm_talking_mode mode;
     mdm_talking *talking;
     mdm_talk_inputs in;
-    int frames;
+    int frames, side; /* side: of pictures, px */
     mdm_image canvas; /* of landmarks */
     mdm_display *display;
     const char *stage;
@@ -67,7 +67,7 @@ static mdm_status end(job *j, double weight, mdm_status status)
 static mdm_status show(void *user, float *seen, int frame)
 {
     job *j = user;
-    const int side = j->options->size;
+    const int side = j->side;
     const float none[3] = {0};
     if (j->in.mask) {
         memcpy(seen, j->in.mask, (size_t)side * (size_t)side * sizeof *seen);
@@ -102,7 +102,7 @@ static mdm_status count_frames(job *j)
 /* What else the run depends on: where the face is, and how it moves. */
 static void name_inputs(char out[65], const job *j)
 {
-    const size_t area = (size_t)j->options->size * (size_t)j->options->size;
+    const size_t area = (size_t)j->side * (size_t)j->side;
     unsigned char digest[32];
     mdm_sha256 hash;
     mdm_sha256_start(&hash);
@@ -179,8 +179,8 @@ static mdm_status write_video(job *j)
     mdm_writer *writer = NULL;
     mdm_frame frame = {0};
     mdm_writer_options options = {
-        .width = j->options->size,
-        .height = j->options->size,
+        .width = j->side,
+        .height = j->side,
         .time_base = {1, (int)lrint(1000 * j->in.fps)},
         .fps = j->in.fps,
         .aspect = {1, 1},
@@ -211,7 +211,7 @@ static mdm_status write_video(job *j)
 
 static mdm_status save_latents(const job *j)
 {
-    const int64_t side = j->options->size / mdm_talking_factor(j->talking);
+    const int64_t side = j->side / mdm_talking_factor(j->talking);
     const mdm_array array = {
         .name = "latents",
         .rank = 4,
@@ -246,8 +246,10 @@ static mdm_status open_model(job *j)
                                : mdm_talking_model_folder(&folder, &mdm_echomimic));
     mdm_status status =
         mdm_talking_open(&j->talking, &(mdm_talking_options){folder, j->mode, store, threads(j->options)});
-    if (!status)
-        status = mdm_talking_check_side(j->talking, j->options->size);
+    if (!status) {
+        j->side = j->options->size ? j->options->size : mdm_talking_side(j->talking);
+        status = mdm_talking_check_side(j->talking, j->side);
+    }
     mdm_free(&folder);
     return status;
 }
@@ -259,15 +261,15 @@ static mdm_status run(job *j)
         return mdm_fail(MDM_ERR_USAGE, "nothing to write: give -o VIDEO.mp4 or --save-latents FILE");
     MDM_TRY(choose_mode(j));
     MDM_TRY(open_model(j));
-    MDM_TRY(mdm_talk_read(&j->in, j->settings, &mdm_talking_recipes[j->mode]));
+    MDM_TRY(mdm_talk_read(&j->in, j->settings, &mdm_talking_recipes[j->mode], j->side));
     if (*output)
         MDM_TRY(mdm_format(&j->folder, "%s.run", output));
     MDM_TRY(mdm_talking_listen(j->talking, j->in.samples, j->in.sample_count));
     MDM_TRY(count_frames(j));
     MDM_TRY(mdm_talking_look(j->talking, &j->in.portrait));
     MDM_TRY(mdm_display_new(&j->display, 0, j->settings->verbosity < 0));
-    mdm_log(MDM_LOG_INFO, "%d frames at %g a second, %d x %d px, mode %s", j->frames, j->in.fps, j->options->size,
-            j->options->size, mdm_talking_recipes[j->mode].name);
+    mdm_log(MDM_LOG_INFO, "%d frames at %g a second, %d x %d px, mode %s", j->frames, j->in.fps, j->side, j->side,
+            mdm_talking_recipes[j->mode].name);
     MDM_TRY(draw(j));
     if (*j->options->save_latents)
         MDM_TRY(save_latents(j));

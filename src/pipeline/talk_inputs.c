@@ -13,6 +13,7 @@
 #include "face/standin.h"
 #include "face/standin_landmarks.h"
 #include "media/audio.h"
+#include "models/echomimic.h"
 #include "models/voice_tokens.h"
 #include "nn/tensor_file.h"
 #include "pipeline/job.h"
@@ -99,9 +100,8 @@ static mdm_status choose_crop(mdm_portrait_crop *out, eyes *e, const mdm_setting
     return MDM_OK;
 }
 
-static mdm_status read_portrait(mdm_talk_inputs *in, eyes *e, const mdm_settings *settings, bool posed)
+static mdm_status read_portrait(mdm_talk_inputs *in, eyes *e, const mdm_settings *settings, bool posed, int side)
 {
-    const int side = settings->talking.size;
     mdm_image picture = {0};
     mdm_portrait_crop crop;
     MDM_TRY(mdm_image_read(&picture, settings->talking.portrait, 3));
@@ -174,8 +174,10 @@ static mdm_status read_motion(mdm_talk_inputs *in, eyes *e, const mdm_settings *
     for (int i = 1; i < motions.count; i++)
         if (motions.motion[i].count > motions.motion[longest].count)
             longest = i;
-    if (!status)
+    if (!status) {
+        mdm_motion_without_loop(&motions.motion[longest]);
         status = retarget(in, e, settings, &motions.motion[longest]);
+    }
     mdm_motions_free(&motions);
     return status;
 }
@@ -251,10 +253,10 @@ static mdm_status read_sound(mdm_talk_inputs *in, const mdm_settings *settings)
     return status;
 }
 
-static mdm_status read_noise(mdm_talk_inputs *in, const mdm_talking_settings *t)
+/* side: of latents */
+static mdm_status read_noise(mdm_talk_inputs *in, const mdm_talking_settings *t, int side)
 {
     mdm_tensor_file *file = NULL;
-    const int side = t->size / 8;
     if (!*t->noise)
         return MDM_OK;
     MDM_TRY(mdm_tensor_file_open(&file, t->noise));
@@ -276,7 +278,7 @@ static mdm_status read_noise(mdm_talk_inputs *in, const mdm_talking_settings *t)
 
 /* ---- all of them ---- */
 
-static mdm_status read_all(mdm_talk_inputs *in, eyes *e, const mdm_settings *settings, bool posed)
+static mdm_status read_all(mdm_talk_inputs *in, eyes *e, const mdm_settings *settings, bool posed, int side)
 {
     const mdm_talking_settings *t = &settings->talking;
     if (!*t->portrait)
@@ -285,7 +287,7 @@ static mdm_status read_all(mdm_talk_inputs *in, eyes *e, const mdm_settings *set
         return mdm_fail(MDM_ERR_USAGE, "what is it to say? Give --audio FILE");
     if (!posed && (*t->motion || *t->landmarks))
         return mdm_fail(MDM_ERR_USAGE, "--mode %s does not look at landmarks; pose and pose-acc do", t->mode);
-    MDM_TRY(read_portrait(in, e, settings, posed));
+    MDM_TRY(read_portrait(in, e, settings, posed, side));
     if (posed)
         MDM_TRY(read_pose(in, e, settings));
     if (t->fps > 0)
@@ -293,14 +295,14 @@ static mdm_status read_all(mdm_talk_inputs *in, eyes *e, const mdm_settings *set
     if (!(in->fps > 0 && in->fps <= 1000))
         in->fps = USUAL_FPS;
     MDM_TRY(read_sound(in, settings));
-    return read_noise(in, t);
+    return read_noise(in, t, side / MDM_ECHOMIMIC_LOCATOR_DOWN);
 }
 
-mdm_status mdm_talk_read(mdm_talk_inputs *out, const mdm_settings *settings, const mdm_talking_recipe *recipe)
+mdm_status mdm_talk_read(mdm_talk_inputs *out, const mdm_settings *settings, const mdm_talking_recipe *recipe, int side)
 {
     eyes e = {0};
     memset(out, 0, sizeof *out);
-    mdm_status status = read_all(out, &e, settings, recipe->posed);
+    mdm_status status = read_all(out, &e, settings, recipe->posed, side);
     mdm_face_detector_free(&e.detector);
     mdm_face_mesh_free(&e.mesher);
     if (status)

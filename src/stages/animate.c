@@ -1,5 +1,6 @@
-/* The animate stage, embedded backend: the person's motion told apart from the face, the scene's light on it, and the
- * corrections that rendering a few frames teaches. Frames of the new face are not written: compose draws them. */
+/* The animate stage: the person's motion told apart from the face, the scene's light on it, and the
+ * corrections that rendering a few frames teaches. Frames of the new face are not written, compose draws them; but those of
+ * large networks (talking_face.c), which come last, from the motion that is written. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "face/sharpness.h"
 #include "face/skin_tone.h"
 #include "stages/animate.h"
+#include "stages/talking_face.h"
 #include "stages/visit.h"
 
 #define PROBE_BYTES ((size_t)300 << 20) /* of kept frames, over all persons */
@@ -72,34 +74,42 @@ mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work)
     return status;
 }
 
-mdm_status mdm_portrait_load(mdm_standin *out, const char *person, const mdm_clip_work *work,
-                             mdm_face_detector *detector, mdm_face_mesh *mesher, const mdm_canonical *canonical)
+mdm_status mdm_portrait_read(mdm_image *image, mdm_mesh *mesh, const char *person, const mdm_clip_work *work,
+                             mdm_face_detector *detector, mdm_face_mesh *mesher)
 {
     char *path = NULL;
-    mdm_image image = {0};
     mdm_face_detection found[8];
-    mdm_mesh mesh;
     mdm_face_roi roi;
     int count = 0;
     MDM_TRY(mdm_format(&path, "%s/portraits/%s.png", work->folder, person));
-    mdm_status status = mdm_image_read(&image, path, 3);
+    mdm_status status = mdm_image_read(image, path, 3);
     if (!status) {
-        float region[4] = {0, 0, (float)image.width, (float)image.height};
-        status = mdm_face_detector_run(found, 8, &count, detector, &image, region, 0.4f);
+        float region[4] = {0, 0, (float)image->width, (float)image->height};
+        status = mdm_face_detector_run(found, 8, &count, detector, image, region, 0.4f);
     }
     if (!status && count < 1)
         status = mdm_fail(MDM_ERR_INPUT,
                           "%s: no face in the portrait; draw another (mmdm portrait) or give one by hand", path);
     if (!status) {
         mdm_face_roi_from_detection(&roi, &found[0]);
-        status = mdm_face_mesh_settle(&mesh, mesher, &image, &roi, 3);
+        status = mdm_face_mesh_settle(mesh, mesher, image, &roi, 3);
     }
-    if (!status)
-        status = mdm_standin_make(out, &image, &mesh, canonical);
     if (status)
-        mdm_fail_context(status, "%s", path);
-    mdm_image_free(&image);
+        mdm_image_free(image);
     mdm_free(&path);
+    return status;
+}
+
+mdm_status mdm_portrait_load(mdm_standin *out, const char *person, const mdm_clip_work *work,
+                             mdm_face_detector *detector, mdm_face_mesh *mesher, const mdm_canonical *canonical)
+{
+    mdm_image image = {0};
+    mdm_mesh mesh;
+    MDM_TRY(mdm_portrait_read(&image, &mesh, person, work, detector, mesher));
+    mdm_status status = mdm_standin_make(out, &image, &mesh, canonical);
+    if (status)
+        mdm_fail_context(status, "portrait of %s", person);
+    mdm_image_free(&image);
     return status;
 }
 
@@ -206,9 +216,33 @@ static void cover(mdm_motion *motion, const mdm_role *role)
                 motion->valid[k] = 0;
 }
 
+/* The new face by large networks, for every motion. */
+static mdm_status talk(animator *a)
+{
+    mdm_status status = MDM_OK;
+    for (int i = 0; i < a->motions.count && !status; i++) {
+        const mdm_motion *motion = &a->motions.motion[i];
+        const mdm_role *role = NULL;
+        mdm_image portrait = {0};
+        mdm_mesh mesh;
+        for (int k = 0; k < a->cast.count && !role; k++)
+            if (a->cast.role[k].track == motion->track)
+                role = &a->cast.role[k];
+        if (!role)
+            continue;
+        MDM_TRY(mdm_portrait_read(&portrait, &mesh, role->person, a->work, a->detector, a->mesher[0]));
+        const mdm_talking_standin standin = {&portrait, &mesh, (const float(*)[3])a->actors[i].standin.shape};
+        status = mdm_talking_face_make(a->work, &a->clip, motion, &role->policy, &standin, &a->canonical);
+        mdm_image_free(&portrait);
+    }
+    return status;
+}
+
 static mdm_status animate(animator *a)
 {
     unsigned char *wanted = NULL;
+    mdm_talking_mode mode;
+    const bool talking = mdm_talking_wanted(&mode, a->work->settings);
     MDM_TRY(mdm_canonical_load(&a->canonical, a->work->models));
     MDM_TRY(mdm_face_detector_new(&a->detector, a->work->models, 1));
     for (int i = 0; i < MDM_SHARERS; i++)
@@ -227,7 +261,7 @@ static mdm_status animate(animator *a)
         if (!status)
             status = mdm_sharpness_fit(actor->motion, &actor->standin, &a->canonical, actor->probe, actor->kept);
         mdm_log(MDM_LOG_DEBUG, "track %d: %d of %d probe frames", actor->motion->track, actor->kept, actor->wanted);
-        if (!status)
+        if (!status && !talking) /* it measures what the mesh draws */
             status =
                 mdm_close_loop(actor->motion, &actor->standin, &a->canonical, a->mesher, actor->probe, actor->kept);
     }
@@ -237,6 +271,8 @@ static mdm_status animate(animator *a)
                 redraw(a, &a->motions.motion[i], &a->cast.role[k].policy, &a->actors[i].standin);
                 cover(&a->motions.motion[i], &a->cast.role[k]);
             }
+    if (!status && talking)
+        status = talk(a);
     return status ? status : mdm_motions_write(&a->motions, a->work->folder);
 }
 

@@ -37,7 +37,10 @@ typedef struct mdm_cast {
 /* From plan.json and portraits/ of the work folder. Persons without a portrait are left out: their faces are covered. */
 mdm_status mdm_cast_load(mdm_cast *out, const mdm_clip_work *work);
 
-/* portraits/<person>.png made ready: its mesh is fitted with the given networks. */
+/* portraits/<person>.png (mdm_image_free), and its mesh, fitted with the given networks. */
+mdm_status mdm_portrait_read(mdm_image *image, mdm_mesh *mesh, const char *person, const mdm_clip_work *work,
+                             mdm_face_detector *detector, mdm_face_mesh *mesher);
+/* The same made ready. */
 mdm_status mdm_portrait_load(mdm_standin *out, const char *person, const mdm_clip_work *work,
                              mdm_face_detector *detector, mdm_face_mesh *mesher, const mdm_canonical *canonical);
 

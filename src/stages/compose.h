@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "face/standin_landmarks.h"
 #include "face/track_file.h"
 #include "media/clip_file.h"
 #include "media/sound.h"
@@ -46,6 +47,9 @@ mdm_status mdm_compose_players_open(mdm_compose *compose);
 void mdm_compose_players_free(mdm_compose *compose);
 /* Draws the stand-in of track `track` (its index) into the frame. *drawn is false when the face has to be covered. */
 mdm_status mdm_compose_player_draw(bool *drawn, mdm_compose *compose, int track, mdm_frame *frame);
+
+/* The picture of a talking face (--animate echomimic) in the frame that was drawn last, and where it lies in the frame; NULL where there is none. */
+const mdm_image *mdm_compose_player_picture(mdm_talking_window *window, const mdm_compose *compose, int track);
 
 /* Paints one frame: faces, plates, text, rectangles; commits what it painted and notes the states. */
 mdm_status mdm_compose_paint(mdm_compose *compose, mdm_frame *frame);

@@ -7,11 +7,15 @@
 #include "face/standin_render.h"
 #include "stages/animate.h"
 #include "stages/compose.h"
+#include "stages/talking_face.h"
 
 typedef struct player {
     mdm_standin standin;
     mdm_renderer *renderer;
     const mdm_motion *motion;
+    mdm_talking_face *talking; /* its face as large networks drew it; NULL: drawn on the mesh */
+    const mdm_image *picture;  /* of it, in the frame drawn last */
+    mdm_talking_window window;
 } player;
 
 struct mdm_players {
@@ -28,6 +32,21 @@ static const char *person_of(const mdm_cast *cast, int track)
         if (cast->role[i].track == track)
             return cast->role[i].person;
     return NULL;
+}
+
+/* The stand-in, and its talking face where the settings want one. */
+static mdm_status dress(player *p, const mdm_motion *motion, const char *person, const mdm_clip_work *work,
+                        const struct mdm_players *players, mdm_face_detector *detector, mdm_face_mesh *mesher)
+{
+    mdm_image portrait = {0};
+    mdm_mesh mesh;
+    mdm_talking_mode mode;
+    MDM_TRY(mdm_portrait_read(&portrait, &mesh, person, work, detector, mesher));
+    mdm_status status = mdm_standin_make(&p->standin, &portrait, &mesh, &players->canonical);
+    if (!status && mdm_talking_wanted(&mode, work->settings))
+        status = mdm_talking_face_open(&p->talking, work->folder, motion, &portrait, &mesh, &players->canonical);
+    mdm_image_free(&portrait);
+    return status;
 }
 
 static mdm_status ready(struct mdm_players *players, mdm_compose *compose, const mdm_cast *cast)
@@ -50,7 +69,7 @@ static mdm_status ready(struct mdm_players *players, mdm_compose *compose, const
             status = mdm_fail(MDM_ERR_INPUT, "%s: motion.json does not fit tracks.json; run `mmdm animate` again",
                               work->folder);
         if (status == MDM_OK)
-            status = mdm_portrait_load(&p->standin, person, work, detector, mesher, &players->canonical);
+            status = dress(p, motion, person, work, players, detector, mesher);
         if (status == MDM_OK)
             status = mdm_renderer_new(&p->renderer, &players->canonical, motion, &p->standin);
         if (status == MDM_OK && mdm_motion_retones(motion)) {
@@ -107,6 +126,7 @@ void mdm_compose_players_free(mdm_compose *compose)
         return;
     for (int i = 0; players->player && i < players->motions.count; i++) {
         mdm_renderer_free(&players->player[i].renderer);
+        mdm_talking_face_free(&players->player[i].talking);
         mdm_standin_free(&players->player[i].standin);
     }
     mdm_person_matte_free(&players->matte);
@@ -124,14 +144,29 @@ mdm_status mdm_compose_player_draw(bool *drawn, mdm_compose *compose, int track,
         return MDM_OK;
     player *p = &players->player[players->of_track[track]];
     const int index = (int)frame->number - p->motion->first;
+    p->picture = NULL;
     if (!mdm_renderer_can(p->renderer, index))
         return MDM_OK;
     int r[4];
     mdm_renderer_bounds(r, p->renderer, index, frame->rgb.width, frame->rgb.height);
     if (r[2] < 1)
         return MDM_OK;
+    if (p->talking) {
+        MDM_TRY(mdm_talking_face_at(&p->picture, &p->window, p->talking, index));
+        mdm_renderer_show(p->renderer, p->picture, &p->window);
+    }
     MDM_TRY(mdm_frame_rgb(frame, r[0], r[1], r[2], r[3]));
     MDM_TRY(mdm_renderer_draw(p->renderer, &frame->rgb, index));
     *drawn = true;
     return mdm_frame_commit_rgb(frame, r[0], r[1], r[2], r[3]);
+}
+
+const mdm_image *mdm_compose_player_picture(mdm_talking_window *window, const mdm_compose *compose, int track)
+{
+    const struct mdm_players *players = compose->players;
+    if (!players || players->of_track[track] < 0)
+        return NULL;
+    const player *p = &players->player[players->of_track[track]];
+    *window = p->window;
+    return p->picture;
 }

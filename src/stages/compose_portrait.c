@@ -146,6 +146,24 @@ static void fill_ground(mdm_image *image)
             image->data[(size_t)y * image->stride + (size_t)x] = (uint8_t)ground[x % 3];
 }
 
+/* A talking face by itself: nothing of the scene, the picture's edge faded into the ground. m: the square's pixels to the scene's. */
+static void lay_on_ground(mdm_image *out, const mdm_image *picture, const mdm_talking_window *window, const double m[6])
+{
+    const double k = window->scale,
+                 map[6] = {k * m[0], 0, k * m[2] + window->shift[0], 0, k * m[4], k * m[5] + window->shift[1]};
+    const float side = (float)picture->width;
+    mdm_image_warp(out, picture, map, -1);
+    for (int y = 0; y < out->height; y++)
+        for (int x = 0; x < out->width; x++) {
+            const float u = (float)(map[0] * x + map[2]), v = (float)(map[4] * y + map[5]);
+            const float inside = fminf(fminf(u, side - 1 - u), fminf(v, side - 1 - v)) / (FADE * side);
+            const float show = inside <= 0.0f ? 0.0f : inside >= 1.0f ? 1.0f : inside * inside * (3.0f - 2.0f * inside);
+            uint8_t *p = out->data + (size_t)y * out->stride + 3 * (size_t)x;
+            for (int c = 0; c < 3; c++)
+                p[c] = (uint8_t)(ground[c] + show * ((float)p[c] - ground[c]) + 0.5f);
+        }
+}
+
 mdm_status mdm_portrait_view_frame(mdm_frame *out, const mdm_portrait_view *view, mdm_compose *compose,
                                    mdm_frame *frame)
 {
@@ -159,6 +177,12 @@ mdm_status mdm_portrait_view_frame(mdm_frame *out, const mdm_portrait_view *view
     const float *centre = view->centre[frame->number];
     const double scale = (double)view->size / view->side, half = (double)view->size / 2.0;
     const double m[6] = {scale, 0.0, (double)centre[0] - half, 0.0, scale, (double)centre[1] - half};
+    mdm_talking_window window;
+    const mdm_image *picture = mdm_compose_player_picture(&window, compose, view->track);
+    if (picture) {
+        lay_on_ground(&out->rgb, picture, &window, m);
+        return mdm_frame_commit_rgb(out, 0, 0, 0, 0);
+    }
     MDM_TRY(mdm_frame_rgb(frame, (int)m[2] - 1, (int)m[5] - 1, (int)view->size + 3, (int)view->size + 3));
     mdm_image_warp(&out->rgb, &frame->rgb, m, -1);
     const mdm_shape head = mdm_shape_face(at->box);

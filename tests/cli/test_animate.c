@@ -106,7 +106,7 @@ static int animate(const char *one, ...)
     return mdm_cli_main(argc, argv);
 }
 
-#define SMALL "--model", folder, "--size", "64", "--threads", "1", "--portrait", picture, "--face", "12,10,52,54", "-q"
+#define SMALL "--model", folder, "--threads", "1", "--portrait", picture, "--face", "12,10,52,54", "-q"
 #define SOUND "--audio", sound, "--frames", "25"
 
 static void compare(const char *name)

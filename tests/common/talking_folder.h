@@ -60,7 +60,7 @@ static inline void talking_make_folder(const char *folder)
     talking_weights(folder, "sd-vae-ft-mse/diffusion_pytorch_model.safetensors", "vae");
     talking_write(
         folder, "echomimic.json",
-        "{\"block_out_channels\": [8, 16, 24, 24], \"heads\": 2, \"norm_num_groups\": 8, "
+        "{\"sample_size\": 64, \"block_out_channels\": [8, 16, 24, 24], \"heads\": 2, \"norm_num_groups\": 8, "
         "\"face_locator_channels\": [4, 6, 8, 12], \"whisper\": {\"layers\": 2, \"width\": 24, \"heads\": 2}}");
     talking_write(folder, "sd-vae-ft-mse/config.json",
                   "{\"block_out_channels\": [8, 12, 16, 16], \"norm_num_groups\": 4, \"layers_per_block\": 2, "
