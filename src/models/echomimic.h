@@ -55,7 +55,7 @@ typedef struct mdm_denoising_shape {
 } mdm_denoising_shape;
 
 /* Takes every tensor of `weights` (denoising_unet*.pth) and `motion` (motion_module*.pth); both may be freed afterwards. The
- * bank must be of the same latent size; it is copied. */
+ * bank must be of the same latent size; keys and values are made of it, once. */
 mdm_status mdm_denoising_unet_new(mdm_denoising_unet **out, const mdm_echomimic_sizes *sizes, mdm_weights *weights,
                                   mdm_weights *motion, const mdm_echomimic_bank *bank, mdm_store store,
                                   const mdm_denoising_shape *shape, int threads);

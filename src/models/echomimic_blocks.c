@@ -17,34 +17,32 @@ static mdm_node *append(mdm_nn *nn, mdm_node *x, mdm_node *more, int from_last)
     return x ? mdm_nn_concat(nn, x, more, from_last) : more;
 }
 
+mdm_block_reference mdm_block_reference_of(const mdm_layers *l, mdm_node *seen, const char *prefix)
+{
+    char p[MDM_LAYER_NAME];
+    const int width = seen ? (int)mdm_nn_dim(seen, 0) : 0;
+    snprintf(p, sizeof p, "%stransformer_blocks.0.attn1.", prefix);
+    return (mdm_block_reference){mdm_layer_linear(l, seen, p, "to_k", width, false),
+                                 mdm_layer_linear(l, seen, p, "to_v", width, false)};
+}
+
 /* seen [N,L,C] -> [N,L,C]. The pictures go one by one: the scores of a whole window would take gigabytes. */
-static mdm_node *self_attention(const mdm_layers *l, mdm_node *seen, mdm_node *reference, const char *prefix,
-                                const mdm_block_window *w)
+static mdm_node *self_attention(const mdm_layers *l, mdm_node *seen, const mdm_block_reference *reference,
+                                const char *prefix, const mdm_block_window *w)
 {
     mdm_nn *nn = l->nn;
-    const int width = (int)mdm_nn_dim(seen, 0), pictures = (int)mdm_nn_dim(seen, 2);
-    const int alone = w->guided ? w->frames : 0;
-    mdm_node *all = reference ? NULL : seen, *out = NULL;
     if (!seen)
         return NULL;
-    mdm_node *q = mdm_layer_linear(l, seen, prefix, "to_q", width, false);
-    if (reference) /* keys and values of the reference are made by the same maps: one more row of pictures */
-        all = mdm_nn_concat(nn, mdm_nn_reshape(nn, seen, 3, (int64_t[]){1, pictures * mdm_nn_dim(seen, 1), width}),
-                            reference, 1);
-    mdm_node *k = mdm_layer_linear(l, all, prefix, "to_k", width, false);
-    mdm_node *v = mdm_layer_linear(l, all, prefix, "to_v", width, false);
-    if (!k || !v)
-        return NULL;
-    const int64_t length = mdm_nn_dim(seen, 1), rows = pictures * length;
-    const int64_t total = reference ? rows + mdm_nn_dim(reference, 1) : rows;
-    k = mdm_nn_reshape(nn, k, 3, (int64_t[]){1, total, width});
-    v = mdm_nn_reshape(nn, v, 3, (int64_t[]){1, total, width});
+    const int width = (int)mdm_nn_dim(seen, 0), pictures = (int)mdm_nn_dim(seen, 2);
+    const int alone = w->guided ? w->frames : 0;
+    mdm_node *q = mdm_layer_linear(l, seen, prefix, "to_q", width, false), *out = NULL;
+    mdm_node *k = mdm_layer_linear(l, seen, prefix, "to_k", width, false);
+    mdm_node *v = mdm_layer_linear(l, seen, prefix, "to_v", width, false);
     for (int i = 0; i < pictures; i++) {
-        mdm_node *ki = mdm_nn_slice(nn, k, 1, i * length, (i + 1) * length);
-        mdm_node *vi = mdm_nn_slice(nn, v, 1, i * length, (i + 1) * length);
+        mdm_node *ki = mdm_nn_slice(nn, k, 2, i, i + 1), *vi = mdm_nn_slice(nn, v, 2, i, i + 1);
         if (reference && i >= alone) {
-            ki = mdm_nn_concat(nn, ki, mdm_nn_slice(nn, k, 1, rows, total), 1);
-            vi = mdm_nn_concat(nn, vi, mdm_nn_slice(nn, v, 1, rows, total), 1);
+            ki = mdm_nn_concat(nn, ki, reference->key, 1);
+            vi = mdm_nn_concat(nn, vi, reference->value, 1);
         }
         mdm_node *one = mdm_nn_attention(nn, mdm_nn_slice(nn, q, 2, i, i + 1), ki, vi, w->heads, 0);
         out = append(nn, out, one, 2);
@@ -75,8 +73,8 @@ static mdm_node *audio_attention(const mdm_layers *l, mdm_node *x, const char *b
     return mdm_nn_scale(nn, h, w->audio_gain, 0);
 }
 
-mdm_node *mdm_block_reference_transformer(const mdm_layers *l, mdm_node *x, mdm_node *reference, const char *prefix,
-                                          const mdm_block_window *w, mdm_node **seen)
+mdm_node *mdm_block_reference_transformer(const mdm_layers *l, mdm_node *x, const mdm_block_reference *reference,
+                                          const char *prefix, const mdm_block_window *w, mdm_node **seen)
 {
     char block[MDM_LAYER_NAME], p[MDM_LAYER_NAME];
     mdm_nn *nn = l->nn;

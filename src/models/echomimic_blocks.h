@@ -15,10 +15,18 @@ typedef struct mdm_block_window {
     bool guided;      /* N is twice `frames` */
 } mdm_block_window;
 
-/* x [N,C,H,W] -> x's shape. `reference` [1,M,C]: keys and values beside each picture's own, or NULL. What the self-attention sees,
+/* Keys and values [1,M,C] of a reference's features: the same in every picture and at every time, so they are made once. */
+typedef struct mdm_block_reference {
+    mdm_node *key, *value;
+} mdm_block_reference;
+
+/* Of the features `seen` [1,M,C] by the transformer `prefix`. */
+mdm_block_reference mdm_block_reference_of(const mdm_layers *l, mdm_node *seen, const char *prefix);
+
+/* x [N,C,H,W] -> x's shape. `reference`: keys and values beside each picture's own, or NULL. What the self-attention sees,
  * [N,H*W,C], goes to *seen where that is not NULL. */
-mdm_node *mdm_block_reference_transformer(const mdm_layers *l, mdm_node *x, mdm_node *reference, const char *prefix,
-                                          const mdm_block_window *w, mdm_node **seen);
+mdm_node *mdm_block_reference_transformer(const mdm_layers *l, mdm_node *x, const mdm_block_reference *reference,
+                                          const char *prefix, const mdm_block_window *w, mdm_node **seen);
 
 /* x [N,C,H,W] -> x's shape: each pixel attends to itself in all frames of its half, twice. */
 mdm_node *mdm_block_motion_module(const mdm_layers *l, mdm_node *x, const char *prefix, const mdm_block_window *w);

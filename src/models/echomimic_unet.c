@@ -42,9 +42,10 @@ static void keep(drawing *d, mdm_node *x)
     d->kept[d->kept_count++] = x;
 }
 
-static const char *bank_name(char name[16], int index)
+/* Of what transformer `index` of the portrait's features ("state"), or of its keys or values. */
+static const char *bank_name(char name[16], const char *kind, int index)
 {
-    snprintf(name, 16, "bank.%d", index);
+    snprintf(name, 16, "%s.%d", kind, index);
     return name;
 }
 
@@ -59,20 +60,23 @@ static mdm_node *attend(drawing *d, mdm_node *x, const char *block, int index)
 {
     char p[MDM_LAYER_NAME], name[16];
     const int at = d->transformers++;
-    mdm_node *reference = NULL, **seen = d->bank ? NULL : &d->bank_node[at];
+    mdm_block_reference reference = {0};
     if (!x)
         return NULL;
     if (d->bank) {
         const int64_t positions = mdm_nn_dim(x, 1) * mdm_nn_dim(x, 0), width = mdm_nn_dim(x, 2);
+        const int64_t shape[3] = {1, positions, width};
         if ((size_t)(positions * width) != d->bank->size[at])
             return mdm_nn_fail(d->l->nn, MDM_ERR_INPUT,
                                "the portrait's features %d have %zu values, expected %lld x %lld; portrait and window "
                                "must be of one size",
                                at, d->bank->size[at], (long long)positions, (long long)width);
-        reference = mdm_nn_input(d->l->nn, bank_name(name, at), 3, (int64_t[]){1, positions, width});
+        reference.key = mdm_nn_input(d->l->nn, bank_name(name, "key", at), 3, shape);
+        reference.value = mdm_nn_input(d->l->nn, bank_name(name, "value", at), 3, shape);
     }
     snprintf(p, sizeof p, "%sattentions.%d.", block, index);
-    return mdm_block_reference_transformer(d->l, x, reference, p, &d->window, seen);
+    return mdm_block_reference_transformer(d->l, x, d->bank ? &reference : NULL, p, &d->window,
+                                           d->bank ? NULL : &d->bank_node[at]);
 }
 
 static mdm_node *move(const drawing *d, mdm_node *x, const char *block, int index)
@@ -167,7 +171,7 @@ static mdm_status build_reference(mdm_nn *nn, const mdm_echomimic_sizes *sizes, 
     mdm_node *x = mdm_nn_input(nn, "latent", 4, (int64_t[]){1, MDM_ECHOMIMIC_LATENT, height, width});
     walk(&d, mdm_layer_conv(&l, x, "", "conv_in", sizes->channels[0], 3, 1));
     for (int i = 0; i < d.transformers; i++)
-        mdm_nn_output(nn, d.bank_node[i], bank_name(name, i));
+        mdm_nn_output(nn, d.bank_node[i], bank_name(name, "state", i));
     return mdm_layers_build(&l, "");
 }
 
@@ -178,7 +182,7 @@ static mdm_status look(mdm_echomimic_bank *bank, mdm_nn *nn, const float *latent
     MDM_TRY(mdm_nn_set(nn, "latent", latent, mdm_nn_count(nn, "latent")));
     MDM_TRY(mdm_nn_run(nn));
     for (int i = 0; i < MDM_ECHOMIMIC_BANK; i++) {
-        bank->size[i] = mdm_nn_count(nn, bank_name(name, i));
+        bank->size[i] = mdm_nn_count(nn, bank_name(name, "state", i));
         MDM_TRY(mdm_alloc(&bank->state[i], bank->size[i], sizeof *bank->state[i], "features of a portrait"));
         MDM_TRY(mdm_nn_get(nn, name, bank->state[i], bank->size[i]));
     }
@@ -236,10 +240,66 @@ static void describe(const mdm_layers *l, const mdm_layers *motion, const mdm_ec
     mdm_nn_output(nn, mdm_layer_conv(l, x, "", "conv_out", MDM_ECHOMIMIC_LATENT, 3, 1), "velocity");
 }
 
+/* Where transformer `at` of the bank is, down, middle, up; returns its width. */
+static int place_of(char prefix[64], int at, const mdm_echomimic_sizes *s)
+{
+    enum { DOWN = RESIDUALS * (MDM_ECHOMIMIC_LEVELS - 1), EACH = RESIDUALS + 1 };
+    const int up = (at - DOWN - 1) / EACH;
+    if (at < DOWN)
+        snprintf(prefix, 64, "down_blocks.%d.attentions.%d.", at / RESIDUALS, at % RESIDUALS);
+    else if (at == DOWN)
+        snprintf(prefix, 64, "mid_block.attentions.0.");
+    else
+        snprintf(prefix, 64, "up_blocks.%d.attentions.%d.", up + 1, (at - DOWN - 1) % EACH);
+    return s->channels[at < DOWN    ? at / RESIDUALS
+                       : at == DOWN ? MDM_ECHOMIMIC_LEVELS - 1
+                                    : MDM_ECHOMIMIC_LEVELS - 2 - up];
+}
+
+/* An output of one graph to the input of the same name of another. */
+static mdm_status hand_over(mdm_nn *to, mdm_nn *from, const char *name, size_t count)
+{
+    float *values = NULL;
+    MDM_TRY(mdm_alloc(&values, count, sizeof *values, "keys of a portrait"));
+    mdm_status status = mdm_nn_get(from, name, values, count);
+    if (!status)
+        status = mdm_nn_set(to, name, values, count);
+    mdm_free(&values);
+    return status;
+}
+
+/* Makes keys and values of the portrait's features, once for all windows. */
+static mdm_status refer(mdm_nn *unet, const mdm_echomimic_sizes *sizes, mdm_weights *weights,
+                        const mdm_echomimic_bank *bank, mdm_store store, int threads)
+{
+    char name[16], prefix[64];
+    mdm_nn *nn = NULL;
+    MDM_TRY(mdm_nn_new(&nn, "portrait's keys", threads));
+    const mdm_layers l = {nn, weights, store};
+    for (int i = 0; i < MDM_ECHOMIMIC_BANK; i++) {
+        const int64_t width = place_of(prefix, i, sizes), positions = (int64_t)bank->size[i] / width;
+        mdm_node *seen = mdm_nn_input(nn, bank_name(name, "state", i), 3, (int64_t[]){1, positions, width});
+        const mdm_block_reference reference = mdm_block_reference_of(&l, seen, prefix);
+        mdm_nn_output(nn, reference.key, bank_name(name, "key", i));
+        mdm_nn_output(nn, reference.value, bank_name(name, "value", i));
+    }
+    mdm_status status = mdm_nn_build(nn);
+    for (int i = 0; i < MDM_ECHOMIMIC_BANK && !status; i++)
+        status = mdm_nn_set(nn, bank_name(name, "state", i), bank->state[i], bank->size[i]);
+    if (!status)
+        status = mdm_nn_run(nn);
+    for (int i = 0; i < MDM_ECHOMIMIC_BANK && !status; i++) {
+        status = hand_over(unet, nn, bank_name(name, "key", i), bank->size[i]);
+        if (!status)
+            status = hand_over(unet, nn, bank_name(name, "value", i), bank->size[i]);
+    }
+    mdm_nn_free(&nn);
+    return status;
+}
+
 static mdm_status build(mdm_denoising_unet *unet, const mdm_echomimic_sizes *sizes, mdm_weights *weights,
                         mdm_weights *motion, const mdm_echomimic_bank *bank, mdm_store store, int threads)
 {
-    char name[16];
     MDM_TRY(mdm_nn_new(&unet->nn, "denoising U-net", threads));
     const mdm_layers l = {unet->nn, weights, store}, modules = {unet->nn, motion, store};
     describe(&l, &modules, sizes, bank, &unet->shape);
@@ -248,9 +308,7 @@ static mdm_status build(mdm_denoising_unet *unet, const mdm_echomimic_sizes *siz
         return mdm_fail_context(status, "%s with %s", mdm_weights_path(weights), mdm_weights_path(motion));
     MDM_TRY(mdm_weights_all_taken(weights, ""));
     MDM_TRY(mdm_weights_all_taken(motion, ""));
-    for (int i = 0; i < MDM_ECHOMIMIC_BANK; i++)
-        MDM_TRY(mdm_nn_set(unet->nn, bank_name(name, i), bank->state[i], bank->size[i]));
-    return MDM_OK;
+    return refer(unet->nn, sizes, weights, bank, store, threads);
 }
 
 mdm_status mdm_denoising_unet_new(mdm_denoising_unet **out, const mdm_echomimic_sizes *sizes, mdm_weights *weights,
