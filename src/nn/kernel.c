@@ -50,6 +50,40 @@ void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b,
     STORE(5)
 }
 
+/* exp of numbers up to 0, relative error 2e-7: 2^n times the series of what is left, which is at most ln 2 / 2. */
+static __m256 exp_eights(__m256 x)
+{
+    static const float series[] = {1 / 5040.0f, 1 / 720.0f, 1 / 120.0f, 1 / 24.0f, 1 / 6.0f, 1 / 2.0f, 1, 1};
+    x = _mm256_max_ps(x, _mm256_set1_ps(-87));
+    const __m256 n =
+        _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    /* ln 2 in two parts, the first of so few bits that n times it is exact */
+    x = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
+    x = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), x);
+    __m256 sum = _mm256_set1_ps(series[0]);
+    for (int i = 1; i < 8; i++)
+        sum = _mm256_fmadd_ps(sum, x, _mm256_set1_ps(series[i]));
+    const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+    return _mm256_mul_ps(sum, _mm256_castsi256_ps(power));
+}
+
+void mdm_exp_columns(float *s, float sum[MDM_GEMM_COLUMNS], int rows)
+{
+    for (int half = 0; half < MDM_GEMM_COLUMNS; half += 8) {
+        float *from = s + half;
+        __m256 most = _mm256_loadu_ps(from), total = _mm256_setzero_ps();
+        for (int r = 1; r < rows; r++)
+            most = _mm256_max_ps(most, _mm256_loadu_ps(from + r * MDM_GEMM_COLUMNS));
+        for (int r = 0; r < rows; r++) {
+            float *at = from + r * MDM_GEMM_COLUMNS;
+            const __m256 value = exp_eights(_mm256_sub_ps(_mm256_loadu_ps(at), most));
+            total = _mm256_add_ps(total, value);
+            _mm256_storeu_ps(at, value);
+        }
+        _mm256_storeu_ps(sum + half, total);
+    }
+}
+
 void mdm_taps_row(float *out, int count, const float *const *source, const float *weight, int taps, float bias)
 {
     int i = 0;
@@ -143,6 +177,21 @@ void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b,
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < columns; j++)
             c[(size_t)r * row_stride + (size_t)j] = sum[r][j];
+}
+
+void mdm_exp_columns(float *s, float sum[MDM_GEMM_COLUMNS], int rows)
+{
+    for (int j = 0; j < MDM_GEMM_COLUMNS; j++) {
+        float most = s[j];
+        for (int r = 1; r < rows; r++)
+            most = fmaxf(most, s[r * MDM_GEMM_COLUMNS + j]);
+        sum[j] = 0;
+        for (int r = 0; r < rows; r++) {
+            float *at = &s[r * MDM_GEMM_COLUMNS + j];
+            *at = expf(*at - most);
+            sum[j] += *at;
+        }
+    }
 }
 
 void mdm_taps_row(float *out, int count, const float *const *source, const float *weight, int taps, float bias)

@@ -14,6 +14,9 @@
 void mdm_gemm_block(float *c, size_t row_stride, const float *a, const float *b, int k, const float *bias, int rows,
                     int columns);
 
+/* s [rows][MDM_GEMM_COLUMNS] becomes exp(s - the largest of its column); sum: what each column then adds up to. */
+void mdm_exp_columns(float *s, float sum[MDM_GEMM_COLUMNS], int rows);
+
 /* out[i] = bias + sum_t weight[t] * source[t][i]: one row of a depthwise convolution, its taps laid side by side. */
 void mdm_taps_row(float *out, int count, const float *const *source, const float *weight, int taps, float bias);
 

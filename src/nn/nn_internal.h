@@ -62,6 +62,9 @@ struct ggml_backend_device *mdm_gpu_device(void);
 mdm_node *mdm_gpu_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bias, const mdm_conv *conv);
 mdm_node *mdm_gpu_attention(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int heads, float scale);
 
+/* nn_attention.c: on the CPU, over so many positions that it is worth it; NULL otherwise. Operands are contiguous. */
+mdm_node *mdm_nn_attention_tiled(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int heads, float scale);
+
 /* The leaf whose node this is, NULL if it is a result. */
 mdm_leaf *mdm_nn_leaf_of(mdm_nn *nn, const mdm_node *node);
 /* The values of a weight or constant before build; NULL for an input or NULL, and where an error is recorded. */

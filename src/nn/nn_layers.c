@@ -205,10 +205,12 @@ static mdm_node *attend(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int h
     int64_t d = q->ne[0] / heads, length = q->ne[1], batch = q->ne[2], all = q->ne[0];
     if (scale == 0)
         scale = 1 / sqrtf((float)d);
-    mdm_node *fast = nn->gpu && !causal ? mdm_gpu_attention(nn, q, k, v, heads, scale) : NULL;
+    mdm_node *fast = causal    ? NULL
+                     : nn->gpu ? mdm_gpu_attention(nn, q, k, v, heads, scale)
+                               : mdm_nn_attention_tiled(nn, q, k, v, heads, scale);
     if (fast)
         return fast;
-    /* f32 scores by two matrix products: exact, and as fast as the f16 kernel at the lengths we meet (<= 4096) */
+    /* f32 scores by two matrix products: exact, and as fast as the f16 kernel */
     mdm_node *scores =
         ggml_mul_mat(CTX, split_heads(nn, k, heads, d), split_heads(nn, q, heads, d)); /* [Lk, Lq, heads, B] */
     if (causal)
