@@ -25,11 +25,13 @@
 /* Distances are over what the recogniser takes for one person: 1 parts two people. Room is the portrait's to the nearest other
  * face, worn the mean to the person once it is drawn into the recording, by the network that takes them for more alike. */
 #define DRAWS       12    /* at most, for one stand-in */
-#define DRAWS_FEW   5     /* after which WORN_FAIR is enough */
+#define DRAWS_FEW   5     /* after which WORN_FAIR is enough, */
+#define DRAWS_MANY  9     /* after which WORN_LEAST is */
 #define ROOM_LEAST  0.75f /* nearer is never taken */
 #define ROOM_FAIR   1.0f  /* nearer is taken where nothing else is left */
 #define WORN_ENOUGH 1.2f  /* no further draw is needed */
-#define WORN_FAIR   1.0f
+#define WORN_FAIR   1.05f
+#define WORN_LEAST  0.97f
 #define WORN_MORE   0.1f  /* for each stand-in before this one that was still recognised */
 #define BROW_KNIT   0.3f  /* cm, under a neutral face's: a frown */
 #define BROW_RAISED 0.75f /* over it: no face has that, the mesh lies wrong on a misshapen one */
@@ -254,8 +256,9 @@ static bool better(const candidate *a, const candidate *b)
 
 static bool enough(const candidate *best, const casting_job *job, int draws)
 {
+    const float worn = draws < DRAWS_FEW ? WORN_ENOUGH : draws < DRAWS_MANY ? WORN_FAIR : WORN_LEAST;
     return best->picture.data && best->as_planned && best->rests && best->room >= ROOM_FAIR &&
-           best->worn >= (draws < DRAWS_FEW ? WORN_ENOUGH : WORN_FAIR) + WORN_MORE * (float)attempts_before(job);
+           best->worn >= worn + WORN_MORE * (float)attempts_before(job);
 }
 
 static mdm_status draw_best(candidate *best, casting_job *job)
