@@ -290,9 +290,11 @@ static mdm_status read_all(mdm_talk_inputs *in, eyes *e, const mdm_settings *set
     MDM_TRY(read_portrait(in, e, settings, posed, side));
     if (posed)
         MDM_TRY(read_pose(in, e, settings));
+    if (t->fps > 0 && t->fps < 1)
+        return mdm_fail(MDM_ERR_USAGE, "--fps %g: expected 1 to 1000, or 0 for that of the landmarks", t->fps);
     if (t->fps > 0)
         in->fps = t->fps;
-    if (!(in->fps > 0 && in->fps <= 1000))
+    if (!(in->fps >= 1 && in->fps <= 1000))
         in->fps = USUAL_FPS;
     MDM_TRY(read_sound(in, settings));
     return read_noise(in, t, side / MDM_ECHOMIMIC_LOCATOR_DOWN);
