@@ -3,8 +3,10 @@
 reduced size with random weights, from a re-statement of them in torch. Development time only.
 
   make_echomimic_goldens.py echomimic_spec.py
+  make_echomimic_goldens.py echomimic_spec.py FOLDER
 
-Writes tests/models/golden/echomimic/. The argument is the re-statement, which was checked against the published classes and is not part
+The first writes tests/models/golden/echomimic/. The second writes both U-nets at the published sizes with random weights (8 GB) and what
+they answer for a small picture, for bench/bench_echomimic.c. The argument is the re-statement, which was checked against the published classes and is not part
 of this repository. Weights are not stored: product_random.weight draws them from their names here and
 tests/common/random_weights.h in the tests; NAME.json lists names and shapes.
 needs: numpy, torch, safetensors, opencv
@@ -15,11 +17,13 @@ import json
 import math
 import pathlib
 import sys
+import time
 
 import cv2
 import numpy as np
 import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as torch_save
 
 from product_random import Random, weight
 
@@ -269,8 +273,35 @@ def main(path):
     pipelines(spec, reference, unet, locators, whisper)
 
 
+def full(path, folder, side=16, frames=2):
+    spec, folder = specification(path), pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    channels = (320, 640, 1280, 1280)
+    generator = torch.Generator().manual_seed(SEED)
+    normals = lambda *shape: torch.randn(shape, generator=generator)
+    result = {"portrait": normals(1, 4, side, side), "latents": normals(frames, 4, side, side), "audio": normals(frames, 50, 384),
+              "face": normals(1, channels[0], side, side)}
+    reference, bank = spec.random_weights(spec.shapes_unet(cross=0, motion=False, out=False), SEED), {}
+    torch_save({k: v.contiguous() for k, v in reference.items()}, folder / "reference_unet.safetensors")
+    spec.UNet(reference, channels).run(result["portrait"], 0, write=bank)
+    del reference
+    result["bank"] = torch.cat([state.reshape(-1) for state in bank.values()])
+    unet = spec.random_weights(spec.shapes_unet(), SEED + 1)
+    for name, of_motion in (("denoising_unet", False), ("motion_module", True)):
+        torch_save({k: v.contiguous() for k, v in unet.items() if ("motion_modules" in k) == of_motion}, folder / f"{name}.safetensors")
+    net = spec.UNet(unet, channels)
+    began = time.process_time()
+    result["conditional"] = net.run(result["latents"], TIME, bank=bank, audio=result["audio"], face=result["face"])
+    print(f"torch: {time.process_time() - began:.1f} s of CPU, conditional")
+    result["unconditional"] = net.run(result["latents"], TIME, audio=torch.zeros_like(result["audio"]))
+    torch_save({k: v.contiguous() for k, v in result.items()}, folder / "golden.safetensors")
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     torch.set_num_threads(1)
-    main(sys.argv[1])
+    if len(sys.argv) == 3:
+        full(sys.argv[1], sys.argv[2])
+    else:
+        main(sys.argv[1])

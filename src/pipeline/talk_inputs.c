@@ -203,7 +203,7 @@ static mdm_status read_landmarks(mdm_talk_inputs *in, const char *path)
         status = mdm_alloc(&in->landmarks, (size_t)a->shape[0], sizeof *in->landmarks, "landmarks");
     for (size_t i = 0; i < count / width && !status; i++)
         for (size_t k = 0; k < 2; k++)
-            in->landmarks[0][i][k] = values[i * width + k];
+            in->landmarks[i / MDM_LANDMARK_POINTS][i % MDM_LANDMARK_POINTS][k] = values[i * width + k];
     in->frames = status ? 0 : (int)a->shape[0];
     in->fps = fps ? strtod(fps, NULL) : 0;
     mdm_free(&values);

@@ -304,13 +304,13 @@ static void mistakes_are_said(void **state)
         const char *name, *value;
         int code;
     } wrong[] = {
-        {"--steps", "many", 2},    {"--steps", "1001", 2},       {"--size", "100", 2},
-        {"--face", "12,10,52", 2}, {"--face", "nobody", 2},      {"--face", "52,54,12,10", 2},
-        {"--mode", "dance", 2},    {"--overlap", "12", 2},       {"--window", "33", 2},
-        {"--fps", "-1", 2}, {"--fps", "0.5", 2},        {"--noise", few, 65},         {"--audio", picture, 65},
-        {"--portrait", sound, 65}, {"--landmarks", few, 65},     {"--landmarks", noise, 65},
-        {"--motion", folder, 65},  {"--model", "/none", 69},     {"--keep", "age", 2},
-        {"--precision", "f8", 2},  {"--audio", "/none.wav", 65},
+        {"--steps", "many", 2},     {"--steps", "1001", 2},    {"--size", "100", 2},
+        {"--face", "12,10,52", 2},  {"--face", "nobody", 2},   {"--face", "52,54,12,10", 2},
+        {"--mode", "dance", 2},     {"--overlap", "12", 2},    {"--window", "33", 2},
+        {"--fps", "-1", 2},         {"--fps", "0.5", 2},       {"--noise", few, 65},
+        {"--audio", picture, 65},   {"--portrait", sound, 65}, {"--landmarks", few, 65},
+        {"--landmarks", noise, 65}, {"--motion", folder, 65},  {"--model", "/none", 69},
+        {"--keep", "age", 2},       {"--precision", "f8", 2},  {"--audio", "/none.wav", 65},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         const int code = animate(SMALL, SOUND, "--save-latents", latents, wrong[i].name, wrong[i].value, nothing);
