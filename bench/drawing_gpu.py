@@ -43,7 +43,7 @@ CLIP_BIG_G = dict(TEXT, hidden_size=1280, intermediate_size=5120, num_attention_
                   projection_dim=1280)
 
 
-def make(folder, name):
+def make(folder, name, device="cuda"):
     import diffusers
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
     golden = ROOT / "tests/nn/golden/clip-tokenizer"
@@ -51,7 +51,7 @@ def make(folder, name):
     vocabulary = json.loads((golden / "vocab.json").read_text())
     tokenizers = [CLIPTokenizer(vocabulary, merges, pad_token=pad, model_max_length=77) for pad in ("<|endoftext|>", "!")]
     torch.manual_seed(1)
-    with torch.device("cuda"):
+    with torch.device(device):
         unet = diffusers.UNet2DConditionModel(**UNET[name])
         vae = diffusers.AutoencoderKL(**VAE, scaling_factor=SCALE[name])
         clip_l = CLIPTextModel(CLIPTextConfig(**CLIP_L))
