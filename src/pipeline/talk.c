@@ -265,6 +265,7 @@ static mdm_status run(job *j)
     if (*output)
         MDM_TRY(mdm_format(&j->folder, "%s.run", output));
     MDM_TRY(mdm_talking_listen(j->talking, j->in.samples, j->in.sample_count));
+    mdm_talk_forget_sound(&j->in);
     MDM_TRY(count_frames(j));
     MDM_TRY(mdm_talking_look(j->talking, &j->in.portrait));
     MDM_TRY(mdm_display_new(&j->display, 0, j->settings->verbosity < 0));

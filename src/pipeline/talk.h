@@ -25,6 +25,7 @@ typedef struct mdm_talk_inputs {
 /* `side`: of pictures, px. */
 mdm_status mdm_talk_read(mdm_talk_inputs *out, const mdm_settings *settings, const mdm_talking_recipe *recipe,
                          int side);
+void mdm_talk_forget_sound(mdm_talk_inputs *inputs); /* once it has been listened to */
 void mdm_talk_inputs_free(mdm_talk_inputs *inputs);
 
 #endif

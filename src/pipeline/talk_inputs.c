@@ -312,13 +312,19 @@ mdm_status mdm_talk_read(mdm_talk_inputs *out, const mdm_settings *settings, con
     return status;
 }
 
+void mdm_talk_forget_sound(mdm_talk_inputs *inputs)
+{
+    if (inputs->samples)
+        mdm_wipe(inputs->samples, inputs->sample_count * sizeof *inputs->samples);
+    mdm_free(&inputs->samples);
+    inputs->sample_count = 0;
+}
+
 void mdm_talk_inputs_free(mdm_talk_inputs *inputs)
 {
     mdm_image_free(&inputs->portrait);
     mdm_free(&inputs->mask);
     mdm_free(&inputs->landmarks);
-    if (inputs->samples)
-        mdm_wipe(inputs->samples, inputs->sample_count * sizeof *inputs->samples);
-    mdm_free(&inputs->samples);
+    mdm_talk_forget_sound(inputs);
     mdm_free(&inputs->noise);
 }

@@ -262,9 +262,17 @@ static mdm_status draw(maker *m)
     return status;
 }
 
+static void forget_sound(maker *m)
+{
+    if (m->samples)
+        mdm_wipe(m->samples, m->sample_count * sizeof *m->samples);
+    mdm_free(&m->samples);
+}
+
 static mdm_status make(maker *m, const mdm_image *portrait)
 {
     MDM_TRY(mdm_talking_listen(m->talking, m->samples, m->sample_count));
+    forget_sound(m);
     MDM_TRY(look(m, portrait));
     MDM_TRY(draw(m));
     return note_made(m);
@@ -289,9 +297,7 @@ mdm_status mdm_talking_face_make(const mdm_clip_work *work, const mdm_clip *clip
         status = is_made(&m) ? MDM_OK : make(&m, standin->portrait);
     }
     mdm_image_free(&m.canvas);
-    if (m.samples)
-        mdm_wipe(m.samples, m.sample_count * sizeof *m.samples);
-    mdm_free(&m.samples);
+    forget_sound(&m);
     mdm_free(&m.landmarks);
     mdm_free(&m.times);
     mdm_talking_free(&m.talking);

@@ -248,6 +248,13 @@ static void missing_weights_are_explained(void **state)
     assert_non_null(strstr(mdm_last_error(), "mmdm models pull echomimic"));
     assert_non_null(strstr(mdm_last_error(), "27.8 GB"));
     assert_non_null(strstr(mdm_last_error(), "Apache-2.0"));
+    /* a whole run says so at its start */
+    char out[128];
+    in_folder(out, "out");
+    char *run[] = {"mmdm", "run", sound, "-o", out, "--animate", "echomimic-acc"};
+    assert_int_equal(mdm_cli_main(7, run), 69);
+    assert_non_null(strstr(mdm_last_error(), "mmdm models pull echomimic"));
+    assert_false(mdm_file_exists(out));
 }
 
 /* All of it or one mode; how a pull goes is tests/pipeline/test_hub_pull.c. */
