@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 
 #define FACE_CELLS  4.0f  /* across the grown box: 3 over the face itself; of 5 a recogniser still knew one of 37 px */
 #define FACE_WIDTH  1.35f /* of the mesh's extent, which ends at brows, chin and temples */
@@ -243,7 +244,7 @@ mdm_status mdm_cover_region(mdm_image *image, const mdm_shape *shape, mdm_cover 
             const float away = outside_by(&o, (float)x, (float)y) - 0.5f; /* half a pixel on the safe side */
             if (away >= soft)
                 continue;
-            const float t = away <= 0.0f ? 0.0f : away / soft, keep = t * t * (3.0f - 2.0f * t);
+            const float keep = mdm_smoothstep(away, 0, soft);
             float hidden[3];
             mosaic_at(hidden, &m, kind, (float)x, (float)y);
             for (int c = 0; c < image->channels; c++)

@@ -143,3 +143,15 @@ void mdm_landmarks_draw(mdm_image *picture, const float (*points)[2], float side
         draw_strokes(picture, lips, sizeof lips / sizeof *lips, points, side);
     draw_strokes(picture, spots, sizeof spots / sizeof *spots, points, side);
 }
+
+mdm_status mdm_landmarks_show(float *seen, mdm_image *canvas, const float (*points)[2], int side, bool mouth)
+{
+    const double scale = (double)MDM_LANDMARK_SIDE / side, middle = scale / 2 - 0.5;
+    const float none[3] = {0};
+    if (!canvas->data)
+        MDM_TRY(mdm_image_new(canvas, MDM_LANDMARK_SIDE, MDM_LANDMARK_SIDE, 3));
+    mdm_landmarks_draw(canvas, points, (float)side, mouth);
+    mdm_image_sample(seen, side, side, 1, canvas, (const double[6]){scale, 0, middle, 0, scale, middle}, 1.0f / 255,
+                     none);
+    return MDM_OK;
+}

@@ -14,4 +14,8 @@
  * outside, or is no number, is left out with the lines to it. `mouth`: the lips too, which the published weights take from the voice. */
 void mdm_landmarks_draw(mdm_image *picture, const float (*points)[2], float side, bool mouth);
 
+/* The same as the face locator sees it: seen [3][side][side], 0..1. `canvas` is the picture that is drawn on, made where it is empty and kept
+ * for the next frame; its owner frees it. */
+mdm_status mdm_landmarks_show(float *seen, mdm_image *canvas, const float (*points)[2], int side, bool mouth);
+
 #endif

@@ -178,8 +178,8 @@ static mdm_status paint_lid(mdm_render_frame *f, const eye_place *eye, float clo
         float at = u * (MDM_LID_ROW - 1);
         int i = at < MDM_LID_ROW - 2 ? (int)at : MDM_LID_ROW - 2;
         for (int y = 0; y < box[3]; y++) {
-            float py = (float)(box[1] + y), v = mdm_smoothstep((py - top_y) / fmaxf(lash_y - top_y, 1), 0, LID_FULL);
-            float ball = mdm_clampf((py - top_y) / fmaxf(lash_y - top_y, 1), 0, 1);
+            float py = (float)(box[1] + y), down = (py - top_y) / fmaxf(lash_y - top_y, 1);
+            float v = mdm_smoothstep(down, 0, LID_FULL), ball = mdm_clampf(down, 0, 1);
             float alpha = r->plane[y * box[2] + x] * closing * LID_ALPHA;
             float shade = 1 + LID_SHINE * sinf(3.14159265f * ball) * across;
             float d = (py - lash_y) / fmaxf(1.0f, LASH_WIDTH * eye->width),

@@ -72,3 +72,17 @@ void mdm_standin_landmarks(float (*points)[2], const mdm_motion *motion, int ind
         for (int k = 0; k < 2; k++)
             points[i][k] = (float)(window->scale * (double)image[i][k] + window->shift[k]);
 }
+
+mdm_status mdm_motion_landmarks(float (**out)[MDM_LANDMARK_POINTS][2], const mdm_motion *motion,
+                                const mdm_pose *portrait, const float (*standin)[3], const mdm_canonical *canonical)
+{
+    const size_t count = (size_t)motion->count;
+    mdm_talking_window *windows = NULL;
+    MDM_TRY(mdm_alloc(out, count, sizeof **out, "landmarks"));
+    MDM_TRY(mdm_alloc(&windows, count, sizeof *windows, "windows"));
+    mdm_status status = mdm_talking_windows(windows, motion, portrait);
+    for (int i = 0; i < motion->count && !status; i++)
+        mdm_standin_landmarks((*out)[i], motion, i, standin, canonical, &windows[i]);
+    mdm_free(&windows);
+    return status;
+}

@@ -23,4 +23,9 @@ void mdm_motion_without_loop(mdm_motion *motion);
 void mdm_standin_landmarks(float (*points)[2], const mdm_motion *motion, int index, const float (*standin)[3],
                            const mdm_canonical *canonical, const mdm_talking_window *window);
 
+/* (*out)[motion->count]: those of every frame, for a head that is in the portrait as `portrait` says. Caller mdm_frees *out, also after a
+ * failure. */
+mdm_status mdm_motion_landmarks(float (**out)[MDM_LANDMARK_POINTS][2], const mdm_motion *motion,
+                                const mdm_pose *portrait, const float (*standin)[3], const mdm_canonical *canonical);
+
 #endif

@@ -272,3 +272,14 @@ mdm_status mdm_frame_blank(mdm_frame *frame, int width, int height)
         status = mdm_frame_rgb(frame, 0, 0, 0, 0);
     return status;
 }
+
+mdm_status mdm_frame_of_picture(mdm_frame *frame, const mdm_image *picture)
+{
+    if (picture->channels != 3)
+        return mdm_fail(MDM_ERR_INTERNAL, "a frame of a picture of %d channels, expected 3", picture->channels);
+    MDM_TRY(mdm_frame_blank(frame, picture->width, picture->height));
+    for (int y = 0; y < picture->height; y++)
+        memcpy(frame->rgb.data + (size_t)y * frame->rgb.stride, picture->data + (size_t)y * picture->stride,
+               3 * (size_t)picture->width);
+    return mdm_frame_commit_rgb(frame, 0, 0, 0, 0);
+}

@@ -41,6 +41,9 @@ bool mdm_frame_is_grey(mdm_frame *frame);
  * sizes 4:4:4, bt709 limited. */
 mdm_status mdm_frame_blank(mdm_frame *frame, int width, int height);
 
+/* Such a frame that shows `picture`, RGB. */
+mdm_status mdm_frame_of_picture(mdm_frame *frame, const mdm_image *picture);
+
 /* Makes `out` a second frame with the same picture: the planes are shared until one of the two is painted. */
 mdm_status mdm_frame_share(mdm_frame *out, const mdm_frame *frame);
 

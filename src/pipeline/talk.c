@@ -67,18 +67,10 @@ static mdm_status end(job *j, double weight, mdm_status status)
 static mdm_status show(void *user, float *seen, int frame)
 {
     job *j = user;
-    const int side = j->side;
-    const float none[3] = {0};
-    if (j->in.mask) {
-        memcpy(seen, j->in.mask, (size_t)side * (size_t)side * sizeof *seen);
-        return MDM_OK;
-    }
-    if (!j->canvas.data)
-        MDM_TRY(mdm_image_new(&j->canvas, MDM_LANDMARK_SIDE, MDM_LANDMARK_SIDE, 3));
-    mdm_landmarks_draw(&j->canvas, (const float(*)[2])j->in.landmarks[frame], (float)side, j->options->mouth);
-    const double scale = (double)MDM_LANDMARK_SIDE / side, middle = scale / 2 - 0.5;
-    mdm_image_sample(seen, side, side, 1, &j->canvas, (const double[6]){scale, 0, middle, 0, scale, middle}, 1.0f / 255,
-                     none);
+    if (!j->in.mask)
+        return mdm_landmarks_show(seen, &j->canvas, (const float(*)[2])j->in.landmarks[frame], j->side,
+                                  j->options->mouth);
+    memcpy(seen, j->in.mask, (size_t)j->side * (size_t)j->side * sizeof *seen);
     return MDM_OK;
 }
 
@@ -150,13 +142,8 @@ static mdm_status write_frames(job *j, mdm_writer *writer, mdm_sound *sound, mdm
     for (int i = 0; i < j->frames; i++) {
         mdm_image picture = {0};
         MDM_TRY(mdm_talking_decode(j->talking, &picture, i));
-        mdm_status status = mdm_frame_blank(frame, picture.width, picture.height);
-        for (int y = 0; y < picture.height && !status; y++)
-            memcpy(frame->rgb.data + (size_t)y * frame->rgb.stride, picture.data + (size_t)y * picture.stride,
-                   3 * (size_t)picture.width);
+        mdm_status status = mdm_frame_of_picture(frame, &picture);
         mdm_image_free(&picture);
-        if (!status)
-            status = mdm_frame_commit_rgb(frame, 0, 0, 0, 0);
         frame->number = i;
         frame->pts = 1000 * (int64_t)i;
         frame->time = i / j->in.fps;

@@ -126,7 +126,6 @@ static mdm_status retarget(mdm_talk_inputs *in, eyes *e, const mdm_settings *set
     bool found = false;
     mdm_canonical *canonical = NULL;
     mdm_standin *standin = NULL;
-    mdm_talking_window *windows = NULL;
     MDM_TRY(open_eyes(e, settings));
     MDM_TRY(mdm_single_face(&found, &mesh, e->detector, e->mesher, &in->portrait));
     if (!found)
@@ -139,19 +138,12 @@ static mdm_status retarget(mdm_talk_inputs *in, eyes *e, const mdm_settings *set
         status = mdm_canonical_load(canonical, e->models);
     if (!status)
         status = mdm_standin_make(standin, &in->portrait, &mesh, canonical);
-    if (!status)
-        status = mdm_alloc(&windows, (size_t)motion->count, sizeof *windows, "windows");
     if (!status) {
         mdm_pose_fit(&pose, (const float(*)[3])mesh.point, canonical);
-        status = mdm_talking_windows(windows, motion, &pose);
+        status = mdm_motion_landmarks(&in->landmarks, motion, &pose, (const float(*)[3])standin->shape, canonical);
     }
-    if (!status)
-        status = mdm_alloc(&in->landmarks, (size_t)motion->count, sizeof *in->landmarks, "landmarks");
-    for (int i = 0; i < motion->count && !status; i++)
-        mdm_standin_landmarks(in->landmarks[i], motion, i, (const float(*)[3])standin->shape, canonical, &windows[i]);
     in->frames = motion->count;
     in->fps = motion->fps;
-    mdm_free(&windows);
     if (standin)
         mdm_standin_free(standin);
     mdm_free(&standin);

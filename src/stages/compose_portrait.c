@@ -118,8 +118,7 @@ void mdm_portrait_view_free(mdm_portrait_view *view)
 /* How much of the scene shows at a distance (in units of the face's ellipse) from the face's middle. */
 static float visible(float distance)
 {
-    const float t = (distance - 1.0f) / (FADE * WINDOW);
-    return t <= 0.0f ? 1.0f : t >= 1.0f ? 0.0f : 1.0f - t * t * (3.0f - 2.0f * t);
+    return 1.0f - mdm_smoothstep((distance - 1.0f) / (FADE * WINDOW), 0, 1);
 }
 
 static void fade_to_ground(mdm_image *image, const mdm_shape *head, const double m[6])
@@ -157,7 +156,7 @@ static void lay_on_ground(mdm_image *out, const mdm_image *picture, const mdm_ta
         for (int x = 0; x < out->width; x++) {
             const float u = (float)(map[0] * x + map[2]), v = (float)(map[4] * y + map[5]);
             const float inside = fminf(fminf(u, side - 1 - u), fminf(v, side - 1 - v)) / (FADE * side);
-            const float show = inside <= 0.0f ? 0.0f : inside >= 1.0f ? 1.0f : inside * inside * (3.0f - 2.0f * inside);
+            const float show = mdm_smoothstep(inside, 0, 1);
             uint8_t *p = out->data + (size_t)y * out->stride + 3 * (size_t)x;
             for (int c = 0; c < 3; c++)
                 p[c] = (uint8_t)(ground[c] + show * ((float)p[c] - ground[c]) + 0.5f);

@@ -12,8 +12,10 @@ static json_int_t length_of(const json_t *stretches)
     json_int_t frames = 0;
     size_t i;
     json_t *stretch;
-    json_array_foreach(stretches, i, stretch) frames +=
-        json_integer_value(json_array_get(stretch, 1)) - json_integer_value(json_array_get(stretch, 0)) + 1;
+    json_array_foreach(stretches, i, stretch)
+    {
+        frames += json_integer_value(json_array_get(stretch, 1)) - json_integer_value(json_array_get(stretch, 0)) + 1;
+    }
     return frames;
 }
 

@@ -79,12 +79,7 @@ typedef struct maker {
 static mdm_status show(void *user, float *seen, int frame)
 {
     maker *m = user;
-    const double scale = (double)MDM_LANDMARK_SIDE / m->side, middle = scale / 2 - 0.5;
-    const float none[3] = {0};
-    mdm_landmarks_draw(&m->canvas, (const float(*)[2])m->landmarks[frame], (float)m->side, m->mouth);
-    mdm_image_sample(seen, m->side, m->side, 1, &m->canvas, (const double[6]){scale, 0, middle, 0, scale, middle},
-                     1.0f / 255, none);
-    return MDM_OK;
+    return mdm_landmarks_show(seen, &m->canvas, (const float(*)[2])m->landmarks[frame], m->side, m->mouth);
 }
 
 /* The clip's sound; nothing is heard where there is none, or where the mouth's movement is not the person's: the lips would say it. */
@@ -113,17 +108,9 @@ static mdm_status read_sound(maker *m, const mdm_motion_policy *policy)
 
 static mdm_status move(maker *m, const mdm_talking_standin *standin, const mdm_canonical *canonical)
 {
-    const size_t count = (size_t)m->motion->count;
-    mdm_talking_window *windows = NULL;
     mdm_pose pose;
     portrait_pose(&pose, standin->portrait, standin->mesh, m->side, canonical);
-    MDM_TRY(mdm_alloc(&m->landmarks, count, sizeof *m->landmarks, "landmarks"));
-    MDM_TRY(mdm_alloc(&windows, count, sizeof *windows, "windows"));
-    mdm_status status = mdm_talking_windows(windows, m->motion, &pose);
-    for (int i = 0; i < m->motion->count && !status; i++)
-        mdm_standin_landmarks(m->landmarks[i], m->motion, i, standin->shape, canonical, &windows[i]);
-    mdm_free(&windows);
-    return status;
+    return mdm_motion_landmarks(&m->landmarks, m->motion, &pose, standin->shape, canonical);
 }
 
 /* Everything that the video depends on, but for the weights in their folder. */
@@ -186,13 +173,8 @@ static mdm_status write_frames(const maker *m, mdm_writer *writer, mdm_frame *fr
     for (int i = 0; i < m->motion->count; i++) {
         mdm_image picture = {0};
         MDM_TRY(mdm_talking_decode(m->talking, &picture, i));
-        mdm_status status = mdm_frame_blank(frame, m->side, m->side);
-        for (int y = 0; y < m->side && !status; y++)
-            memcpy(frame->rgb.data + (size_t)y * frame->rgb.stride, picture.data + (size_t)y * picture.stride,
-                   3 * (size_t)m->side);
+        mdm_status status = mdm_frame_of_picture(frame, &picture);
         mdm_image_free(&picture);
-        if (!status)
-            status = mdm_frame_commit_rgb(frame, 0, 0, 0, 0);
         frame->number = frame->pts = i;
         if (!status)
             status = mdm_writer_video(writer, frame);
@@ -285,9 +267,7 @@ mdm_status mdm_talking_face_make(const mdm_clip_work *work, const mdm_clip *clip
     maker m = {.work = work, .clip = clip, .motion = motion};
     MDM_TRY(open_model(&m.talking, work->settings, work->threads));
     m.side = mdm_talking_side(m.talking);
-    mdm_status status = mdm_image_new(&m.canvas, MDM_LANDMARK_SIDE, MDM_LANDMARK_SIDE, 3);
-    if (!status)
-        status = mdm_alloc(&m.times, (size_t)motion->count, sizeof *m.times, "times");
+    mdm_status status = mdm_alloc(&m.times, (size_t)motion->count, sizeof *m.times, "times");
     if (!status)
         status = read_sound(&m, policy);
     if (!status)

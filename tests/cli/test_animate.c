@@ -82,13 +82,7 @@ static int make_inputs(void **state)
     write_wav(sound, samples, TALKING_SAMPLES);
     talking_landmarks(points);
     write_tensor(landmarks, "landmarks", points, 3, (const int64_t[]){FRAMES, 478, 2});
-    for (int i = 0; i < FRAMES; i++) {
-        char key[32];
-        snprintf(key, sizeof key, "frame-%d", i);
-        float *one = random_normals(1, key, LATENT);
-        memcpy(first + i * LATENT, one, LATENT * sizeof *one);
-        mdm_free(&one);
-    }
+    talking_noise(first, 1);
     write_tensor(noise, "noise", first, 4, (const int64_t[]){FRAMES, 4, 8, 8});
     return setenv("HF_HOME", folder, 1);
 }

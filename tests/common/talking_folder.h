@@ -87,6 +87,18 @@ static inline void talking_sound(int16_t *samples)
         samples[i] = (int16_t)rintf(mdm_random_normal(&random) * 3000);
 }
 
+/* The first noise: [TALKING_FRAMES][TALKING_LATENT]. */
+static inline void talking_noise(float *noise, uint64_t seed)
+{
+    for (int i = 0; i < TALKING_FRAMES; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "frame-%d", i);
+        float *one = random_normals(seed, key, TALKING_LATENT);
+        memcpy(noise + i * TALKING_LATENT, one, TALKING_LATENT * sizeof *one);
+        mdm_free(&one);
+    }
+}
+
 /* Landmarks: [TALKING_FRAMES][478][2]. */
 static inline void talking_landmarks(float *points)
 {

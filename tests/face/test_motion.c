@@ -435,6 +435,9 @@ static void files_read_back(void **state)
     rmdir(folder);
 }
 
+/* A head in the middle of a picture of 512 px. */
+static const mdm_pose portrait = {.scale = 20, .rotation = {1, 0, 0, 0, 1, 0, 0, 0, 1}, .shift = {256, 300, 0}};
+
 /* A person who is played by a face like the person's own: the landmarks are where the person's are, in the window's pixels. */
 static void landmarks_follow_the_person(void **state)
 {
@@ -442,7 +445,6 @@ static void landmarks_follow_the_person(void **state)
     if (!world.ready)
         skip();
     const mdm_motion *m = &world.motion;
-    const mdm_pose portrait = {.scale = 20, .rotation = {1, 0, 0, 0, 1, 0, 0, 0, 1}, .shift = {256, 300, 0}};
     mdm_talking_window windows[FRAMES];
     double worst = 0, iris = 0;
     ok(mdm_talking_windows(windows, m, &portrait));
@@ -477,7 +479,6 @@ static void landmarks_are_the_stand_ins(void **state)
     if (!world.ready)
         skip();
     const mdm_motion *m = &world.motion;
-    const mdm_pose portrait = {.scale = 20, .rotation = {1, 0, 0, 0, 1, 0, 0, 0, 1}, .shift = {256, 300, 0}};
     mdm_talking_window windows[FRAMES];
     float wide[MDM_MESH_VERTICES][3], a[MDM_LANDMARK_POINTS][2], b[MDM_LANDMARK_POINTS][2];
     for (int v = 0; v < MDM_MESH_VERTICES; v++) /* eyes further apart */

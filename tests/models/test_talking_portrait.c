@@ -32,13 +32,7 @@ static int make_all(void **state)
     talking_sound(samples);
     for (int i = 0; i < TALKING_SAMPLES; i++)
         sound[i] = (float)samples[i] / 32768;
-    for (int i = 0; i < FRAMES; i++) {
-        char key[32];
-        snprintf(key, sizeof key, "frame-%d", i);
-        float *one = random_normals(7, key, LATENT);
-        memcpy(noise + i * LATENT, one, LATENT * sizeof *one);
-        mdm_free(&one);
-    }
+    talking_noise(noise, 7);
     ok(mdm_image_new(&picture, SIDE, SIDE, 3));
     talking_portrait(picture.data);
     ok(mdm_tensor_file_open(&goldens, TALKING_GOLDEN "/pipelines.safetensors"));
