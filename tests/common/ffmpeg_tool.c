@@ -77,14 +77,15 @@ bool contains(const char *path, const char *text)
 
 size_t probe_times(double *times, size_t room, const char *path, const char *stream)
 {
-    char command[512];
+    char command[512], listed[512];
+    snprintf(listed, sizeof listed, "%s.times", path);
     snprintf(command, sizeof command,
              "ffprobe -v error -select_streams %s -show_entries frame=best_effort_timestamp_time -of csv=p=0 %s",
              stream, path);
-    if (!run_tool(command, "probe.txt"))
+    if (!run_tool(command, listed))
         return 0;
     size_t size, count = 0;
-    char *data = (char *)slurp("probe.txt", &size), *p = data;
+    char *data = (char *)slurp(listed, &size), *p = data;
     while (count < room && p && *p) {
         char *end;
         const double value = strtod(p, &end);
