@@ -161,6 +161,17 @@ static mdm_status recognition(mdm_buffer *out, const json_t *person)
     return mdm_buffer_printf(out, "</table>\n");
 }
 
+static mdm_status detected(mdm_buffer *out, const json_t *person)
+{
+    const json_t *looks = json_object_get(person, "detected");
+    if (!json_is_object(looks))
+        return MDM_OK;
+    return mdm_buffer_printf(out,
+                             "<p>Another face detector finds the face in %lld of the %lld looks that showed it in "
+                             "the recording.</p>\n",
+                             whole(looks, "after"), whole(looks, "before"));
+}
+
 static mdm_status contexts(mdm_buffer *out, const json_t *person)
 {
     static const char *const hidden[] = {"treatment", "judge", "independent"};
@@ -218,6 +229,7 @@ static mdm_status one_clip(mdm_buffer *out, const json_t *row, const mdm_pack_cl
         MDM_TRY(mdm_buffer_printf(out, "</b> "));
         MDM_TRY(share_bar(out, json_object_get(person, "frames")));
         MDM_TRY(mdm_buffer_printf(out, "</p>\n"));
+        MDM_TRY(detected(out, person));
         MDM_TRY(recognition(out, person));
         MDM_TRY(contexts(out, person));
     }

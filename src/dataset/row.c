@@ -62,7 +62,7 @@ static json_t *shared_context(const json_t *context)
 
 static json_t *shared_person(const json_t *person)
 {
-    static const char *const copied[] = {"id", "frames", "reidentification", "pulse_correlation"};
+    static const char *const copied[] = {"id", "frames", "detected", "reidentification", "pulse_correlation"};
     const char *name;
     json_t *context, *contexts = json_object(), *out = json_object();
     COPY(out, person, copied);

@@ -93,6 +93,12 @@ static mdm_status tell_person(teller *t, const json_t *person)
     end_line(t);
     MDM_TRY(tell_recognisers(t, person));
     MDM_TRY(tell_contexts(t, person));
+    const json_t *detected = json_object_get(person, "detected");
+    if (json_is_object(detected)) {
+        MDM_TRY(mdm_buffer_printf(&t->line, "    a detector finds the face in %lld of %lld looks that showed it before",
+                                  whole(detected, "after"), whole(detected, "before")));
+        end_line(t);
+    }
     MDM_TRY(mdm_buffer_printf(&t->line, "    flicker %.2f times the recording's", real(person, "flicker_ratio")));
     if (json_is_number(json_object_get(person, "pulse_correlation")))
         MDM_TRY(mdm_buffer_printf(&t->line, "; pulse signals correlate by %.2f", real(person, "pulse_correlation")));

@@ -326,7 +326,8 @@ static bool is_unjudged(const json_t *reason)
 static bool asks_for_another(const json_t *reason)
 {
     const char *code = json_string_value(json_object_get(reason, "code"));
-    return code && (strcmp(code, "reidentified") == 0 || strcmp(code, "uncovered") == 0 || is_unjudged(reason));
+    return code && (!strcmp(code, "reidentified") || !strcmp(code, "uncovered") || !strcmp(code, "faceless") ||
+                    is_unjudged(reason));
 }
 
 /* Frames in which the person of `reason` was replaced. */

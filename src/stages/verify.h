@@ -45,6 +45,7 @@ typedef struct mdm_track_evidence {
     int looks, expressions, expressions_agree;
     mdm_looks best;         /* frames on which attributes are compared */
     int expressions_steady; /* where the judge agrees with itself on the recording moved by a pixel */
+    int detected[2];        /* looks in which CenterFace finds the face: in the recording, and of those in the result */
 } mdm_track_evidence;
 
 typedef struct mdm_verifier {
@@ -76,6 +77,14 @@ mdm_status mdm_verify_faces(mdm_verifier *v, const mdm_image *source, const mdm_
                             const mdm_image *source_before, const mdm_image *result_before, int number);
 /* Uncovered faces, readable text and untouched pixels of one frame, every scene_every frames. */
 mdm_status mdm_verify_scene(mdm_verifier *v, const mdm_image *source, const mdm_image *result, int number);
+
+/* Counts, for every face that was replaced in this frame and is MDM_MOTION_SMALLEST wide, whether a detector finds it in the
+ * recording and still finds a face there in the result: what CenterFace found in both is handed over. */
+void mdm_verify_detected(mdm_verifier *v, const mdm_face_detection *source, int sources,
+                         const mdm_face_detection *result, int results, int number);
+/* {before, after, detector} of a person's tracks, null where the recording's face was never found; a reason "faceless" is appended
+ * when the result shows a face in less than half of those looks. */
+json_t *mdm_verify_presence(const mdm_verifier *v, const int *track, int count, const char *person, json_t *reasons);
 
 /* {id, frames, reidentification, contexts} of one person of the plan; what is wrong is appended to `reasons`. */
 json_t *mdm_verify_person(mdm_verifier *v, const json_t *person, json_t *reasons);

@@ -148,6 +148,7 @@ json_t *mdm_verify_person(mdm_verifier *v, const json_t *person, json_t *reasons
     const size_t before = json_array_size(reasons);
     json_object_set_new(out, "reidentification", mdm_judges_decide(reasons, id, figures, replaced));
     tell_stretches(reasons, before, figures, v, index, count);
+    json_object_set_new(out, "detected", mdm_verify_presence(v, index, count, id, reasons));
     json_object_set_new(out, "contexts", contexts);
     return out;
 }
