@@ -29,6 +29,7 @@ static json_t *shared_context(const json_t *context)
                                        "correlation",
                                        "deviation",
                                        "lips",
+                                       "lids",
                                        "blink_f1",
                                        "self_agree_frames",
                                        "offset",

@@ -24,7 +24,9 @@ static void read_mesh(mdm_track_reading *r, int side, const mdm_mesh *mesh, cons
         r->angles[side][k] = (float)angles[k];
     for (int e = 0; e < 2; e++)
         mdm_gaze_of(r->gaze[side][e], points, e);
-    r->eyes[side] = (eyes[0] + eyes[1]) / 2;
+    /* the mesh guesses the far eye of a turned head */
+    const float seen = r->seen[0] + r->seen[1];
+    r->eyes[side] = seen > 0 ? (r->seen[0] * eyes[0] + r->seen[1] * eyes[1]) / seen : (eyes[0] + eyes[1]) / 2;
     r->lips[side] = mdm_lip_gap((const float(*)[3])shape);
 }
 
@@ -186,10 +188,10 @@ static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *sour
     memcpy(p.mesh[0].point, track->point[number - track->first], sizeof p.mesh[0].point);
     /* the same crop on both sides: the mesh differs by degrees between crops */
     mdm_face_roi_from_mesh(&p.roi, &p.mesh[0]);
+    mdm_eyes_seen(r->seen, (const float(*)[3])p.mesh[0].point);
     MDM_TRY(mdm_share(2, read_side, &p));
     r->ok = p.mesh[0].presence > 0.5f && p.mesh[1].presence > 0.5f;
     r->told = r->ok && at->box[2] >= MDM_MOTION_SMALLEST;
-    mdm_eyes_seen(r->seen, (const float(*)[3])p.mesh[0].point);
     read_colour(r->colour[0], source, at->box);
     read_colour(r->colour[1], result, at->box);
     if (source_before && result_before) {

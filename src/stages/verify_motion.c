@@ -11,8 +11,8 @@
 
 #define EYE_DEGREES 57.3f /* degrees of a radian: offsets of an iris are sines on the eyeball */
 #define EYEBALL     0.47  /* its radius in eye widths */
-#define STILL_LIPS  0.02  /* deviation of the gap over the mouth's width: under it half is the mesh's own noise */
-#define ZONE_YAW    12.0  /* degrees either side of the person's usual direction that still count as ahead */
+#define STILL       0.02 /* deviation of lip gap or eye opening over the width: under it half is the mesh's own noise */
+#define ZONE_YAW    12.0 /* degrees either side of the person's usual direction that still count as ahead */
 #define ZONE_PITCH  8.0
 
 typedef mdm_track_reading reading;
@@ -207,29 +207,37 @@ static json_t *head_json(const char *treatment, const sums *s)
     return out;
 }
 
+/* How much the recording moves, and how well the result follows: over what keeps still a correlation is that of two noises. */
+static void add_following(json_t *out, const char *what, double n, double x, double y, double xx, double yy, double xy)
+{
+    const double deviation = n > 2 ? sqrt(fmax(0, xx / n - x / n * (x / n))) : NAN;
+    const bool still = deviation < STILL;
+    json_object_set_new(out, "correlation", mdm_json_rounded(still ? NAN : correlation(n, x, y, xx, yy, xy), 4));
+    json_object_set_new(out, "deviation", mdm_json_rounded(deviation, 4));
+    if (still)
+        json_object_set_new(out, what, json_string("still"));
+}
+
 static json_t *eyes_json(const char *treatment, const sums *s)
 {
     const mdm_eye_closures *lids = &s->lids;
     int all = lids->blinks[0] + lids->blinks[1];
     double before = lids->frames ? (double)lids->closed[0] / lids->frames : NAN,
            after = lids->frames ? (double)lids->closed[1] / lids->frames : NAN;
-    return json_pack("{s:s, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:s, s:b}", "treatment", treatment, "correlation",
-                     mdm_json_rounded(correlation(s->n, s->ex, s->ey, s->exx, s->eyy, s->exy), 4), "blink_f1",
-                     all ? mdm_json_rounded(2.0 * lids->matched / all, 4) : json_null(), "blinks", lids->blinks[0],
-                     "blinks_after", lids->blinks[1], "perclos", mdm_json_rounded(before, 4), "perclos_after",
-                     mdm_json_rounded(after, 4), "perclos_difference", mdm_json_rounded(fabs(after - before), 4),
-                     "judge", "face mesh", "independent", 0);
+    json_t *out = json_pack("{s:s, s:o, s:i, s:i, s:o, s:o, s:o, s:s, s:b}", "treatment", treatment, "blink_f1",
+                            all ? mdm_json_rounded(2.0 * lids->matched / all, 4) : json_null(), "blinks",
+                            lids->blinks[0], "blinks_after", lids->blinks[1], "perclos", mdm_json_rounded(before, 4),
+                            "perclos_after", mdm_json_rounded(after, 4), "perclos_difference",
+                            mdm_json_rounded(fabs(after - before), 4), "judge", "face mesh", "independent", 0);
+    add_following(out, "lids", s->n, s->ex, s->ey, s->exx, s->eyy, s->exy);
+    return out;
 }
 
-/* Over lips that keep still a correlation is that of two noises. */
 static json_t *mouth_json(const char *treatment, const sums *s)
 {
-    const double deviation = s->n > 2 ? sqrt(fmax(0, s->lxx / s->n - s->lx / s->n * (s->lx / s->n))) : NAN;
-    const bool still = deviation < STILL_LIPS;
-    const double r = still ? NAN : correlation(s->n, s->lx, s->ly, s->lxx, s->lyy, s->lxy);
-    return json_pack("{s:s, s:o, s:o, s:o*, s:s, s:b}", "treatment", treatment, "correlation", mdm_json_rounded(r, 4),
-                     "deviation", mdm_json_rounded(deviation, 4), "lips", still ? json_string("still") : NULL, "judge",
-                     "face mesh", "independent", 0);
+    json_t *out = json_pack("{s:s, s:s, s:b}", "treatment", treatment, "judge", "face mesh", "independent", 0);
+    add_following(out, "lips", s->n, s->lx, s->ly, s->lxx, s->lyy, s->lxy);
+    return out;
 }
 
 mdm_status mdm_verify_motion(json_t *contexts, json_t *out, const mdm_verifier *v, const json_t *person)
