@@ -14,7 +14,7 @@
 #include "media/voice.h"
 #include "models/personal_text.h"
 #include "models/speech.h"
-#include "models/whisper_convert.h"
+#include "models/whisper_models.h"
 
 static mdm_speech *speech;
 static mdm_name_lists *lists;
@@ -306,9 +306,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_speech SHARED MODELS [SPOKEN]\n");
         return 2;
     }
-    if (mdm_whisper_model(&model, argv[2]) != MDM_OK)
+    if (mdm_whisper_model_file(&model, argv[2], getenv("MODEL") ? getenv("MODEL") : MDM_WHISPER_DEFAULT) != MDM_OK)
         die(argv[2]);
-    if (mdm_name_lists_load(&lists, argv[2]) != MDM_OK || mdm_speech_open(&speech, getenv("MODEL") ? getenv("MODEL") : model, 1) != MDM_OK)
+    if (mdm_name_lists_load(&lists, argv[2]) != MDM_OK || mdm_speech_open(&speech, model, 1) != MDM_OK)
         die("open");
     const char *source = getenv("MMDM_SOURCE") ? getenv("MMDM_SOURCE") : ".";
     if (!getenv("ONLY_SPOKEN"))

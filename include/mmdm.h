@@ -146,9 +146,9 @@ mdm_status mdm_models_pull(const mdm_options *options, mdm_model_fn tell, void *
  * MDM_ERR_CANCELLED: a signal came (mdm_catch_signals), and nothing is half written. */
 mdm_status mdm_draw_portrait(const mdm_options *options);
 
-/* The models that mdm_draw_portrait and mdm_animate_portrait know: calls `tell` for each. */
+/* The models of the user's that mdm_draw_portrait, mdm_animate_portrait and the transcribe stage know: calls `tell` for each. */
 typedef struct mdm_drawing_info {
-    const char *name, *what;           /* what: "portrait" or "animate", the commands they are for */
+    const char *name, *what;           /* what: "portrait", "animate" or "transcribe", the commands they are for */
     const char *base, *unet, *licence; /* repositories; unet may be NULL */
     double gigabytes;
     bool present; /* in the hub's cache */
@@ -165,7 +165,8 @@ mdm_status mdm_drawing_pull(const char *name, void (*tell)(void *user, double do
  * mdm_draw_portrait; a run that was cancelled, or died, is gone on with by the next one of the same options. */
 mdm_status mdm_animate_portrait(const mdm_options *options);
 
-/* Makes a GGUF file of a file of weights (or the index.json of one that is split); precision: "f32", "f16", "q8_0" or "q4_0". */
+/* Makes a GGUF file of a file of weights (or the index.json of one that is split); precision: "f32", "f16", "q8_0" or "q4_0". Where `to` ends
+ * in .bin, a whisper.cpp file of a Whisper's weights (a folder or a file), for which there are also "q5_1", "q5_0" and "q4_1". */
 mdm_status mdm_models_convert(const char *to, const char *from, const char *precision);
 
 #ifdef __cplusplus

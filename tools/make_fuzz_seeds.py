@@ -254,5 +254,19 @@ def weights():
     put("weights", "split", json.dumps(index).encode() + b"\0" + first)
 
 
-for make in (caption, checkpoint, clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
+def whisper():
+    sizes = (51864, 4, 64, 1, 1, 4, 64, 1, 1, 80, 2002)
+    out = struct.pack("<12i", 0x67676D6C, *sizes) + struct.pack("<2i", 80, 201) + bytes(80 * 201 * 4)
+    out += struct.pack("<i", 3) + b"".join(struct.pack("<i", len(t)) + t for t in (b"!", b" a", b""))
+    for name, kind, shape, size in (("encoder.conv1.bias", 0, (1, 2), 8), ("encoder.conv1.weight", 1, (3, 2, 2), 24),
+                                    ("decoder.token_embedding.weight", 2, (32, 2), 36)):
+        out += struct.pack("<3i", len(shape), len(name), kind) + struct.pack(f"<{len(shape)}i", *shape) + name.encode() + bytes(size)
+    put("whisper", "small", out)
+    put("whisper_vocabulary", "text", b"!\n\xc4\xa0a\nthe\n")
+    put("whisper_vocabulary", "list", json.dumps(["!", "\u0120a", "the"]))
+    put("whisper_vocabulary", "numbers", json.dumps({"!": 0, "\u0120a": 1, "the": 2}))
+    put("whisper_vocabulary", "base64", b"IQ== 0\nIGE= 1\ndGhl 2\n")
+
+
+for make in (whisper, caption, checkpoint, clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
     make()

@@ -82,6 +82,13 @@ static const mdm_option table[] = {
      FIELD(describe), 0, sizeof((mdm_settings *)0)->describe, MDM_STALE_DESCRIBE, MDM_FOR_JOBS},
     {"transcribe", 0, MDM_OPTION_NAME, "whisper|none", "whisper", "BACKEND", making, "What writes down speech.",
      FIELD(transcribe), 0, sizeof((mdm_settings *)0)->transcribe, MDM_STALE_TRANSCRIBE, MDM_FOR_JOBS},
+    {"whisper-model", 0, MDM_OPTION_TEXT, NULL, "tiny.en", "NAME", making,
+     "Which Whisper listens: tiny.en, base, small ... large-v3, quantised (base-q5_1), or the path of one of yours "
+     "(docs/speech.md).",
+     FIELD(whisper_model), 0, MDM_MAX_PATH, MDM_STALE_TRANSCRIBE, MDM_FOR_JOBS},
+    {"language", 0, MDM_OPTION_TEXT, NULL, "auto", "CODE", making,
+     "The language spoken (en, de ...); auto finds it out. Models whose name ends in .en know English only.",
+     FIELD(language), 0, sizeof((mdm_settings *)0)->language, MDM_STALE_TRANSCRIBE, MDM_FOR_JOBS},
     {"portrait", 0, MDM_OPTION_NAME, "embedded|cosmicman-sdxl|cosmicman-sd", "embedded", "BACKEND", making,
      "What makes the stand-in's picture: the generator that comes with mmdm, or a large model of yours "
      "(docs/drawing.md).",

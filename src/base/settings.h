@@ -101,7 +101,9 @@ typedef struct mdm_settings {
     uint64_t seed;
     int jobs; /* worker processes; 0 = one per two cores */
     bool draw, json, force, dry_run, keep_work;
-    char transcribe[16]; /* backend: "whisper", "none" */
+    char transcribe[16];              /* backend: "whisper", "gemini", "none" */
+    char whisper_model[MDM_MAX_PATH]; /* name or path */
+    char language[16];                /* spoken; "auto", or a code */
     char animate[16], portrait[24], describe[16];
     int attempts;    /* stand-ins drawn for a person whose result is recognised, before the face is covered */
     int memory;      /* MiB a worker may use; 0 = no limit */

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "models/whisper_file.h"
 
 enum {
     WINDOW = 30 * MDM_SPEECH_RATE,
@@ -32,6 +33,9 @@ typedef struct word {
 struct mdm_speech {
     struct whisper_context *context;
     int threads;
+    bool english;  /* a model of English only */
+    int language;  /* whisper's number of the one that is heard; -1: not known yet */
+    bool told;     /* the language was given */
     float *window; /* WINDOW samples */
     size_t filled;
     double offset; /* seconds of the window's first sample */
@@ -48,11 +52,36 @@ static void hush(enum ggml_log_level level, const char *text, void *user)
         mdm_log(MDM_LOG_DEBUG, "whisper: %s", text);
 }
 
+/* The heads whose attention says when a token was heard: whisper.cpp has them for each published size. Other models (Distil-Whisper) are
+ * aligned by all heads of their upper layers. Large v1 and v2 are of the same sizes; the heads are v2's. */
+static enum whisper_alignment_heads_preset alignment_heads(const mdm_whisper_sizes *s)
+{
+    static const struct {
+        int audio_layers, text_layers;
+        enum whisper_alignment_heads_preset english, multilingual, v3;
+    } known[] = {
+        {4, 4, WHISPER_AHEADS_TINY_EN, WHISPER_AHEADS_TINY, WHISPER_AHEADS_N_TOP_MOST},
+        {6, 6, WHISPER_AHEADS_BASE_EN, WHISPER_AHEADS_BASE, WHISPER_AHEADS_N_TOP_MOST},
+        {12, 12, WHISPER_AHEADS_SMALL_EN, WHISPER_AHEADS_SMALL, WHISPER_AHEADS_N_TOP_MOST},
+        {24, 24, WHISPER_AHEADS_MEDIUM_EN, WHISPER_AHEADS_MEDIUM, WHISPER_AHEADS_N_TOP_MOST},
+        {32, 32, WHISPER_AHEADS_N_TOP_MOST, WHISPER_AHEADS_LARGE_V2, WHISPER_AHEADS_LARGE_V3},
+        {32, 4, WHISPER_AHEADS_N_TOP_MOST, WHISPER_AHEADS_N_TOP_MOST, WHISPER_AHEADS_LARGE_V3_TURBO},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (s->n_audio_layer == known[i].audio_layers && s->n_text_layer == known[i].text_layers)
+            return s->n_vocab == MDM_WHISPER_ENGLISH       ? known[i].english
+                   : s->n_vocab == MDM_WHISPER_ENGLISH + 1 ? known[i].multilingual
+                                                           : known[i].v3;
+    return WHISPER_AHEADS_N_TOP_MOST;
+}
+
 mdm_status mdm_speech_open(mdm_speech **out, const char *model_path, int threads)
 {
+    mdm_whisper_sizes sizes;
     *out = NULL;
     if (!mdm_file_exists(model_path))
         return mdm_fail(MDM_ERR_DEVICE, "%s: no speech model; run ./setup, or use --transcribe none", model_path);
+    MDM_TRY(mdm_whisper_file_check(&sizes, model_path));
     mdm_speech *speech = NULL;
     MDM_TRY(mdm_alloc(&speech, 1, sizeof *speech, "speech recogniser"));
     mdm_status status = mdm_alloc(&speech->window, WINDOW, sizeof *speech->window, "speech window");
@@ -65,10 +94,13 @@ mdm_status mdm_speech_open(mdm_speech **out, const char *model_path, int threads
     params.use_gpu = false;
     params.flash_attn = false; /* the alignment needs the attention itself */
     params.dtw_token_timestamps = true;
-    params.dtw_aheads_preset = WHISPER_AHEADS_TINY_EN;
-    params.dtw_mem_size = 128u << 20;
+    params.dtw_aheads_preset = alignment_heads(&sizes);
+    params.dtw_n_top = sizes.n_text_layer > 1 ? 2 : 1; /* where there is no list of heads */
+    params.dtw_mem_size = sizes.n_audio_layer > 6 ? 512u << 20 : 128u << 20;
     speech->context = whisper_init_from_file_with_params(model_path, params);
     speech->threads = threads > 0 ? threads : 1;
+    speech->english = sizes.n_vocab == MDM_WHISPER_ENGLISH;
+    speech->language = speech->english ? whisper_lang_id("en") : -1;
     speech->pool.max = (size_t)256 << 20;
     if (!speech->context) {
         mdm_speech_free(&speech);
@@ -98,7 +130,33 @@ void mdm_speech_reset(mdm_speech *speech)
     speech->offset = 0;
     speech->count = 0;
     speech->pool.size = 0;
+    if (!speech->told && !speech->english)
+        speech->language = -1;
     mdm_free(&speech->words);
+}
+
+mdm_status mdm_speech_set_language(mdm_speech *speech, const char *language)
+{
+    const int id = whisper_lang_id(language);
+    speech->told = strcmp(language, "auto") != 0;
+    if (!speech->told) {
+        speech->language = speech->english ? whisper_lang_id("en") : -1;
+        return MDM_OK;
+    }
+    if (id < 0)
+        return mdm_fail(MDM_ERR_CONFIG, "no language \"%s\": expected auto, or a code such as en, de, fr, ja",
+                        language);
+    if (speech->english && id != whisper_lang_id("en"))
+        return mdm_fail(MDM_ERR_CONFIG,
+                        "language %s with a speech model of English only; take one whose name does not end in .en",
+                        language);
+    speech->language = id;
+    return MDM_OK;
+}
+
+const char *mdm_speech_language(const mdm_speech *speech)
+{
+    return speech->language < 0 ? "und" : whisper_lang_str(speech->language);
 }
 
 static float loudness(const float *samples, size_t count)
@@ -280,12 +338,35 @@ static mdm_status settle_times(mdm_speech *speech, size_t first, size_t samples)
     return status;
 }
 
+/* Finds out the language from the window, which is enough where it is likelier than all others together; until such a window comes, each
+ * is looked at by itself. */
+static mdm_status find_language(int *out, mdm_speech *speech, size_t samples)
+{
+    const float sure = 0.5f;
+    float *likelihood = NULL;
+    *out = speech->language;
+    if (speech->language >= 0)
+        return MDM_OK;
+    MDM_TRY(mdm_alloc(&likelihood, (size_t)whisper_lang_max_id() + 1, sizeof *likelihood, "languages"));
+    *out = whisper_pcm_to_mel(speech->context, speech->window, (int)samples, speech->threads) != 0
+               ? -1
+               : whisper_lang_auto_detect(speech->context, 0, speech->threads, likelihood);
+    if (*out >= 0 && likelihood[*out] >= sure)
+        speech->language = *out;
+    mdm_free(&likelihood);
+    return *out >= 0 ? MDM_OK
+                     : mdm_fail(MDM_ERR_INTERNAL, "whisper could not tell the language of a window at %.1f s",
+                                speech->offset);
+}
+
 static mdm_status recognise(mdm_speech *speech, size_t count)
 {
+    int language;
     size_t padded = count < MIN_WINDOW ? MIN_WINDOW : count;
     if (count == 0 || loudness(speech->window, count) < SILENCE)
         return MDM_OK;
     memset(speech->window + count, 0, (padded - count) * sizeof(float));
+    MDM_TRY(find_language(&language, speech, padded));
     struct whisper_full_params params = whisper_full_default_params(WHISPER_SAMPLING_GREEDY);
     params.n_threads = speech->threads;
     params.no_context = true;    /* a window must not depend on the one before, or errors run on */
@@ -293,7 +374,8 @@ static mdm_status recognise(mdm_speech *speech, size_t count)
     params.single_segment = true;
     params.token_timestamps = false;
     params.print_progress = params.print_realtime = params.print_timestamps = params.print_special = false;
-    params.language = "en";
+    params.language = whisper_lang_str(language);
+    params.translate = false;
     params.suppress_nst = true;
     size_t first = speech->count;
     if (whisper_full(speech->context, params, speech->window, (int)padded) != 0)

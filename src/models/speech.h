@@ -11,10 +11,16 @@ enum { MDM_SPEECH_RATE = 16000 };
 
 typedef struct mdm_speech mdm_speech;
 
-/* Loads a whisper.cpp model file (mdm_whisper_convert makes it). `threads` must be a constant of the job: the words may
- * depend on it in the last bit. MDM_ERR_DEVICE when the file is missing or is no model. */
+/* Loads a whisper.cpp model file of any size (models/whisper_models.h finds it), which is checked first. `threads` must be a constant of the job: the words may
+ * depend on it in the last bit. MDM_ERR_DEVICE when the file is missing, MDM_ERR_INPUT when it is no model. */
 mdm_status mdm_speech_open(mdm_speech **out, const char *model_path, int threads);
 void mdm_speech_free(mdm_speech **speech);
+
+/* The language spoken: a code ("de"), or "auto", the default, which finds it out in the first window that leaves no doubt (a model of
+ * English only takes it for English). MDM_ERR_CONFIG: not a language, or not one of the model's. */
+mdm_status mdm_speech_set_language(mdm_speech *speech, const char *language);
+/* Its code as far as it is known, "und" (undetermined) before. */
+const char *mdm_speech_language(const mdm_speech *speech);
 
 /* Starts a new recording; words found so far are forgotten. */
 void mdm_speech_reset(mdm_speech *speech);

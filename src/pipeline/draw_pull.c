@@ -8,6 +8,8 @@
 #include "models/drawing_models.h"
 #include "models/hub_cache.h"
 #include "models/talking_models.h"
+#include "models/whisper_convert.h"
+#include "models/whisper_models.h"
 #include "pipeline/hub_pull.h"
 
 #define TOKENIZER(folder)                                                                                              \
@@ -99,6 +101,13 @@ static bool update(void *user, double done, double total)
     return true;
 }
 
+/* As transformers writes it; the vocabulary with it. */
+static const mdm_hub_file whisper[] = {
+    {"", "config.json", false, false},
+    {"", "vocab.json", false, false},
+    {"", "model", true, false},
+};
+
 mdm_status mdm_drawing_pull(const char *name, void (*tell)(void *user, double done, double total), void *user)
 {
     relay r = {tell, user};
@@ -107,6 +116,9 @@ mdm_status mdm_drawing_pull(const char *name, void (*tell)(void *user, double do
     mdm_hub_settings settings = mdm_hub_settings_default();
     settings.progress = &progress;
     const mdm_talking_recipe *only;
+    const mdm_whisper_model *listener = mdm_whisper_model_called(name);
+    if (listener)
+        return mdm_hub_pull(listener->repository, whisper, sizeof whisper / sizeof *whisper, &settings);
     if (is_talking(&only, name))
         return pull_talking(only, &settings);
     if (mdm_drawing_model_find(&model, name))
@@ -117,6 +129,20 @@ mdm_status mdm_drawing_pull(const char *name, void (*tell)(void *user, double do
             name);
     MDM_TRY(mdm_hub_pull(model->base, base, model->two_encoders ? BASE : BASE - SECOND, &settings));
     return model->unet ? mdm_hub_pull(model->unet, unet, UNET, &settings) : MDM_OK;
+}
+
+static void list_whispers(void (*tell_one)(void *user, const mdm_drawing_info *info), void *user)
+{
+    int count;
+    const mdm_whisper_model *table = mdm_whisper_models(&count);
+    for (int i = 0; i < count; i++) {
+        char *folder = NULL, name[32];
+        snprintf(name, sizeof name, "whisper-%s", table[i].name);
+        const bool present = !mdm_hub_snapshot(&folder, table[i].repository);
+        tell_one(user, &(mdm_drawing_info){name, "transcribe", table[i].repository, NULL, MDM_WHISPER_LICENCE,
+                                           table[i].gigabytes, present});
+        mdm_free(&folder);
+    }
 }
 
 void mdm_drawing_list(void (*tell_one)(void *user, const mdm_drawing_info *info), void *user)
@@ -139,11 +165,20 @@ void mdm_drawing_list(void (*tell_one)(void *user, const mdm_drawing_info *info)
     tell_one(user, &(mdm_drawing_info){mdm_echomimic.name, "animate", mdm_echomimic.repository, NULL,
                                        mdm_echomimic.licence, mdm_echomimic.gigabytes, present});
     mdm_free(&folder);
+    list_whispers(tell_one, user);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t a = strlen(text), b = strlen(end);
+    return a >= b && !strcmp(text + a - b, end);
 }
 
 mdm_status mdm_models_convert(const char *to, const char *from, const char *precision)
 {
     mdm_store store = MDM_STORE_F32;
+    if (ends_with(to, ".bin"))
+        return mdm_whisper_convert(to, from, precision);
     MDM_TRY(mdm_store_named(&store, precision));
     return mdm_convert_weights(to, from, store);
 }

@@ -2,6 +2,7 @@
 #include "stages/verify_sound.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -9,6 +10,7 @@
 #include "base/memory.h"
 #include "media/voice.h"
 #include "models/speech.h"
+#include "models/whisper_models.h"
 
 #define RATE    MDM_SPEECH_RATE
 #define LISTEN  120   /* seconds at most that are listened to again: figures of a voice settle in less */
@@ -70,9 +72,11 @@ static mdm_status word_error(double *out, const recording *result, const json_t 
         mdm_buffer_free(&said);
         return status;
     }
-    status = mdm_join_path(&model, work->models, "whisper-tiny.en.bin");
+    status = mdm_whisper_model_file(&model, work->models, work->settings->whisper_model);
     if (!status)
         status = mdm_speech_open(&speech, model, work->threads);
+    if (!status)
+        status = mdm_speech_set_language(speech, work->settings->language);
     if (!status)
         status = mdm_speech_feed(speech, result->samples, result->count);
     if (!status)
@@ -88,18 +92,24 @@ static mdm_status word_error(double *out, const recording *result, const json_t 
     return status;
 }
 
-static json_t *voice_json(const char *treatment, const mdm_voice_figures *before, const mdm_voice_figures *after,
-                          double error)
+static json_t *voice_json(const mdm_settings *settings, const char *treatment, const mdm_voice_figures *before,
+                          const mdm_voice_figures *after, double error)
 {
+    char note[160];
+    const char *name = strrchr(settings->whisper_model, '/'); /* where one's own model lies is nobody's business */
     double pitch = before->pitch > 0 && after->pitch > 0 ? 12 * log2(after->pitch / before->pitch) : NAN, formants = 0;
     int n = 0;
     for (int i = 0; i < 3; i++)
         if (before->formant[i] > 0 && after->formant[i] > 0)
             formants += 100 * fabs(after->formant[i] / before->formant[i] - 1), n++;
+    const bool same = strcmp(settings->transcribe, "whisper") == 0;
+    snprintf(note, sizeof note,
+             same ? "word errors against what the same recogniser (Whisper %.60s) hears in the recording"
+                  : "word errors of Whisper %.60s against the transcript",
+             name ? name + 1 : settings->whisper_model);
     return json_pack("{s:s, s:o, s:o, s:n, s:o, s:s}", "treatment", treatment, "pitch_shift_semitones",
                      mdm_json_rounded(pitch, 3), "formant_shift_percent", mdm_json_rounded(n ? formants / n : NAN, 3),
-                     "word_error_before", "word_error_after", mdm_json_rounded(error, 3), "note",
-                     "word errors against what the same recogniser (Whisper tiny.en) hears in the recording");
+                     "word_error_before", "word_error_after", mdm_json_rounded(error, 3), "note", note);
 }
 
 /* Share of the personal words' time in which the result is silent, or lies in a span that compose cut. */
@@ -149,7 +159,7 @@ static mdm_status measure(mdm_sound_evidence *out, const mdm_clip_work *work, co
         status = word_error(&error, &b, transcript, work);
     if (!status) {
         out->shift_ms = round((b.start - a.start) * 1e4) / 10;
-        out->voice = voice_json(treatment ? treatment : "?", &before, &after, error);
+        out->voice = voice_json(work->settings, treatment ? treatment : "?", &before, &after, error);
         out->words = words_json(transcript, sound, &b);
     }
     forget(&a);

@@ -19,7 +19,7 @@
 #include "models/name_lists.h"
 #include "models/personal_text.h"
 #include "models/speech.h"
-#include "models/whisper_convert.h"
+#include "models/whisper_models.h"
 
 static mdm_speech *speech;
 static mdm_name_lists *lists;
@@ -32,8 +32,8 @@ static int set_up(void **state)
     char root[512], *model = NULL;
     snprintf(root, sizeof root, "%s", models ? models : MMDM_SOURCE_DIR "/.deps/models");
     snprintf(shared, sizeof shared, "%s/data", folder ? folder : MMDM_SOURCE_DIR "/../shared");
-    if (mdm_whisper_model(&model, root) != MDM_OK || mdm_name_lists_load(&lists, root) != MDM_OK ||
-        mdm_speech_open(&speech, model, 1) != MDM_OK)
+    if (mdm_whisper_model_file(&model, root, MDM_WHISPER_DEFAULT) != MDM_OK ||
+        mdm_name_lists_load(&lists, root) != MDM_OK || mdm_speech_open(&speech, model, 1) != MDM_OK)
         print_message("no speech model: %s\n", mdm_error_message());
     mdm_free(&model);
     return 0;
