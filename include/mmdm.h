@@ -89,6 +89,19 @@ mdm_status mdm_run(mdm_outcome *out, const mdm_options *options, const char *con
 mdm_status mdm_analyze(mdm_outcome *out, const mdm_options *options, const char *const *inputs, size_t count);
 mdm_status mdm_apply(mdm_outcome *out, const mdm_options *options);
 
+/* For many machines over one folder (docs/scaling.md): first plan (recordings, or none to go on after an analysis that was shared),
+ * then any number of mdm_apply with "shard" or "claim" set, at last merge. MDM_ERR_AGAIN of merge: clips are not done yet. */
+mdm_status mdm_plan(mdm_outcome *out, const mdm_options *options, const char *const *inputs, size_t count);
+mdm_status mdm_merge(mdm_outcome *out, const mdm_options *options);
+
+/* The same a clip at a time, as told: `next` fills in the id of the next clip, and false ends it; `done` hears of each. */
+mdm_status mdm_work(const mdm_options *options, bool (*next)(void *user, char id[24]),
+                    void (*done)(void *user, const char *id, mdm_status status, const char *message), void *user);
+
+/* What an engine ("slurm", "k8s", "ray") needs to do mdm_apply on many machines, as text: a batch script, a manifest, a Python
+ * script. Caller frees with mdm_text_free. */
+mdm_status mdm_submit_text(char **out, const mdm_options *options, const char *engine);
+
 /* Makes OUT/dataset again from clips already verified, while their work is still there (--keep-work). */
 mdm_status mdm_pack_again(mdm_outcome *out, const mdm_options *options);
 

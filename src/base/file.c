@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,8 +121,12 @@ static mdm_status folder_of(char **out, const char *path)
 
 mdm_status mdm_temp_name(char **temporary, const char *path)
 {
-    static atomic_uint counter;
-    return mdm_format(temporary, "%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&counter, 1u));
+    static atomic_uint counter, token; /* process numbers alone are the same in many containers */
+    unsigned mine = atomic_load(&token), none = 0;
+    if (!mine && getrandom(&mine, sizeof mine, 0) == sizeof mine &&
+        !atomic_compare_exchange_strong(&token, &none, mine))
+        mine = none;
+    return mdm_format(temporary, "%s.%ld-%u-%08x.tmp", path, (long)getpid(), atomic_fetch_add(&counter, 1u), mine);
 }
 
 static mdm_status sync_folder(const char *path)
@@ -181,20 +186,44 @@ static mdm_status write_all(int fd, const unsigned char *data, size_t size, cons
     return MDM_OK;
 }
 
-mdm_status mdm_file_write(const char *path, const void *data, size_t size)
+/* Fills a temporary beside `path`; the caller commits or discards and frees it. NULL in *temporary on failure. */
+static mdm_status write_temporary(char **temporary, const char *path, const void *data, size_t size)
 {
-    char *temporary;
-    MDM_TRY(mdm_temp_name(&temporary, path));
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    MDM_TRY(mdm_temp_name(temporary, path));
+    int fd = open(*temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     mdm_status status = fd < 0 ? write_error(path, "cannot create") : write_all(fd, data, size, path);
     if (fd >= 0 && close(fd) != 0 && status == MDM_OK)
         status = write_error(path, "cannot write");
-    if (status == MDM_OK)
-        status = mdm_temp_commit(temporary, path);
-    else if (fd >= 0)
-        mdm_temp_discard(temporary);
+    if (status != MDM_OK && fd >= 0)
+        mdm_temp_discard(*temporary);
+    if (status != MDM_OK)
+        mdm_free(temporary);
+    return status;
+}
+
+mdm_status mdm_file_write(const char *path, const void *data, size_t size)
+{
+    char *temporary;
+    MDM_TRY(write_temporary(&temporary, path, data, size));
+    mdm_status status = mdm_temp_commit(temporary, path);
     mdm_free(&temporary);
     return status;
+}
+
+/* A link is made or not, also over NFS; its name never shows a file that is not whole. */
+mdm_status mdm_file_write_new(bool *made, const char *path, const void *data, size_t size)
+{
+    char *temporary;
+    *made = false;
+    MDM_TRY(write_temporary(&temporary, path, data, size));
+    mdm_status status = MDM_OK;
+    if (link(temporary, path) == 0)
+        *made = true;
+    else if (errno != EEXIST)
+        status = write_error(path, "cannot make it (links are needed here)");
+    mdm_temp_discard(temporary);
+    mdm_free(&temporary);
+    return status == MDM_OK && *made ? sync_folder(path) : status;
 }
 
 bool mdm_file_exists(const char *path)

@@ -24,6 +24,10 @@ void mdm_unmap_file(mdm_mapping *mapping);
  * Nothing is visible under `path` before it is complete. */
 mdm_status mdm_file_write(const char *path, const void *data, size_t size);
 
+/* The same, but only where there is no `path` yet; *made says whether there was none. Of several that try at once, on this
+ * machine or over a network file system, one makes it. */
+mdm_status mdm_file_write_new(bool *made, const char *path, const void *data, size_t size);
+
 /* For writers that produce a file themselves (a muxer): a temporary name beside `path` (caller frees),
  * then commit (fsync + rename) or discard. */
 mdm_status mdm_temp_name(char **temporary, const char *path);
@@ -36,6 +40,11 @@ mdm_status mdm_copy_file(const char *from, const char *to); /* atomic, never a l
 
 /* Makes a folder and its parents with `mode` (0700 for private ones). Existing is fine. */
 mdm_status mdm_make_folder(const char *path, unsigned mode);
+
+/* Makes `to`, which must not exist, a copy of the tree `from` whose files are the same files (links) where the file system can,
+ * else copies. Temporaries (*.tmp) and symbolic links are left out. Files of either are afterwards replaced, never written into;
+ * those in folders called *.run are, and are copied. */
+mdm_status mdm_link_tree(const char *from, const char *to);
 
 /* Removes a tree; regular files are overwritten with zeros first when `wipe`. Never follows links. Absent is fine. */
 mdm_status mdm_remove_tree(const char *path, bool wipe);

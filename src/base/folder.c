@@ -91,6 +91,54 @@ void mdm_names_free(char ***names, size_t count)
     mdm_free(names);
 }
 
+static mdm_status link_entry(const char *from, const char *to, int depth);
+
+static mdm_status link_folder(const char *from, const char *to, int depth)
+{
+    char **names;
+    size_t count;
+    if (depth > MAX_DEPTH)
+        return mdm_fail(MDM_ERR_INPUT, "%s: folders nested deeper than %d", from, MAX_DEPTH);
+    if (mkdir(to, 0700) != 0)
+        return mdm_fail(MDM_ERR_WRITE, "%s: cannot make the folder: %s", to, strerror(errno));
+    MDM_TRY(mdm_list_folder(&names, &count, from));
+    mdm_status status = MDM_OK;
+    for (size_t i = 0; i < count && status == MDM_OK; i++) {
+        const size_t length = strlen(names[i]);
+        char *inner = NULL, *target = NULL;
+        if (length > 4 && strcmp(names[i] + length - 4, ".tmp") == 0)
+            continue;
+        status = mdm_join_path(&inner, from, names[i]);
+        if (status == MDM_OK)
+            status = mdm_join_path(&target, to, names[i]);
+        if (status == MDM_OK)
+            status = link_entry(inner, target, depth + 1);
+        mdm_free(&inner);
+        mdm_free(&target);
+    }
+    mdm_names_free(&names, count);
+    return status;
+}
+
+static mdm_status link_entry(const char *from, const char *to, int depth)
+{
+    struct stat info;
+    if (lstat(from, &info) != 0)
+        return errno == ENOENT ? MDM_OK : mdm_fail(MDM_ERR_INPUT, "%s: %s", from, strerror(errno));
+    if (S_ISDIR(info.st_mode))
+        return link_folder(from, to, depth);
+    if (!S_ISREG(info.st_mode))
+        return MDM_OK;
+    if (!strstr(from, ".run/") && (link(from, to) == 0 || errno == ENOENT)) /* gone: it was replaced at this moment */
+        return MDM_OK;
+    return mdm_copy_file(from, to);
+}
+
+mdm_status mdm_link_tree(const char *from, const char *to)
+{
+    return link_folder(from, to, 0);
+}
+
 /* Overwriting is a courtesy, not a promise: journalling and flash storage may keep old blocks. */
 static void wipe_file(int folder, const char *name)
 {

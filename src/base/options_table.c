@@ -14,6 +14,7 @@ static const char channels[] = "Channels";
 static const char which[] = "Which part of the recordings";
 static const char making[] = "Making the stand-ins";
 static const char job[] = "The job";
+static const char machines[] = "Many machines";
 static const char words[] = "A picture from words: mmdm portrait --backend";
 static const char talking[] = "A talking portrait: mmdm animate --backend";
 
@@ -134,6 +135,29 @@ static const mdm_option table[] = {
      0, sizeof((mdm_settings *)0)->title, MDM_STALE_PACK, MDM_FOR_JOBS},
     {"licence", 0, MDM_OPTION_TEXT, NULL, "other", "NAME", job, "Licence named on the dataset's card: yours to choose.",
      FIELD(licence), 0, sizeof((mdm_settings *)0)->licence, MDM_STALE_PACK, MDM_FOR_JOBS},
+
+    {"shard", 0, MDM_OPTION_TEXT, NULL, "", "INDEX/COUNT", machines,
+     "Works on one part of the clips only (0/4 is the first of four); auto asks Slurm, Kubernetes or whatever engine "
+     "started this process.",
+     FIELD(shard), 0, sizeof((mdm_settings *)0)->shard, MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"claim", 0, MDM_OPTION_FLAG, NULL, "false", NULL, machines,
+     "Works on clips that no other process has, until all are done: start as many as you like, anywhere.", FIELD(claim),
+     0, 0, MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"task", 0, MDM_OPTION_SECONDS, NULL, "4h", "TIME", machines, "mmdm submit: work in one task of an engine.",
+     FIELD(task), 0, 0, MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"pace", 0, MDM_OPTION_NUMBER, NULL, "20", "FACTOR", machines,
+     "mmdm submit: seconds of work that a second of recording is. Look at one clip of yours.", FIELD(pace), 0, 1000000,
+     MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"image", 0, MDM_OPTION_TEXT, NULL, "mmdm:latest", "NAME", machines, "mmdm submit k8s: the container's image.",
+     FIELD(image), 0, sizeof((mdm_settings *)0)->image, MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"print", 0, MDM_OPTION_FLAG, NULL, "false", NULL, machines, "mmdm submit: writes the text on standard output.",
+     FIELD(print), 0, 0, MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"stdio", 0, MDM_OPTION_FLAG, NULL, "false", NULL, machines,
+     "mmdm worker: clips come a line each on standard input, answers go to standard output.", FIELD(stdio), 0, 0,
+     MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"lease", 0, MDM_OPTION_SECONDS, NULL, "60", "TIME", machines,
+     "How long a process may give no sign of life before others take over its clips.", FIELD(lease), 0, 0,
+     MDM_STALE_NONE, MDM_FOR_JOBS},
 
     {"backend", 0, MDM_OPTION_NAME, "cosmicman-sdxl|cosmicman-sd", "cosmicman-sdxl", "NAME", words,
      "The model, whose weights you bring (docs/drawing.md). Needed on the command line.", DRAWING(backend), 0,

@@ -105,6 +105,13 @@ typedef struct mdm_settings {
     char whisper_model[MDM_MAX_PATH]; /* name or path */
     char language[16];                /* spoken; "auto", or a code */
     char animate[16], portrait[24], describe[16];
+    char shard[32];  /* "1/4": this process's part of the job; "auto" */
+    bool claim;      /* takes clips that no other process has */
+    double pace;     /* seconds of work that a second of recording is thought to be, for cutting a job into tasks */
+    double task;     /* seconds of work in one of them */
+    char image[256]; /* of containers */
+    bool print, stdio;
+    double lease;    /* seconds after which a process that gives no sign of life loses its claims */
     int attempts;    /* stand-ins drawn for a person whose result is recognised, before the face is covered */
     int memory;      /* MiB a worker may use; 0 = no limit */
     int verbosity;   /* -1 quiet, 0, 1 verbose */

@@ -18,6 +18,9 @@ int mdm_cli_analyze(const mdm_arguments *arguments);
 int mdm_cli_apply(const mdm_arguments *arguments);
 int mdm_cli_stage(const mdm_arguments *arguments); /* ingest, find, ... verify */
 int mdm_cli_plan(const mdm_arguments *arguments);
+int mdm_cli_merge(const mdm_arguments *arguments);
+int mdm_cli_submit(const mdm_arguments *arguments);
+int mdm_cli_worker(const mdm_arguments *arguments);
 int mdm_cli_pack(const mdm_arguments *arguments);
 int mdm_cli_audit(const mdm_arguments *arguments);
 int mdm_cli_doctor(const mdm_arguments *arguments);

@@ -10,6 +10,7 @@
 #include "pipeline/audit.h"
 #include "pipeline/draw.h"
 #include "pipeline/job.h"
+#include "pipeline/submit.h"
 #include "pipeline/talk.h"
 #include "stages/plan.h"
 
@@ -191,6 +192,29 @@ mdm_status mdm_analyze(mdm_outcome *out, const mdm_options *options, const char 
     return do_job(out, options, inputs, count, MDM_GOAL_ANALYZE);
 }
 
+mdm_status mdm_plan(mdm_outcome *out, const mdm_options *options, const char *const *inputs, size_t count)
+{
+    return do_job(out, options, inputs, count, MDM_GOAL_PLAN);
+}
+
+mdm_status mdm_work(const mdm_options *options, bool (*next)(void *user, char id[24]),
+                    void (*done)(void *user, const char *id, mdm_status status, const char *message), void *user)
+{
+    mdm_settings settings;
+    const mdm_job_orders orders = {next, done, user};
+    MDM_TRY(settle(&settings, options));
+    return mdm_job_serve(&settings, &orders);
+}
+
+mdm_status mdm_submit_text(char **out, const mdm_options *options, const char *engine)
+{
+    mdm_settings settings;
+    mdm_buffer text = {0};
+    *out = NULL;
+    MDM_TRY(settle(&settings, options));
+    return give_text(out, &text, mdm_submit(&text, &settings, engine));
+}
+
 mdm_status mdm_draw_portrait(const mdm_options *options)
 {
     const mdm_settings *settings = &options->settings;
@@ -249,6 +273,11 @@ static mdm_status go_on(mdm_outcome *out, const mdm_options *options, mdm_job_go
 mdm_status mdm_apply(mdm_outcome *out, const mdm_options *options)
 {
     return go_on(out, options, MDM_GOAL_APPLY);
+}
+
+mdm_status mdm_merge(mdm_outcome *out, const mdm_options *options)
+{
+    return go_on(out, options, MDM_GOAL_MERGE);
 }
 
 mdm_status mdm_pack_again(mdm_outcome *out, const mdm_options *options)

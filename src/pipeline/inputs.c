@@ -13,8 +13,7 @@
 
 #include "base/file.h"
 
-#define MAX_INPUTS ((size_t)1 << 20)
-#define MAX_DEPTH  32
+#define MAX_DEPTH 32
 
 static const char *const media_endings[] = {
     "mp4", "m4v", "mov",  "mkv", "webm", "avi", "ts",   "mts",  "m2ts", "mpg",  "mpeg", "vob",
@@ -54,9 +53,18 @@ static bool looks_like_media(const char *path)
 /* Makes room for `more` items. */
 static mdm_status reserve(mdm_inputs *inputs, size_t more)
 {
-    if (inputs->count + more > MAX_INPUTS)
-        return mdm_fail(MDM_ERR_USAGE, "more than %zu recordings in one job", MAX_INPUTS);
+    if (inputs->count + more > MDM_MAX_INPUTS)
+        return mdm_fail(MDM_ERR_USAGE, "more than %d recordings in one job", MDM_MAX_INPUTS);
     return mdm_realloc(&inputs->items, inputs->count + more, sizeof *inputs->items, "inputs");
+}
+
+mdm_status mdm_inputs_add(mdm_inputs *inputs, const mdm_input *item)
+{
+    MDM_TRY(reserve(inputs, 1));
+    inputs->items[inputs->count] = *item;
+    MDM_TRY(mdm_strdup(&inputs->items[inputs->count].path, item->path));
+    inputs->count++;
+    return MDM_OK;
 }
 
 static mdm_status add_file(mdm_inputs *inputs, const char *path)

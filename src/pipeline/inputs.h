@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "pipeline/journal.h"
 
+#define MDM_MAX_INPUTS (1 << 20) /* recordings, or parts of them, in one job */
+
 typedef struct mdm_input {
     char *path;        /* absolute */
     char sha256[65];   /* of the whole file; "" when it could not be read */
@@ -26,6 +28,8 @@ typedef struct mdm_inputs {
  * when their first bytes or their name look like media, else skipped with a warning. Hidden names, links to folders
  * and the folder `except` (the output) are left out. Nothing found is MDM_ERR_INPUT; a path that does not exist too. */
 mdm_status mdm_inputs_collect(mdm_inputs *out, const char *const *paths, size_t count, const char *except);
+/* Adds a copy of one that is known already, with its id. */
+mdm_status mdm_inputs_add(mdm_inputs *inputs, const mdm_input *item);
 void mdm_inputs_free(mdm_inputs *inputs);
 
 /* Hashes all (the journal remembers unchanged files), drops files with the same content as another (with a warning),

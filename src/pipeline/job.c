@@ -92,9 +92,14 @@ static bool same_as_last(mdm_job_result *result, const mdm_job *job)
 
 /* ---- phases ------------------------------------------------------------------------------------------------------------------ */
 
+static bool makes_plan(mdm_job_goal goal)
+{
+    return goal != MDM_GOAL_APPLY && goal != MDM_GOAL_MERGE;
+}
+
 static mdm_status analyze(mdm_job *job, mdm_job_goal goal)
 {
-    bool embed = goal != MDM_GOAL_APPLY;
+    bool embed = makes_plan(goal);
     if (embed) { /* embeddings are only needed to make a plan, and are computed again when one has to be made */
         for (size_t i = 0; i < job->clip_count; i++)
             if (job->clips[i].status == MDM_OK)
@@ -103,19 +108,32 @@ static mdm_status analyze(mdm_job *job, mdm_job_goal goal)
     }
     MDM_TRY(mdm_job_stages(job, MDM_STAGE_INGEST, MDM_STAGE_TRANSCRIBE, false, embed));
     /* A plan made when other clips had failed does not fit any more: embeddings are then needed after all. */
-    if (!embed && goal != MDM_GOAL_APPLY && !mdm_job_plan_done(job))
+    if (!embed && makes_plan(goal) && !mdm_job_plan_done(job))
         MDM_TRY(mdm_job_stages(job, MDM_STAGE_INGEST, MDM_STAGE_TRANSCRIBE, false, true));
     return mdm_job_plan(job, goal);
+}
+
+mdm_status mdm_job_cast(mdm_job *job)
+{
+    for (size_t i = 0; i < job->clip_count; i++)
+        if (job->clips[i].status == MDM_OK)
+            MDM_TRY(mdm_job_enter(&job->clips[i], job->clips[i].base));
+    MDM_TRY(mdm_job_plan_clips(job));
+    MDM_TRY(mdm_make_folder(job->layout.standins, 0700));
+    /* One after the other: a stand-in is chosen to be unlike those before it, and shared by a person's clips. */
+    return mdm_job_stages(job, MDM_STAGE_PORTRAIT, MDM_STAGE_PORTRAIT, true, false);
 }
 
 static mdm_status apply(mdm_job *job)
 {
     for (;;) {
         size_t changed = 0;
-        MDM_TRY(mdm_job_plan_clips(job));
-        MDM_TRY(mdm_make_folder(job->layout.standins, 0700));
-        /* One after the other: a stand-in is chosen to be unlike those before it, and shared by a person's clips. */
-        MDM_TRY(mdm_job_stages(job, MDM_STAGE_PORTRAIT, MDM_STAGE_PORTRAIT, true, false));
+        MDM_TRY(mdm_job_cast(job));
+        for (size_t i = 0; i < job->clip_count; i++) {
+            bool there;
+            if (job->clips[i].status == MDM_OK)
+                MDM_TRY(mdm_job_use_result(&there, job, &job->clips[i]));
+        }
         MDM_TRY(mdm_job_stages(job, MDM_STAGE_ANIMATE, MDM_STAGE_VERIFY, false, false));
         MDM_TRY(mdm_job_retry(&changed, job));
         if (!changed)
@@ -133,6 +151,8 @@ static mdm_status finish(mdm_job_result *result, mdm_job *job)
         return MDM_OK;
     /* Said first, wiped after: a kill in between only means wiping again. */
     MDM_TRY(mdm_journal_add_wiped(job->journal));
+    MDM_TRY(mdm_remove_tree(job->layout.claims, false));
+    MDM_TRY(mdm_remove_tree(job->layout.manifest, false));
     return mdm_remove_tree(job->layout.work, true);
 }
 
@@ -166,6 +186,14 @@ static void tell_result(const mdm_job *job, const mdm_job_result *result, mdm_jo
     mdm_event(json_pack("{s:s, s:I, s:I, s:I, s:I, s:i}", "event", "result", "clips", (json_int_t)result->clips,
                         "delivered", (json_int_t)result->delivered, "quarantined", (json_int_t)result->quarantined,
                         "failed", (json_int_t)result->failed, "exit_code", result->exit_code));
+    if (goal == MDM_GOAL_PLAN) {
+        mdm_log(
+            MDM_LOG_INFO,
+            "%zu of %zu clips planned, the stand-ins are cast: share the rest with `mmdm apply -o %s --shard I/N` or "
+            "--claim, then `mmdm merge -o %s`",
+            result->clips - result->failed, result->clips, job->layout.out, job->layout.out);
+        return;
+    }
     if (goal == MDM_GOAL_ANALYZE) {
         mdm_log(MDM_LOG_INFO,
                 "%zu of %zu clips analysed. The plan is %s: look at it, change it, then\n  mmdm apply -o %s",
@@ -188,6 +216,8 @@ static mdm_status pack_only(mdm_job_result *result, mdm_job *job)
         mdm_job_clip *clip = &job->clips[i];
         if (clip->status != MDM_OK)
             continue;
+        bool claimed;
+        MDM_TRY(mdm_job_use_result(&claimed, job, clip));
         MDM_TRY(mdm_job_keys(job, clip));
         if (!mdm_job_stage_done(job, clip, MDM_STAGE_VERIFY))
             mdm_job_clip_failed(clip, MDM_ERR_USAGE, "not verified yet: `mmdm apply` goes on from the plan");
@@ -202,7 +232,13 @@ static mdm_status work(mdm_job_result *result, mdm_job *job, mdm_job_goal goal)
     if (goal == MDM_GOAL_PACK)
         return pack_only(result, job);
     MDM_TRY(analyze(job, goal));
-    if (goal == MDM_GOAL_ANALYZE) {
+    if (goal == MDM_GOAL_MERGE)
+        MDM_TRY(mdm_job_check_merge(job));
+    if (goal == MDM_GOAL_PLAN) {
+        MDM_TRY(mdm_job_cast(job));
+        MDM_TRY(mdm_job_write_manifest(job));
+    }
+    if (goal == MDM_GOAL_ANALYZE || goal == MDM_GOAL_PLAN) {
         result->clips = job->clip_count;
         for (size_t i = 0; i < job->clip_count; i++)
             result->failed += job->clips[i].status != MDM_OK;
@@ -222,7 +258,7 @@ mdm_status mdm_job_run(mdm_job_result *result, const mdm_settings *settings, con
 {
     mdm_job *job;
     memset(result, 0, sizeof *result);
-    if (!count && goal != MDM_GOAL_APPLY && goal != MDM_GOAL_PACK)
+    if (!count && (goal == MDM_GOAL_RUN || goal == MDM_GOAL_ANALYZE))
         return mdm_fail(MDM_ERR_USAGE, "name at least one recording or folder");
     MDM_TRY(mdm_alloc(&job, 1, sizeof *job, "job"));
     job->settings = *settings;
@@ -231,7 +267,15 @@ mdm_status mdm_job_run(mdm_job_result *result, const mdm_settings *settings, con
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         job->settings.jobs = cores > 3 ? (int)(cores / 2) : 1;
     }
-    mdm_status status = mdm_job_open(job, inputs, count, goal);
+    mdm_status status = mdm_shard_parse(&job->shard, settings->shard);
+    if (status == MDM_OK && (job->shard.count || settings->claim)) {
+        status = mdm_job_share(result, job, inputs, count, goal);
+        mdm_job_close(job);
+        mdm_free(&job);
+        return status;
+    }
+    if (status == MDM_OK)
+        status = mdm_job_open(job, inputs, count);
     if (status == MDM_OK && job->settings.dry_run) {
         status = tell_plan(job, goal);
     } else if (status == MDM_OK && !job->settings.force && goal == MDM_GOAL_RUN && same_as_last(result, job)) {

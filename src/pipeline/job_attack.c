@@ -30,12 +30,14 @@ static mdm_status embed(mdm_worker *worker, void *user)
     const clip_task *task = user;
     const mdm_embedding_sink sink = {mdm_worker_embedding, worker};
     mdm_progress progress = mdm_worker_progress(worker);
+    mdm_settings settings;
+    mdm_job_clip_settings(&settings, task->job, task->clip);
     mdm_clip_work work = {.clip_id = task->clip->input->clip_id,
                           .source = task->clip->input->path,
                           .folder = task->clip->folder,
                           .models = task->job->models,
                           .weights = task->job->weights,
-                          .settings = &task->clip->settings,
+                          .settings = &settings,
                           .progress = &progress,
                           .embeddings = &sink,
                           .threads = THREADS};

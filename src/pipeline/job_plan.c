@@ -151,7 +151,7 @@ static mdm_status cluster(mdm_job *job)
 /* ---- the plan ------------------------------------------------------------------------------------------------------- */
 
 /* Key of everything the plan is made from: while it stands in the journal, the plan on disk (edited or not) is used. */
-static mdm_status plan_key(char out[65], mdm_job *job)
+mdm_status mdm_job_plan_key(char out[65], mdm_job *job)
 {
     mdm_sha256 hash;
     unsigned char digest[32];
@@ -210,9 +210,9 @@ static mdm_status make_plan(mdm_job *job)
 mdm_status mdm_job_plan(mdm_job *job, mdm_job_goal goal)
 {
     char key[65];
-    MDM_TRY(plan_key(key, job));
+    MDM_TRY(mdm_job_plan_key(key, job));
     bool there = mdm_file_exists(job->layout.plan);
-    if (goal == MDM_GOAL_APPLY) {
+    if (goal == MDM_GOAL_APPLY || goal == MDM_GOAL_MERGE) {
         if (!there)
             return mdm_fail(MDM_ERR_USAGE, "%s: there is no plan: `mmdm analyze` makes it", job->layout.plan);
     } else if (!there || !mdm_journal_is_done(job->journal, "job", "plan", key)) {
@@ -222,24 +222,22 @@ mdm_status mdm_job_plan(mdm_job *job, mdm_job_goal goal)
         MDM_TRY(mdm_journal_add_done(job->journal, "job", "plan", key));
     }
     /* Read back even when just made, so that a resumed job sees the very same thing (down to the order of names). */
+    return mdm_job_load_plan(job);
+}
+
+mdm_status mdm_job_load_plan(mdm_job *job)
+{
     json_decref(job->plan);
     job->plan = NULL;
     MDM_TRY(mdm_plan_load(&job->plan, job->layout.plan));
-    MDM_TRY(mdm_plan_settings(&job->settings, job->plan));
-    for (size_t i = 0; i < job->clip_count; i++) {
-        double start = job->clips[i].settings.start, end = job->clips[i].settings.end;
-        job->clips[i].settings = job->settings;
-        job->clips[i].settings.start = start;
-        job->clips[i].settings.end = end;
-    }
-    return MDM_OK;
+    return mdm_plan_settings(&job->settings, job->plan);
 }
 
 /* Is the plan on disk the one that would be made from what is there now? */
 bool mdm_job_plan_done(mdm_job *job)
 {
     char key[65];
-    return mdm_file_exists(job->layout.plan) && plan_key(key, job) == MDM_OK &&
+    return mdm_file_exists(job->layout.plan) && mdm_job_plan_key(key, job) == MDM_OK &&
            mdm_journal_is_done(job->journal, "job", "plan", key);
 }
 

@@ -99,7 +99,7 @@ static mdm_status save_job(const mdm_job *job, const char *const *inputs, size_t
 }
 
 /* Takes the options of the analysis; those about running (jobs, json, force) stay as given now. */
-static mdm_status load_job(mdm_job *job, json_t **file)
+mdm_status mdm_job_load(mdm_job *job, json_t **file)
 {
     char *path;
     const char *name;
@@ -125,26 +125,21 @@ static mdm_status load_job(mdm_job *job, json_t **file)
 
 /* ---- recordings -------------------------------------------------------------------------------------------------------- */
 
-static mdm_status name_clips(mdm_job *job)
+mdm_status mdm_job_name_clips(mdm_job *job)
 {
-    MDM_TRY(mdm_inputs_name(&job->inputs, job->journal));
     MDM_TRY(mdm_alloc(&job->clips, job->inputs.count, sizeof *job->clips, "clips"));
     job->clip_count = job->inputs.count;
     for (size_t i = 0; i < job->clip_count; i++) {
         mdm_job_clip *clip = &job->clips[i];
         clip->input = &job->inputs.items[i];
-        clip->settings = job->settings;
-        if (clip->input->start > 0 || clip->input->end > 0) {
-            clip->settings.start = clip->input->start;
-            clip->settings.end = clip->input->end;
-        }
         if (clip->input->status != MDM_OK) {
             mdm_job_clip_failed(clip, clip->input->status, clip->input->message);
             mdm_log(MDM_LOG_ERROR, "%s", clip->input->message);
             continue;
         }
-        MDM_TRY(mdm_layout_clip(&clip->folder, &job->layout, clip->input->clip_id));
-        MDM_TRY(mdm_layout_sweep(clip->folder));
+        MDM_TRY(mdm_job_use_base(job, clip));
+        if (job->journal) /* alone: what looks like a temporary is nobody's */
+            MDM_TRY(mdm_layout_sweep(clip->folder));
     }
     return MDM_OK;
 }
@@ -155,7 +150,8 @@ static mdm_status collect(mdm_job *job, const char *const *inputs, size_t count)
     MDM_TRY(mdm_inputs_hash(&job->inputs, job->journal, NULL));
     if (job->settings.segment > 0)
         MDM_TRY(mdm_job_segment(job));
-    return name_clips(job);
+    MDM_TRY(mdm_inputs_name(&job->inputs, job->journal));
+    return mdm_job_name_clips(job);
 }
 
 /* The recordings written down by analyze. */
@@ -175,7 +171,7 @@ static mdm_status collect_again(mdm_job *job, const json_t *file)
     return status;
 }
 
-mdm_status mdm_job_open(mdm_job *job, const char *const *inputs, size_t count, mdm_job_goal goal)
+mdm_status mdm_job_check(mdm_job *job, const char *const *inputs, size_t count)
 {
     if (!job->settings.output[0])
         return mdm_fail(MDM_ERR_USAGE, "--output FOLDER is needed (-o FOLDER)");
@@ -186,35 +182,57 @@ mdm_status mdm_job_open(mdm_job *job, const char *const *inputs, size_t count, m
     for (size_t i = 0; i < count; i++) /* before anything is made on disk */
         if (!mdm_file_exists(inputs[i]))
             return mdm_fail(MDM_ERR_INPUT, "%s: there is no such file or folder", inputs[i]);
+    return MDM_OK;
+}
+
+mdm_status mdm_job_open(mdm_job *job, const char *const *inputs, size_t count)
+{
+    MDM_TRY(mdm_job_check(job, inputs, count));
     MDM_TRY(mdm_layout_open(&job->layout));
     MDM_TRY(mdm_journal_open(&job->journal, job->layout.journal));
     if (job->settings.force && !job->settings.dry_run)
         MDM_TRY(mdm_journal_add_wiped(job->journal));
-    if (goal == MDM_GOAL_APPLY || goal == MDM_GOAL_PACK) {
+    if (!count) {
         json_t *file = NULL;
-        mdm_status status = load_job(job, &file);
+        mdm_status status = mdm_job_load(job, &file);
         if (status == MDM_OK)
-            status = count ? collect(job, inputs, count) : collect_again(job, file);
+            status = collect_again(job, file);
         json_decref(file);
         return status;
     }
+    return mdm_job_collect(job, inputs, count, !job->settings.dry_run);
+}
+
+mdm_status mdm_job_collect(mdm_job *job, const char *const *inputs, size_t count, bool save)
+{
     MDM_TRY(collect(job, inputs, count));
-    return job->settings.dry_run ? MDM_OK : save_job(job, inputs, count);
+    return save ? save_job(job, inputs, count) : MDM_OK;
+}
+
+void mdm_job_forget_clips(mdm_job *job)
+{
+    for (size_t i = 0; i < job->clip_count; i++) {
+        mdm_free(&job->clips[i].base);
+        mdm_free(&job->clips[i].folder);
+        json_decref(job->clips[i].done);
+    }
+    mdm_free(&job->clips);
+    job->clip_count = 0;
+    mdm_free(&job->effort);
+    mdm_inputs_free(&job->inputs);
 }
 
 void mdm_job_close(mdm_job *job)
 {
     mdm_display_free(&job->display);
-    for (size_t i = 0; i < job->clip_count; i++)
-        mdm_free(&job->clips[i].folder);
-    mdm_free(&job->clips);
+    mdm_claim_free(&job->claim);
+    mdm_job_forget_clips(job);
     for (size_t i = 0; i < job->embedding_count; i++) {
         mdm_wipe(job->embeddings[i].values, (size_t)job->embeddings[i].count * sizeof(float));
         mdm_free(&job->embeddings[i].values);
     }
     mdm_free(&job->embeddings);
     mdm_free(&job->tracks);
-    mdm_inputs_free(&job->inputs);
     json_decref(job->plan);
     mdm_journal_free(&job->journal);
     mdm_layout_free(&job->layout);

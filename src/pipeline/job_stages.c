@@ -30,16 +30,26 @@ static mdm_status plan_hash(char out[65], const mdm_job_clip *clip)
     return status;
 }
 
+void mdm_job_clip_settings(mdm_settings *out, const mdm_job *job, const mdm_job_clip *clip)
+{
+    *out = job->settings;
+    if (clip->input->start > 0 || clip->input->end > 0) {
+        out->start = clip->input->start;
+        out->end = clip->input->end;
+    }
+}
+
 mdm_status mdm_job_keys(mdm_job *job, mdm_job_clip *clip)
 {
     char plan[65], options[65];
-    (void)job;
+    mdm_settings settings;
+    mdm_job_clip_settings(&settings, job, clip);
     MDM_TRY(plan_hash(plan, clip));
     for (int s = 0; s < MDM_STAGE_COUNT; s++) {
         const mdm_stage_entry *entry = mdm_stage_at((mdm_stage_id)s);
         mdm_sha256 hash;
         unsigned char digest[32];
-        MDM_TRY(mdm_settings_key(options, &clip->settings, entry->stale));
+        MDM_TRY(mdm_settings_key(options, &settings, entry->stale));
         mdm_sha256_start(&hash);
         mdm_sha256_add(&hash, WORK_VERSION, sizeof WORK_VERSION);
         mdm_sha256_add(&hash, entry->stage.name, strlen(entry->stage.name) + 1);
@@ -54,23 +64,6 @@ mdm_status mdm_job_keys(mdm_job *job, mdm_job_clip *clip)
         mdm_sha256_text(clip->key[s], digest);
     }
     return MDM_OK;
-}
-
-static bool has_file(const mdm_job_clip *clip, const char *name)
-{
-    char *path;
-    if (!name || mdm_join_path(&path, clip->folder, name) != MDM_OK)
-        return false;
-    bool there = mdm_file_exists(path);
-    mdm_free(&path);
-    return there;
-}
-
-bool mdm_job_stage_done(const mdm_job *job, const mdm_job_clip *clip, mdm_stage_id stage)
-{
-    const mdm_stage_entry *entry = mdm_stage_at(stage);
-    return mdm_journal_is_done(job->journal, clip->input->clip_id, entry->stage.name, clip->key[stage]) &&
-           (has_file(clip, entry->stage.artefact) || has_file(clip, entry->artefact_still));
 }
 
 /* ---- in the worker ------------------------------------------------------------------------------------------------- */
@@ -88,13 +81,15 @@ static mdm_status run_stages(mdm_worker *worker, void *user)
     mdm_job_clip *clip = task->clip;
     mdm_progress progress = mdm_worker_progress(worker);
     const mdm_embedding_sink sink = {mdm_worker_embedding, worker};
+    mdm_settings settings;
+    mdm_job_clip_settings(&settings, task->job, clip);
     mdm_clip_work work = {
         .clip_id = clip->input->clip_id,
         .source = clip->input->path,
         .folder = clip->folder,
         .models = task->job->models,
         .weights = task->job->weights,
-        .settings = &clip->settings,
+        .settings = &settings,
         .progress = &progress,
         .standins = task->job->layout.standins,
         .threads = THREADS,
@@ -125,6 +120,7 @@ typedef struct pool_state {
     mdm_job *job;
     clip_task *items; /* per task */
     mdm_task *tasks;
+    const mdm_job_source *source; /* of claimed work; NULL: all of `tasks`, in order */
 } pool_state;
 
 static const char *stage_name(int stage)
@@ -158,8 +154,7 @@ static mdm_status on_done(void *user, size_t task, int stage)
         return MDM_OK;
     pool->items[task].todo &= ~(1u << stage);
     mdm_display_ended(pool->job->display, pool->tasks[task].name, stage_name(stage), stage_weight(stage), "done");
-    return mdm_journal_add_done(pool->job->journal, pool->tasks[task].name, stage_name(stage),
-                                pool->items[task].clip->key[stage]);
+    return mdm_job_stage_note(pool->job, pool->items[task].clip, (mdm_stage_id)stage);
 }
 
 static mdm_status on_embedding(void *user, size_t task, int track, const float *values, int count, float weight)
@@ -179,6 +174,8 @@ static mdm_status on_finished(void *user, size_t index)
 {
     pool_state *pool = user;
     mdm_task *task = &pool->tasks[index];
+    if (pool->source)
+        MDM_TRY(pool->source->ended(pool->source->user, index, task->status, task->message));
     if (task->status == MDM_OK)
         return MDM_OK;
     mdm_job_clip_failed(pool->items[index].clip, task->status, task->message);
@@ -194,34 +191,72 @@ static mdm_status on_finished(void *user, size_t index)
 
 static mdm_status on_idle(void *user)
 {
-    mdm_display_draw(((pool_state *)user)->job->display);
-    return MDM_OK;
+    const pool_state *pool = user;
+    mdm_display_draw(pool->job->display);
+    if (pool->job->claim)
+        MDM_TRY(mdm_claim_renew(pool->job->claim));
+    return pool->source ? pool->source->idle(pool->source->user) : MDM_OK;
 }
 
-static mdm_status run_pool(mdm_job *job, clip_task *items, mdm_task *tasks, size_t count, bool serial)
+/* What a task has to do appears on the display. */
+static void set_task(pool_state *pool, size_t task, mdm_job_clip *clip, unsigned todo, bool embed)
 {
-    pool_state pool = {job, items, tasks};
-    const mdm_pool_events events = {.stage_started = on_started,
-                                    .stage_done = on_done,
-                                    .progress = on_progress,
-                                    .embedding = on_embedding,
-                                    .finished = on_finished,
-                                    .idle = on_idle,
-                                    .user = &pool};
-    int jobs = serial ? 1 : job->settings.jobs;
-    const mdm_pool_limits limits = {jobs > 0 ? jobs : 1, job->settings.memory, 1800};
-    return mdm_pool_run(tasks, count, &limits, &events);
+    pool->items[task] = (clip_task){pool->job, clip, todo, embed};
+    pool->tasks[task] = (mdm_task){.name = clip->input->clip_id, .work = run_stages, .user = &pool->items[task]};
+    for (int s = 0; s < MDM_STAGE_COUNT; s++)
+        if (pool->job->display && todo >> s & 1)
+            mdm_display_add_total(pool->job->display, stage_weight(s));
+}
+
+static mdm_next on_next(void *user, size_t *task)
+{
+    pool_state *pool = user;
+    unsigned todo = 0;
+    const mdm_next next = pool->source->next(pool->source->user, task, &todo);
+    if (next == MDM_NEXT_TASK)
+        set_task(pool, *task, &pool->job->clips[*task], todo, false);
+    return next;
+}
+
+static mdm_status run_pool(pool_state *pool, size_t count, bool serial)
+{
+    mdm_pool_events events = {.stage_started = on_started,
+                              .stage_done = on_done,
+                              .progress = on_progress,
+                              .embedding = on_embedding,
+                              .finished = on_finished,
+                              .idle = on_idle,
+                              .user = pool};
+    if (pool->source)
+        events.next = on_next;
+    int jobs = serial ? 1 : pool->job->settings.jobs;
+    const mdm_pool_limits limits = {jobs > 0 ? jobs : 1, pool->job->settings.memory, 1800};
+    return mdm_pool_run(pool->tasks, count, &limits, &events);
+}
+
+static mdm_status new_pool(pool_state *pool, mdm_job *job)
+{
+    *pool = (pool_state){.job = job};
+    MDM_TRY(mdm_make_folder(job->layout.work, 0700));
+    MDM_TRY(mdm_alloc(&pool->items, job->clip_count, sizeof *pool->items, "tasks"));
+    mdm_status status = mdm_alloc(&pool->tasks, job->clip_count, sizeof *pool->tasks, "tasks");
+    if (status != MDM_OK)
+        mdm_free(&pool->items);
+    return status;
+}
+
+static void free_pool(pool_state *pool)
+{
+    mdm_free(&pool->tasks);
+    mdm_free(&pool->items);
 }
 
 mdm_status mdm_job_stages(mdm_job *job, mdm_stage_id first, mdm_stage_id last, bool serial, bool embed)
 {
-    clip_task *items = NULL;
-    mdm_task *tasks = NULL;
+    pool_state pool;
     size_t count = 0;
-    MDM_TRY(mdm_make_folder(job->layout.work, 0700));
-    mdm_status status = mdm_alloc(&items, job->clip_count, sizeof *items, "tasks");
-    if (status == MDM_OK)
-        status = mdm_alloc(&tasks, job->clip_count, sizeof *tasks, "tasks");
+    MDM_TRY(new_pool(&pool, job));
+    mdm_status status = MDM_OK;
     for (size_t i = 0; i < job->clip_count && status == MDM_OK; i++) {
         mdm_job_clip *clip = &job->clips[i];
         if (clip->status != MDM_OK)
@@ -232,23 +267,27 @@ mdm_status mdm_job_stages(mdm_job *job, mdm_stage_id first, mdm_stage_id last, b
             if (mdm_job_stage_done(job, clip, (mdm_stage_id)s))
                 continue;
             todo |= 1u << s;
-            status = mdm_journal_forget(job->journal, clip->input->clip_id, stage_name(s));
+            status = mdm_job_stage_forget(job, clip, (mdm_stage_id)s);
         }
         if (!todo && !embed)
             continue;
         if (status == MDM_OK)
             status = mdm_make_folder(clip->folder, 0700);
-        items[count] = (clip_task){job, clip, todo, embed};
-        tasks[count] = (mdm_task){.name = clip->input->clip_id, .work = run_stages, .user = &items[count]};
-        for (int s = 0; s < MDM_STAGE_COUNT; s++)
-            if (job->display && todo >> s & 1)
-                mdm_display_add_total(job->display, stage_weight(s));
-        count++;
+        set_task(&pool, count++, clip, todo, embed);
     }
     if (status == MDM_OK)
-        status = run_pool(job, items, tasks, count, serial);
-    mdm_free(&tasks);
-    mdm_free(&items);
+        status = run_pool(&pool, count, serial);
+    free_pool(&pool);
+    return status;
+}
+
+mdm_status mdm_job_stages_of(mdm_job *job, const mdm_job_source *source)
+{
+    pool_state pool;
+    MDM_TRY(new_pool(&pool, job));
+    pool.source = source;
+    mdm_status status = run_pool(&pool, job->clip_count, false);
+    free_pool(&pool);
     return status;
 }
 

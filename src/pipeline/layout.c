@@ -11,6 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* How long a lock is waited for: one that works alone refuses a folder in use; one of many waits while another sets the job up. */
+#define ALONE_SECONDS 2
+#define SHARE_SECONDS 600
+
 static const char note[] =
     "This folder is NOT protected and must not be shared.\n\n"
     "It holds what was seen in the recordings (plans, before/after pictures, quarantined clips and, while a run goes "
@@ -35,6 +39,8 @@ mdm_status mdm_layout_new(mdm_layout *out, const char *folder)
         {&out->quarantine, &out->private_folder, "quarantine"},
         {&out->plan, &out->private_folder, "plan.json"},
         {&out->journal, &out->private_folder, "journal.jsonl"},
+        {&out->manifest, &out->private_folder, "manifest.jsonl"},
+        {&out->claims, &out->private_folder, "claims"},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == MDM_OK; i++)
         status = mdm_join_path(parts[i].path, *parts[i].parent, parts[i].name);
@@ -48,7 +54,8 @@ void mdm_layout_free(mdm_layout *layout)
     if (layout->lock >= 0)
         close(layout->lock);
     char **paths[] = {&layout->out,        &layout->dataset,  &layout->private_folder, &layout->work,
-                      &layout->quarantine, &layout->standins, &layout->plan,           &layout->journal};
+                      &layout->quarantine, &layout->standins, &layout->plan,           &layout->journal,
+                      &layout->manifest,   &layout->claims};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         mdm_free(paths[i]);
     layout->lock = -1;
@@ -56,18 +63,18 @@ void mdm_layout_free(mdm_layout *layout)
 
 /* Workers of a killed run hold its lock until they are gone, which is a moment: that is waited for, so that they cannot
  * write where a new run works. */
-static bool lock_soon(int fd)
+static bool lock_soon(int fd, int how, double seconds)
 {
     const struct timespec pause = {0, 50000000};
-    for (int i = 0; i < 40; i++) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+    for (int i = 0; i < seconds * 20; i++) {
+        if (flock(fd, how | LOCK_NB) == 0)
             return true;
         nanosleep(&pause, NULL);
     }
     return false;
 }
 
-static mdm_status take_lock(mdm_layout *layout)
+static mdm_status take_lock(mdm_layout *layout, int how, double seconds)
 {
     char *path;
     MDM_TRY(mdm_join_path(&path, layout->private_folder, "lock"));
@@ -75,7 +82,7 @@ static mdm_status take_lock(mdm_layout *layout)
     mdm_status status = MDM_OK;
     if (layout->lock < 0)
         status = mdm_fail(MDM_ERR_WRITE, "%s: cannot create: %s", path, strerror(errno));
-    else if (!lock_soon(layout->lock))
+    else if (!lock_soon(layout->lock, how, seconds))
         status = mdm_fail(MDM_ERR_AGAIN, "%s: another mmdm is working there; wait for it or choose another --output",
                           layout->out);
     if (status == MDM_ERR_AGAIN) {
@@ -86,7 +93,7 @@ static mdm_status take_lock(mdm_layout *layout)
     return status;
 }
 
-mdm_status mdm_layout_open(mdm_layout *layout)
+static mdm_status open_private(mdm_layout *layout, int how, double seconds)
 {
     char *readme;
     if (mdm_file_exists(layout->dataset) && !mdm_file_exists(layout->private_folder))
@@ -97,12 +104,29 @@ mdm_status mdm_layout_open(mdm_layout *layout)
     MDM_TRY(mdm_make_folder(layout->private_folder, 0700));
     if (chmod(layout->private_folder, 0700) != 0)
         return mdm_fail(MDM_ERR_WRITE, "%s: cannot make it private: %s", layout->private_folder, strerror(errno));
-    MDM_TRY(take_lock(layout));
+    MDM_TRY(take_lock(layout, how, seconds));
     MDM_TRY(mdm_join_path(&readme, layout->private_folder, "README.txt"));
     mdm_status status = mdm_file_exists(readme) ? MDM_OK : mdm_file_write(readme, note, sizeof note - 1);
     mdm_free(&readme);
-    MDM_TRY(status);
+    return status;
+}
+
+mdm_status mdm_layout_open(mdm_layout *layout)
+{
+    MDM_TRY(open_private(layout, LOCK_EX, ALONE_SECONDS));
     return mdm_layout_sweep(layout->private_folder);
+}
+
+mdm_status mdm_layout_share(mdm_layout *layout, bool alone)
+{
+    return open_private(layout, alone ? LOCK_EX : LOCK_SH, SHARE_SECONDS);
+}
+
+mdm_status mdm_layout_let_others(mdm_layout *layout)
+{
+    if (lock_soon(layout->lock, LOCK_SH, SHARE_SECONDS))
+        return MDM_OK;
+    return mdm_fail(MDM_ERR_AGAIN, "%s: another mmdm works there alone; wait for it", layout->out);
 }
 
 mdm_status mdm_layout_clip(char **out, const mdm_layout *layout, const char *clip_id)

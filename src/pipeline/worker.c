@@ -79,6 +79,7 @@ void mdm_pool_catch_signals(void)
     action.sa_handler = on_stop;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL); /* Slurm's notice that the time is nearly up */
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
 }
@@ -163,6 +164,7 @@ static void be_worker(const mdm_task *task, int fd, const mdm_pool_limits *limit
         _exit(1);            /* the parent died before the line above */
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group: the parent decides */
     signal(SIGTERM, SIG_DFL);
+    signal(SIGUSR1, SIG_IGN);
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core); /* a core file would hold faces */
     if (limits->memory_mib > 0 && LIMIT_MEMORY) {
@@ -179,7 +181,24 @@ static void be_worker(const mdm_task *task, int fd, const mdm_pool_limits *limit
 
 /* ---- the parent's side ------------------------------------------------------------------------------------------- */
 
-static mdm_status start_child(child *slot, mdm_task *tasks, size_t task, const mdm_pool_limits *limits)
+/* Of the cards the process may use (CUDA_VISIBLE_DEVICES, what schedulers set), a worker sees one: worker `place` of those that run
+ * at a time. */
+static void take_card(int place)
+{
+    const char *cards = getenv("CUDA_VISIBLE_DEVICES");
+    char mine[64];
+    int count = cards && *cards ? 1 : 0;
+    for (const char *at = cards; at && (at = strchr(at, ',')); at++)
+        count++;
+    if (count < 2)
+        return;
+    for (int skip = place % count; skip > 0; skip--)
+        cards = strchr(cards, ',') + 1;
+    snprintf(mine, sizeof mine, "%.*s", (int)strcspn(cards, ","), cards);
+    setenv("CUDA_VISIBLE_DEVICES", mine, 1);
+}
+
+static mdm_status start_child(child *slot, mdm_task *tasks, size_t task, int place, const mdm_pool_limits *limits)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -195,6 +214,7 @@ static mdm_status start_child(child *slot, mdm_task *tasks, size_t task, const m
     }
     if (pid == 0) {
         close(ends[0]);
+        take_card(place);
         be_worker(&tasks[task], ends[1], limits, parent);
     }
     close(ends[1]);
@@ -390,19 +410,23 @@ mdm_status mdm_pool_run(mdm_task *tasks, size_t count, const mdm_pool_limits *li
     mdm_status status = mdm_alloc(&children, (size_t)limits->jobs, sizeof *children, "workers");
     if (status == MDM_OK)
         status = mdm_alloc(&polls, (size_t)limits->jobs, sizeof *polls, "workers");
-    while (status == MDM_OK && (next < count || running > 0)) {
+    bool more = count > 0;
+    while (status == MDM_OK && (more || running > 0)) {
         if (stop_asked) {
             status = mdm_fail(MDM_ERR_CANCELLED, "stopped; the same command goes on from here");
             break;
         }
-        for (int i = 0; i < limits->jobs && next < count && status == MDM_OK; i++) {
+        for (int i = 0; i < limits->jobs && more && status == MDM_OK; i++) {
             if (children[i].pid)
                 continue;
-            status = start_child(&children[i], tasks, next, limits);
-            if (status == MDM_OK) {
-                next++;
-                running++;
-            }
+            size_t task = next;
+            const mdm_next asked = events->next ? events->next(events->user, &task) : MDM_NEXT_TASK;
+            more = asked != MDM_NEXT_NONE && (events->next || next + 1 < count);
+            if (asked != MDM_NEXT_TASK)
+                break;
+            status = start_child(&children[i], tasks, task, i, limits);
+            next++;
+            running += status == MDM_OK;
         }
         if (status == MDM_OK)
             status = serve_children(children, polls, &running, tasks, limits, events);

@@ -19,6 +19,8 @@ typedef struct mdm_task {
     char message[1024]; /* of a failure */
 } mdm_task;
 
+typedef enum mdm_next { MDM_NEXT_TASK, MDM_NEXT_LATER, MDM_NEXT_NONE } mdm_next;
+
 /* What the parent hears; every callback may be NULL. A failing callback stops the pool with its status. */
 typedef struct mdm_pool_events {
     mdm_status (*stage_started)(void *user, size_t task, int stage);
@@ -28,6 +30,9 @@ typedef struct mdm_pool_events {
     mdm_status (*numbers)(void *user, size_t task, const double *values, size_t count);
     mdm_status (*finished)(void *user, size_t task);
     mdm_status (*idle)(void *user); /* about ten times a second, to redraw */
+    /* Which task a free worker does: *task is set for MDM_NEXT_TASK; LATER: none at this moment; NONE: none any more. NULL: each in
+     * order. */
+    mdm_next (*next)(void *user, size_t *task);
     void *user;
 } mdm_pool_events;
 
@@ -48,7 +53,7 @@ mdm_progress mdm_worker_progress(mdm_worker *worker);
 mdm_status mdm_worker_embedding(void *worker, int track, const float *values, int count, float weight);
 mdm_status mdm_worker_numbers(mdm_worker *worker, const double *values, size_t count);
 
-/* SIGINT and SIGTERM ask the pool to stop (a second one ends the process); SIGPIPE is ignored. */
+/* SIGINT, SIGTERM and SIGUSR1 ask the pool to stop (a second one ends the process); SIGPIPE is ignored. */
 void mdm_pool_catch_signals(void);
 bool mdm_pool_stop_asked(void); /* one of them came */
 
