@@ -143,7 +143,7 @@ static const mdm_option table[] = {
     {"claim", 0, MDM_OPTION_FLAG, NULL, "false", NULL, machines,
      "Works on clips that no other process has, until all are done: start as many as you like, anywhere.", FIELD(claim),
      0, 0, MDM_STALE_NONE, MDM_FOR_JOBS},
-    {"task", 0, MDM_OPTION_SECONDS, NULL, "4h", "TIME", machines, "mmdm submit: work in one task of an engine.",
+    {"task", 0, MDM_OPTION_SECONDS, NULL, "14400", "TIME", machines, "mmdm submit: work in one task of an engine.",
      FIELD(task), 0, 0, MDM_STALE_NONE, MDM_FOR_JOBS},
     {"pace", 0, MDM_OPTION_NUMBER, NULL, "20", "FACTOR", machines,
      "mmdm submit: seconds of work that a second of recording is. Look at one clip of yours.", FIELD(pace), 0, 1000000,

@@ -24,6 +24,7 @@ static int make_root(void **state)
     (void)state;
     snprintf(root, sizeof root, "/tmp/mdm-shared-%ld", (long)getpid());
     mdm_log_set(MDM_LOG_ERROR, false);
+    mdm_pool_catch_signals(); /* here, so that no child is signalled before it does */
     return mdm_remove_tree(root, false) != MDM_OK || mdm_make_folder(root, 0700) != MDM_OK;
 }
 
@@ -168,13 +169,14 @@ static void analysis_can_be_shared_too(void **state)
 
 /* ---- processes ---- */
 
+static int delay_us = 2000; /* of each stage */
+
 static pid_t start(const mdm_settings *settings, mdm_job_goal goal)
 {
     pid_t pid = fork();
     if (pid == 0) {
         mdm_job_result result;
-        double_delay_us = 2000;
-        mdm_pool_catch_signals();
+        double_delay_us = delay_us;
         mdm_log_set(MDM_LOG_ERROR, false);
         const mdm_status status = run(&result, settings, goal);
         _exit(status == MDM_OK ? result.exit_code : mdm_exit_code(status));
@@ -299,12 +301,14 @@ static void a_drained_process_hands_on_what_it_finished(void **state)
     assert_int_equal(run(&result, &settings, MDM_GOAL_PLAN), MDM_OK);
     snprintf(settings.shard, sizeof settings.shard, "0/1");
     static const int signals[] = {SIGTERM, SIGUSR1, SIGINT};
+    delay_us = 20000;
     for (int i = 0; i < 3; i++) {
         pid_t pid = start(&settings, MDM_GOAL_APPLY);
         pause_us(8000 + 6000 * i);
         kill(pid, signals[i]);
         assert_int_equal(end_of(pid), 75);
     }
+    delay_us = 2000;
     assert_int_equal(end_of(start(&settings, MDM_GOAL_APPLY)), 0);
     settings.shard[0] = '\0';
     assert_int_equal(run(&result, &settings, MDM_GOAL_MERGE), MDM_OK);
