@@ -279,15 +279,21 @@ static mdm_status draw_best(candidate *best, casting_job *job)
     return MDM_OK;
 }
 
-/* The chosen one at twice the size, its mesh fitted there anew. Where no face is found in that, it stays as it was drawn. */
+/* The chosen one at twice the size, its mesh fitted there anew, around where it was: a detector often misses a face that fills so
+ * large a picture. Where the mesh does not take to it, it stays as it was drawn. */
 static mdm_status enlarge(candidate *best, casting_job *job)
 {
     mdm_image large = {0};
-    mdm_mesh mesh;
-    bool ok = false;
+    mdm_mesh mesh = best->mesh;
+    mdm_face_roi roi;
     MDM_TRY(mdm_facegen_upsample_run(&large, job->upsample, &best->picture));
-    mdm_status status = mdm_single_face(&ok, &mesh, job->detector, job->mesher, &large);
-    if (!status && ok) {
+    const float scale = (float)large.width / (float)best->picture.width;
+    for (int i = 0; i < MDM_MESH_POINTS; i++)
+        for (int k = 0; k < 3; k++)
+            mesh.point[i][k] = k < 2 ? (mesh.point[i][k] + 0.5f) * scale - 0.5f : mesh.point[i][k] * scale;
+    mdm_face_roi_from_mesh(&roi, &mesh);
+    mdm_status status = mdm_face_mesh_settle(&mesh, job->mesher, &large, &roi, 2);
+    if (!status && mesh.presence > 0.5f) {
         mdm_image_free(&best->picture);
         best->picture = large;
         best->mesh = mesh;
