@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/random.h"
 #include "face/portrait_gate.h"
 #include "face/single_face.h"
@@ -37,7 +38,10 @@
 #define BROW_RAISED 0.75f /* over it: no face has that, the mesh lies wrong on a misshapen one */
 #define SMILE_LEAST 0.5f  /* asked for; less of it is drawn, and brows relax: asked for none, many scowl */
 #define CREASE      0.2f  /* between the brows, log luminance: a scowl */
-#define REST_ALIKE  0.2f  /* cm, between the corners of the person's resting mouth and the stand-in's */
+#define PITCH_DRAWN 6.7f  /* degrees (mdm_pose_angles), where 0 is asked for: the chin comes out raised, */
+#define PITCH_SHARE 0.42f /* and so much of what is asked for is drawn */
+#define PITCH_LEAST (-14.0f)
+#define REST_ALIKE  0.2f /* cm, between the corners of the person's resting mouth and the stand-in's */
 
 #define IDENTITIES 64   /* drawn at most, for one draw */
 #define FAR_ENOUGH 0.8f /* dlib; the first identity with so much room becomes a face, else the one with most */
@@ -66,6 +70,7 @@ typedef struct casting_job {
     int other_count;
     const json_t *person;  /* at hand */
     float rest[MDM_RESTS]; /* the person's resting expression where that is kept, else a neutral one */
+    float pitch;           /* how the person usually holds the head where that is kept, degrees; else 0 */
     int draw;
 } casting_job;
 
@@ -131,6 +136,13 @@ static void know_rest(casting_job *job)
         job->rest[k] = mdm_rest_neutral[k] + share * (job->rest[k] - mdm_rest_neutral[k]);
 }
 
+/* A face seen from below goes on looking so when the warp turns it: it is drawn as the person's is usually seen. */
+static void know_pitch(casting_job *job)
+{
+    job->pitch =
+        json_object_get(json_object_get(job->person, "keep"), "head_pose") ? mdm_rehearsal_pitch(job->rehearsal) : 0;
+}
+
 /* ---- candidates ---- */
 
 /* Somebody as planned who is far enough from the person and the other stand-ins. The first such, not the farthest of many: the
@@ -189,6 +201,7 @@ static mdm_status draw_embedded(mdm_image *out, casting_job *job, const mdm_port
     mdm_facegen_conditions conditions =
         mdm_facegen_neutral(job->facegen, wanted->age, wanted->gender, wanted->race, wanted->glasses, random);
     mdm_facegen_smile(&conditions, smile);
+    conditions.value[MDM_FACEGEN_PITCH] += mdm_clampf((job->pitch - PITCH_DRAWN) / PITCH_SHARE, PITCH_LEAST, 0);
     choose_identity(&conditions, job, wanted, random);
     const mdm_facegen_sampler sampler = mdm_facegen_sampler_default();
     return mdm_facegen_draw(job->facegen, out, &conditions, &sampler, random, progress);
@@ -472,7 +485,7 @@ static mdm_status cast_person(casting_job *job, json_t *records)
         if (!status)
             status = know_source(job);
         if (!status)
-            know_rest(job);
+            know_rest(job), know_pitch(job);
         if (!status)
             status = know_others(job, id);
         if (!status)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "face/best_frames.h"
 #include "face/closed_loop.h"
 #include "face/pose.h"
@@ -176,6 +177,25 @@ void mdm_rehearsal_keep_rest(float rest[MDM_RESTS], mdm_rehearsal *r)
     r->rests = r->scene_count > 0;
     if (r->rests) /* the first is the longest */
         mdm_rest_measure(rest, (const float(*)[3])r->scene[0].motion.neutral);
+}
+
+float mdm_rehearsal_pitch(const mdm_rehearsal *r)
+{
+    const mdm_motion *m = r->scene_count ? &r->scene[0].motion : NULL;
+    float *pitch = NULL, usual = 0;
+    size_t n = 0;
+    if (!m || mdm_alloc(&pitch, (size_t)m->count, sizeof *pitch, "pitches"))
+        return 0;
+    for (int i = 0; i < m->count; i++) {
+        double angles[3];
+        mdm_pose_angles(angles, &m->pose[i]);
+        if (m->valid[i] && fabs(angles[0]) <= MDM_LARGEST_YAW)
+            pitch[n++] = (float)angles[1];
+    }
+    if (n)
+        usual = mdm_median(pitch, n);
+    mdm_free(&pitch);
+    return usual;
 }
 
 void mdm_rehearsal_rest_of(float rest[MDM_RESTS], const mdm_rehearsal *r, const mdm_mesh *mesh)

@@ -24,9 +24,7 @@ static void read_mesh(mdm_track_reading *r, int side, const mdm_mesh *mesh, cons
         r->angles[side][k] = (float)angles[k];
     for (int e = 0; e < 2; e++)
         mdm_gaze_of(r->gaze[side][e], points, e);
-    /* the mesh guesses the far eye of a turned head */
-    const float seen = r->seen[0] + r->seen[1];
-    r->eyes[side] = seen > 0 ? (r->seen[0] * eyes[0] + r->seen[1] * eyes[1]) / seen : (eyes[0] + eyes[1]) / 2;
+    r->eyes[side] = (eyes[0] + eyes[1]) / 2; /* of both: by the nearer eye alone a head that turns away seems to blink */
     r->lips[side] = mdm_lip_gap((const float(*)[3])shape);
 }
 
