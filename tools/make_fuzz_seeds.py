@@ -200,7 +200,7 @@ def motion():
     about = {"version": 1, "tracks": [{"track": 0, "first": 0, "frames": n, "fps": 25.0, "eye_neutral": [0.3, 0.3],
              "correction": {"eye_gain": 1.0, "lip_gain": 1.0, "rest": [0.1, 0.0, 0.0, 0.0, 0.0], "gain": [1.0] * 4,
                             "views": [{"gaze": [[0.0, 0.0], [0.0, 0.0]], "turn": [0.0, 0.0, 0.0]}] * 5},
-             "look": {"contrast": 1.0, "depth": 1.4, "blur": 0.5, "unsharp": 0.0, "grain": 0.0}}]}
+             "look": {"contrast": 1.0, "depth": 1.4, "blur": 0.5, "unsharp": 0.0, "grain": 0.0, "tone": [0.0, 0.0, 0.0]}}]}
     put("motion", "small", json.dumps(about).encode() + b"\0" + save(arrays))
 
 

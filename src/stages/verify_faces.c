@@ -24,7 +24,7 @@ static void read_mesh(mdm_track_reading *r, int side, const mdm_mesh *mesh, cons
         r->angles[side][k] = (float)angles[k];
     for (int e = 0; e < 2; e++)
         mdm_gaze_of(r->gaze[side][e], points, e);
-    r->eyes[side] = (eyes[0] + eyes[1]) / 2; /* of both: by the nearer eye alone a head that turns away seems to blink */
+    r->eyes[side] = (eyes[0] + eyes[1]) / 2; /* by the nearer alone a head that turns away blinks */
     r->lips[side] = mdm_lip_gap((const float(*)[3])shape);
 }
 
