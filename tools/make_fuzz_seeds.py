@@ -268,5 +268,14 @@ def whisper():
     put("whisper_vocabulary", "base64", b"IQ== 0\nIGE= 1\ndGhl 2\n")
 
 
-for make in (whisper, caption, checkpoint, clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
+def gemini():
+    word = {"word": "Hello", "startOffset": "0.100s", "endOffset": "0.500s"}
+    spoken = {"text": "Hello", "audioTranscription": {"text": "Hello", "languageCode": "en-US", "speakerLabel": "spk:0", "words": [word]}}
+    listed = {"text": json.dumps([{"start": "00:01", "end": "00:02.5", "text": "Hello you"}])}
+    for name, part in (("spoken", spoken), ("listed", listed)):
+        put("gemini", name, json.dumps({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}))
+    put("gemini", "refused", json.dumps({"promptFeedback": {"blockReason": "SAFETY"}}))
+
+
+for make in (gemini, whisper, caption, checkpoint, clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
     make()

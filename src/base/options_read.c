@@ -294,6 +294,9 @@ mdm_status mdm_settings_finish(mdm_settings *settings)
         return mdm_fail(MDM_ERR_USAGE, "--end %g is not after --start %g", settings->end, settings->start);
     if (settings->segment > 0 && settings->segment < 1)
         return mdm_fail(MDM_ERR_USAGE, "--segment %g: clips of less than a second are not useful", settings->segment);
+    if (!strcmp(settings->transcribe, "gemini") && strcmp(settings->send_audio, "yes") != 0)
+        return mdm_fail(MDM_ERR_USAGE, "--transcribe gemini sends the recordings' sound, with the voices in it, to "
+                                       "Google: say --send-audio-to-google yes if it may go there");
     if (settings->context[MDM_CONTEXT_HEAD_POSE] == MDM_REMOVE)
         return mdm_fail(MDM_ERR_USAGE,
                         "--remove: a head's pose cannot be taken out, only the whole face: --exclude-person");

@@ -81,7 +81,8 @@ static const mdm_option table[] = {
      FIELD(attempts), 1, 10, MDM_STALE_NONE, MDM_FOR_JOBS},
     {"describe", 0, MDM_OPTION_NAME, "embedded", "embedded", "BACKEND", making, "What describes the persons.",
      FIELD(describe), 0, sizeof((mdm_settings *)0)->describe, MDM_STALE_DESCRIBE, MDM_FOR_JOBS},
-    {"transcribe", 0, MDM_OPTION_NAME, "whisper|none", "whisper", "BACKEND", making, "What writes down speech.",
+    {"transcribe", 0, MDM_OPTION_NAME, "whisper|gemini|none", "whisper", "BACKEND", making,
+     "What writes down speech: Whisper, on this machine; or Google's Gemini, which is sent the sound (docs/speech.md).",
      FIELD(transcribe), 0, sizeof((mdm_settings *)0)->transcribe, MDM_STALE_TRANSCRIBE, MDM_FOR_JOBS},
     {"whisper-model", 0, MDM_OPTION_TEXT, NULL, "tiny.en", "NAME", making,
      "Which Whisper listens: tiny.en, base, small ... large-v3, quantised (base-q5_1), or the path of one of yours "
@@ -90,6 +91,12 @@ static const mdm_option table[] = {
     {"language", 0, MDM_OPTION_TEXT, NULL, "auto", "CODE", making,
      "The language spoken (en, de ...); auto finds it out. Models whose name ends in .en know English only.",
      FIELD(language), 0, sizeof((mdm_settings *)0)->language, MDM_STALE_TRANSCRIBE, MDM_FOR_JOBS},
+    {"gemini-model", 0, MDM_OPTION_TEXT, NULL, "gemini-3.5-transcribe", "NAME", making,
+     "Which Gemini listens. One without \"transcribe\" in its name gives no times that single words could be cut by.",
+     FIELD(gemini_model), 0, sizeof((mdm_settings *)0)->gemini_model, MDM_STALE_TRANSCRIBE, MDM_FOR_JOBS},
+    {"send-audio-to-google", 0, MDM_OPTION_NAME, "no|yes", "no", "CONSENT", making,
+     "Whether the sound, with the voices in it, may leave this machine; --transcribe gemini does nothing without yes.",
+     FIELD(send_audio), 0, sizeof((mdm_settings *)0)->send_audio, MDM_STALE_TRANSCRIBE, MDM_FOR_JOBS},
     {"portrait", 0, MDM_OPTION_NAME, "embedded|cosmicman-sdxl|cosmicman-sd", "embedded", "BACKEND", making,
      "What makes the stand-in's picture: the generator that comes with mmdm, or a large model of yours "
      "(docs/drawing.md).",

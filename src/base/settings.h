@@ -101,9 +101,10 @@ typedef struct mdm_settings {
     uint64_t seed;
     int jobs; /* worker processes; 0 = one per two cores */
     bool draw, json, force, dry_run, keep_work;
-    char transcribe[16];              /* backend: "whisper", "gemini", "none" */
-    char whisper_model[MDM_MAX_PATH]; /* name or path */
-    char language[16];                /* spoken; "auto", or a code */
+    char transcribe[16];                  /* backend: "whisper", "gemini", "none" */
+    char whisper_model[MDM_MAX_PATH];     /* name or path */
+    char language[16];                    /* spoken; "auto", or a code */
+    char gemini_model[64], send_audio[4]; /* "yes": the sound may go to Google */
     char animate[16], portrait[24], describe[16];
     char shard[32];  /* "1/4": this process's part of the job; "auto" */
     bool claim;      /* takes clips that no other process has */

@@ -20,6 +20,7 @@ int mdm_cli_stage(const mdm_arguments *arguments)
                 arguments->command, ingest ? " RECORDING" : "");
         return 2;
     }
+    mdm_catch_signals();
     mdm_status status = mdm_stage_run_one(arguments->command, arguments->options, arguments->words[0],
                                           ingest ? arguments->words[1] : NULL);
     if (status == MDM_OK && strcmp(arguments->command, "verify") == 0)

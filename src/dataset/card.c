@@ -113,6 +113,11 @@ static mdm_status body(mdm_buffer *out, const mdm_pack_info *info, size_t delive
         if (json_is_string(value))
             MDM_TRY(mdm_buffer_printf(out, "| %s | %s |\n", name, json_string_value(value)));
     }
+    if (strcmp(info->settings->transcribe, "gemini") == 0)
+        MDM_TRY(mdm_buffer_printf(out,
+                                  "\nThe recordings' sound, before it was masked, was sent to Google (%s), which wrote "
+                                  "down the speech. Uploads are deleted afterwards, or expire after two days.\n",
+                                  info->settings->gemini_model));
     return mdm_buffer_printf(
         out, "\n## Columns\n\n"
              "| column | meaning |\n|---|---|\n"

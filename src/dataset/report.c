@@ -123,6 +123,9 @@ mdm_status mdm_report_json(json_t **out, const mdm_pack_info *info, const mdm_pa
             json_object_set_new(residual, mdm_context_name((mdm_context)c), json_string(why));
     }
     json_object_set_new(*out, "as_recorded_all_the_same", residual);
+    if (strcmp(info->settings->transcribe, "gemini") == 0)
+        json_object_set_new(*out, "sound_sent",
+                            json_pack("{s:s, s:s}", "to", "Google", "model", info->settings->gemini_model));
     json_object_set(*out, "attacks", info->attacks ? (json_t *)info->attacks : json_null());
     bool enough = info->redrawn && person_count >= FEWEST_PERSONS;
     json_object_set(*out, "redrawn", enough ? (json_t *)info->redrawn : json_null());

@@ -118,6 +118,13 @@ static mdm_status policy(mdm_buffer *out, const json_t *report)
         MDM_TRY(mdm_buffer_printf(out, "<p>Some contexts are as recorded although nobody asked to keep them:</p>\n"));
         MDM_TRY(key_value_table(out, residual, "context", "why"));
     }
+    const char *listener = json_string_value(json_object_get(json_object_get(report, "sound_sent"), "model"));
+    if (listener) {
+        MDM_TRY(mdm_buffer_printf(out, "<p class=bad>The recordings' sound, before it was masked, left the machine: it "
+                                       "was sent to Google to be written down, by "));
+        MDM_TRY(mdm_html_text(out, listener));
+        MDM_TRY(mdm_buffer_printf(out, ".</p>\n"));
+    }
     MDM_TRY(mdm_buffer_printf(out, "<br>"));
     return key_value_table(out, json_object_get(report, "channels"), "channel", "treatment");
 }

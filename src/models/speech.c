@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "models/activity.h"
 #include "models/whisper_file.h"
 
 enum {
@@ -159,30 +160,6 @@ const char *mdm_speech_language(const mdm_speech *speech)
     return speech->language < 0 ? "und" : whisper_lang_str(speech->language);
 }
 
-static float loudness(const float *samples, size_t count)
-{
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += (double)samples[i] * samples[i];
-    return (float)sqrt(sum / (double)(count ? count : 1));
-}
-
-/* Middle of the quietest 200 ms in the last part of the window. */
-static size_t quiet_moment(const float *samples, size_t count)
-{
-    enum { SPAN = MDM_SPEECH_RATE / 5 };
-    size_t best = count;
-    float quietest = INFINITY;
-    for (size_t at = count > SEARCH ? count - SEARCH : 0; at + SPAN <= count; at += HOP) {
-        float level = loudness(samples + at, SPAN);
-        if (level < quietest) {
-            quietest = level;
-            best = at + SPAN / 2;
-        }
-    }
-    return best;
-}
-
 static mdm_status append_word(mdm_speech *speech, double start, double end, float p)
 {
     if (speech->count >= MAX_WORDS)
@@ -247,29 +224,6 @@ static mdm_status take_tokens(mdm_speech *speech)
     return open ? mdm_buffer_append(&speech->pool, "", 1) : MDM_OK;
 }
 
-static int by_level(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-/* Marks the 10 ms frames in which something sounds: twice as loud as the quieter tenth of the window (its noise), and at
- * least a fiftieth, at most a tenth of the loudest. */
-static mdm_status find_sound(bool *sounds, const float *samples, size_t frames)
-{
-    float *levels = NULL;
-    MDM_TRY(mdm_alloc(&levels, frames + 1, sizeof *levels, "sound levels"));
-    for (size_t f = 0; f < frames; f++)
-        levels[f] = loudness(samples + f * HOP, HOP);
-    qsort(levels, frames, sizeof *levels, by_level);
-    float loudest = frames ? levels[frames - 1] : 0, threshold = frames ? levels[frames / 10] * 2 : 0;
-    threshold = threshold < loudest * 0.02f ? loudest * 0.02f : threshold > loudest * 0.1f ? loudest * 0.1f : threshold;
-    for (size_t f = 0; f < frames; f++)
-        sounds[f] = loudness(samples + f * HOP, HOP) > threshold;
-    mdm_free(&levels);
-    return MDM_OK;
-}
-
 /* A pause of at least 120 ms (no closure of a stop, no weak fricative) that touches [from, to] (frames): where it starts and ends; the first one, or the last. */
 static bool find_pause(size_t *start, size_t *end, const bool *sounds, size_t frames, size_t from, size_t to,
                        bool latest)
@@ -303,7 +257,7 @@ static mdm_status settle_times(mdm_speech *speech, size_t first, size_t samples)
     size_t frames = samples / HOP, pause_start, pause_end;
     bool *sounds = NULL;
     MDM_TRY(mdm_alloc(&sounds, frames + 1, sizeof *sounds, "sounding frames"));
-    mdm_status status = find_sound(sounds, speech->window, frames);
+    mdm_status status = mdm_find_sound(sounds, speech->window, frames);
     size_t onset = 0;
     while (onset < frames && !sounds[onset])
         onset++;
@@ -363,7 +317,7 @@ static mdm_status recognise(mdm_speech *speech, size_t count)
 {
     int language;
     size_t padded = count < MIN_WINDOW ? MIN_WINDOW : count;
-    if (count == 0 || loudness(speech->window, count) < SILENCE)
+    if (count == 0 || mdm_loudness(speech->window, count) < SILENCE)
         return MDM_OK;
     memset(speech->window + count, 0, (padded - count) * sizeof(float));
     MDM_TRY(find_language(&language, speech, padded));
@@ -398,7 +352,7 @@ mdm_status mdm_speech_feed(mdm_speech *speech, const float *samples, size_t coun
         samples += take;
         count -= take;
         if (speech->filled == WINDOW) {
-            size_t cut = quiet_moment(speech->window, WINDOW);
+            size_t cut = mdm_quiet_moment(speech->window, WINDOW, SEARCH);
             MDM_TRY(recognise(speech, cut));
             memmove(speech->window, speech->window + cut, (WINDOW - cut) * sizeof(float));
             speech->filled = WINDOW - cut;

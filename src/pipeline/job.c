@@ -8,6 +8,8 @@
 #include "base/sha256.h"
 #include "mmdm.h"
 #include "pipeline/job.h"
+#include "stages/gemini.h"
+#include "stages/transcribe_gemini.h"
 
 /* Key of everything that shapes the dataset: recordings, options and the plan as it is on disk. */
 mdm_status mdm_job_job_key(char out[65], const mdm_job *job)
@@ -226,12 +228,29 @@ static mdm_status pack_only(mdm_job_result *result, mdm_job *job)
     return save_result(job, result);
 }
 
+/* A worker that was killed, as all are when the job is stopped, may have left sound at Google. */
+static void forget_uploads(const mdm_job *job)
+{
+    char message[1024];
+    snprintf(message, sizeof message, "%s", mdm_error_message());
+    for (size_t i = 0; i < job->clip_count; i++) {
+        char *ledger = NULL;
+        if (job->clips[i].folder && mdm_join_path(&ledger, job->clips[i].folder, MDM_GEMINI_LEDGER) == MDM_OK &&
+            mdm_gemini_sweep(ledger) != MDM_OK)
+            mdm_log(MDM_LOG_WARN, "an upload could not be deleted and expires in two days: %s", mdm_error_message());
+        mdm_free(&ledger);
+    }
+    (void)mdm_fail(MDM_OK, "%s", message);
+}
+
 static mdm_status work(mdm_job_result *result, mdm_job *job, mdm_job_goal goal)
 {
     MDM_TRY(mdm_display_new(&job->display, 0, job->settings.verbosity < 0));
     if (goal == MDM_GOAL_PACK)
         return pack_only(result, job);
-    MDM_TRY(analyze(job, goal));
+    mdm_status status = analyze(job, goal);
+    forget_uploads(job);
+    MDM_TRY(status);
     if (goal == MDM_GOAL_MERGE)
         MDM_TRY(mdm_job_check_merge(job));
     if (goal == MDM_GOAL_PLAN) {

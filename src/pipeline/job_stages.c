@@ -291,8 +291,15 @@ mdm_status mdm_job_stages_of(mdm_job *job, const mdm_job_source *source)
     return status;
 }
 
+static bool not_stopped(void *user, double done, double total)
+{
+    (void)user, (void)done, (void)total;
+    return !mdm_pool_stop_asked();
+}
+
 mdm_status mdm_stage_on_folder(mdm_stage_id stage, const char *folder, const char *source, const mdm_settings *settings)
 {
+    const mdm_progress progress = {not_stopped, NULL};
     char models[MDM_MAX_PATH], weights[MDM_MAX_PATH];
     MDM_TRY(mdm_job_find_folders(models, weights, settings));
     const char *slash = strrchr(folder, '/');
@@ -303,6 +310,7 @@ mdm_status mdm_stage_on_folder(mdm_stage_id stage, const char *folder, const cha
                           .models = models,
                           .weights = weights,
                           .settings = settings,
+                          .progress = &progress,
                           .threads = THREADS};
     mdm_status status = mdm_stage_at(stage)->stage.run(&work);
     return status == MDM_OK ? MDM_OK : mdm_fail_context(status, "%s", mdm_stage_at(stage)->stage.name);

@@ -7,6 +7,7 @@
 #include "models/speech.h"
 #include "models/whisper_models.h"
 #include "stages/stage.h"
+#include "stages/transcribe_gemini.h"
 #include "stages/transcript.h"
 
 static mdm_status listen(mdm_speech *speech, mdm_audio *audio, const mdm_clip_work *work, double length)
@@ -33,24 +34,14 @@ static mdm_status listen(mdm_speech *speech, mdm_audio *audio, const mdm_clip_wo
     return status;
 }
 
-/* The rules for names, addresses and dates are of English. */
-static void warn_of_language(const char *language, const mdm_clip_work *work)
-{
-    if (strcmp(language, "en") != 0 && strcmp(language, "und") != 0 && work->settings->words != MDM_WORDS_KEEP)
-        mdm_log(MDM_LOG_WARN,
-                "%s: what is said is in another language (%s): of personal words only numbers and well-known names are "
-                "found there; --remove speech leaves the sound out",
-                work->clip_id, language);
-}
-
 /* tiny.en's threads mostly wait for each other, and clips run side by side. */
 static int thread_count(const mdm_clip_work *work)
 {
     return strcmp(work->settings->whisper_model, MDM_WHISPER_DEFAULT) == 0 ? 1 : work->threads;
 }
 
-static mdm_status transcribe(const mdm_clip_work *work, mdm_audio *audio, double length, const char *path,
-                             const mdm_name_lists *lists)
+static mdm_status transcribe_whisper(const mdm_clip_work *work, mdm_audio *audio, double length, const char *path,
+                                     const mdm_name_lists *lists)
 {
     char *model = NULL;
     mdm_speech *speech = NULL;
@@ -66,7 +57,6 @@ static mdm_status transcribe(const mdm_clip_work *work, mdm_audio *audio, double
         status = mdm_speech_finish(speech, &heard.words, &heard.count);
     if (status == MDM_OK) {
         heard.language = mdm_speech_language(speech);
-        warn_of_language(heard.language, work);
         status = mdm_transcript_write(path, &heard, lists, mdm_audio_describe(audio)->start);
     }
     mdm_speech_free(&speech);
@@ -79,8 +69,10 @@ mdm_status mdm_stage_transcribe(mdm_clip_work *work)
     mdm_clip clip = {0};
     mdm_audio *audio = NULL;
     mdm_name_lists *lists = NULL;
+    mdm_status (*const backend)(const mdm_clip_work *, mdm_audio *, double, const char *, const mdm_name_lists *) =
+        strcmp(work->settings->transcribe, "gemini") ? transcribe_whisper : mdm_transcribe_gemini;
     char *path = NULL;
-    bool off = strcmp(work->settings->transcribe, "none") == 0;
+    const bool off = strcmp(work->settings->transcribe, "none") == 0;
     MDM_TRY(mdm_clip_read(&clip, work->folder));
     mdm_status status = mdm_join_path(&path, work->folder, "transcript.json");
     if (status == MDM_OK && !off && clip.has_audio)
@@ -88,7 +80,7 @@ mdm_status mdm_stage_transcribe(mdm_clip_work *work)
     if (status == MDM_OK && audio)
         status = mdm_name_lists_load(&lists, work->models);
     if (status == MDM_OK)
-        status = audio ? transcribe(work, audio, clip.audio_duration, path, lists)
+        status = audio ? backend(work, audio, clip.audio_duration, path, lists)
                        : mdm_transcript_write(path, &(mdm_heard){.language = "en"}, NULL, 0);
     mdm_name_lists_free(&lists);
     mdm_audio_free(&audio);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 static double milliseconds(double seconds)
@@ -94,11 +95,22 @@ static mdm_status save(const char *path, const mdm_heard *heard, json_t *persona
     return status;
 }
 
+/* The rules for names, addresses and dates are of English. */
+static void warn_of_language(const char *language)
+{
+    if (strcmp(language, "en") != 0 && strcmp(language, "und") != 0)
+        mdm_log(MDM_LOG_WARN,
+                "what is said is in another language (%s): of personal words only numbers and well-known names are "
+                "found there; without --keep speech the sound is left out",
+                language);
+}
+
 mdm_status mdm_transcript_write(const char *path, const mdm_heard *heard, const mdm_name_lists *lists, double shift)
 {
     mdm_personal_span *spans = NULL;
     size_t span_count = 0;
     char *text = NULL;
+    warn_of_language(heard->language);
     MDM_TRY(mdm_personal_find(&spans, &span_count, heard->words, heard->count, lists));
     mdm_status status = mdm_personal_redact(&text, heard->words, heard->count, spans, span_count);
     json_t *personal = json_array();
