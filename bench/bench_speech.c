@@ -1,5 +1,6 @@
 /* Figures of docs/speech.md: recognition, personal data in recognised speech, and what masking does to voices.
- *   bench_speech SHARED MODELS [SPOKEN]     SPOKEN: what tools/make_spoken.py speak wrote */
+ *   bench_speech SHARED MODELS [SPOKEN]     SPOKEN: what tools/make_spoken.py speak wrote
+ * In the environment: MODEL, another Whisper by name or path; UNMASKED, no masked voices; ONLY_SPOKEN; PART=i/n, one of n parts of SPOKEN. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdio.h>
@@ -90,7 +91,7 @@ static void recognition_and_voice(const char *shared)
         mdm_voice_figures was, is = {0};
         mdm_voice_measure(&was, samples, n, MDM_SPEECH_RATE);
         char changes[256] = "", formants[256] = "";
-        for (int draw = 0; draw < 3; draw++) {
+        for (int draw = 0; draw < (getenv("UNMASKED") ? 0 : 3); draw++) {
             mdm_voice_change change;
             char key[32];
             snprintf(key, sizeof key, "person-%02d/voice", draw + 1);
@@ -115,6 +116,7 @@ static void recognition_and_voice(const char *shared)
         sum_before += wer * (double)reference_words;
         sum_after += (masked[0] + masked[1] + masked[2]) / 3 * (double)reference_words;
         total_words += reference_words;
+        fflush(stdout);
         printf("| %s | %.3f%s | %.3f | %.2f %.2f %.2f | %.0f | %.0f/%.0f/%.0f |%s |%s |\n", FILES[i][0], wer, FILES[i][1] ? "" : " (own)",
                took * MDM_SPEECH_RATE / (double)n, masked[0], masked[1], masked[2], was.pitch, was.formant[0], was.formant[1],
                was.formant[2], changes, formants);
@@ -217,8 +219,96 @@ static bool word_left(const char *redacted, const char *word)
     }
 }
 
+/* What was found of one kind, in written and in recognised words. */
+typedef struct tally {
+    int marks, clean, heard;
+} tally;
+static tally kinds[MDM_PERSONAL_KINDS + 1]; /* the last: all */
+static int clean_spans, clean_right, heard_spans, heard_right;
+
+static int kind_of(const char *name)
+{
+    for (int k = 0; k < MDM_PERSONAL_KINDS; k++)
+        if (strcmp(mdm_personal_kind_name((mdm_personal_kind)k), name) == 0)
+            return k;
+    return MDM_PERSONAL_KINDS;
+}
+
+static double f2(double precision, double recall)
+{
+    return precision + recall > 0 ? 5 * precision * recall / (4 * precision + recall) : 0;
+}
+
+/* The written sentence: a mark is found when all its words are in spans, a span is right when it touches a marked word. */
+static void clean_text(const json_t *truth)
+{
+    size_t count = json_array_size(truth), span_count;
+    mdm_word *words = calloc(count + 1, sizeof *words);
+    bool *marked = calloc(count + 1, sizeof *marked), *cut = calloc(count + 1, sizeof *cut);
+    mdm_personal_span *spans;
+    for (size_t i = 0; i < count; i++)
+        words[i] = (mdm_word){json_string_value(json_object_get(json_array_get(truth, i), "text")), (double)i, (double)i + 1, 1};
+    if (mdm_personal_find(&spans, &span_count, words, count, lists) != MDM_OK)
+        die("find");
+    for (size_t i = 0; i < span_count; i++)
+        for (size_t w = spans[i].first; w <= spans[i].last; w++)
+            cut[w] = true;
+    for (size_t w = 0; w < count;) {
+        const char *kind = json_string_value(json_object_get(json_array_get(truth, w), "kind"));
+        bool all = true;
+        size_t end = w;
+        for (; end < count; end++) {
+            const char *next = json_string_value(json_object_get(json_array_get(truth, end), "kind"));
+            if (!kind || !next || strcmp(next, kind) != 0)
+                break;
+            marked[end] = true;
+            all = all && cut[end];
+        }
+        if (kind) {
+            kinds[kind_of(kind)].marks++;
+            kinds[kind_of(kind)].clean += all;
+        }
+        w = kind ? end : w + 1;
+    }
+    for (size_t i = 0; i < span_count; i++) {
+        bool right = false;
+        for (size_t w = spans[i].first; w <= spans[i].last; w++)
+            right = right || marked[w];
+        clean_right += right;
+    }
+    clean_spans += (int)span_count;
+    mdm_free(&spans);
+    free(words);
+    free(marked);
+    free(cut);
+}
+
+static void print_kinds(void)
+{
+    tally all = {0};
+    printf("\n| kind | marked | clean text | recognised |\n|---|---|---|---|\n");
+    for (int k = 0; k <= MDM_PERSONAL_KINDS; k++) {
+        const tally *t = &kinds[k];
+        if (!t->marks)
+            continue;
+        printf("| %s | %d | %.3f (%d) | %.3f (%d) |\n", k < MDM_PERSONAL_KINDS ? mdm_personal_kind_name((mdm_personal_kind)k) : "other", t->marks,
+               (double)t->clean / t->marks, t->clean, (double)t->heard / t->marks, t->heard);
+        all = (tally){all.marks + t->marks, all.clean + t->clean, all.heard + t->heard};
+    }
+    const double rc = (double)all.clean / all.marks, rh = (double)all.heard / all.marks;
+    const double pc = (double)clean_right / clean_spans, ph = (double)heard_right / heard_spans;
+    printf("| all | %d | %.3f (%d) | %.3f (%d) |\n", all.marks, rc, all.clean, rh, all.heard);
+    printf("| precision of spans, F2 | | %.3f (%d of %d), %.3f | %.3f (%d of %d), %.3f |\n", pc, clean_right, clean_spans, f2(pc, rc), ph, heard_right,
+           heard_spans, f2(ph, rh));
+}
+
+/* PART=i/n in the environment takes every n-th sentence from the i-th (from 0) on. */
 static void spoken_set(const char *folder)
 {
+    const char *part = getenv("PART");
+    unsigned from = 0, every = 1;
+    if (part && sscanf(part, "%u/%u", &from, &every) != 2)
+        every = 1;
     char path[512];
     snprintf(path, sizeof path, "%s/truth.json", folder);
     json_t *root, *item;
@@ -227,6 +317,9 @@ static void spoken_set(const char *folder)
     size_t i, found = 0, marks = 0, timed_found = 0, timed_marks = 0, understood_marks = 0, understood_found = 0, other = 0, cut = 0;
     double all[4] = {0};
     json_array_foreach(root, i, item) {
+        if (i % every != from)
+            continue;
+        clean_text(json_object_get(item, "words"));
         snprintf(path, sizeof path, "%s/%s", folder, json_string_value(json_object_get(item, "file")));
         size_t n, count, span_count, w;
         float *samples = load(&n, path);
@@ -272,6 +365,7 @@ static void spoken_set(const char *folder)
             marked++;
             marks++;
             found += ok;
+            kinds[kind_of(kind)].heard += ok;
             understood_marks += understood;
             understood_found += understood && ok;
             timed_marks += timed;
@@ -283,6 +377,8 @@ static void spoken_set(const char *folder)
             for (size_t k = 0; k < span_count; k++)
                 cut_here += spans[k].last - spans[k].first + 1;
         cut += cut_here;
+        heard_spans += (int)span_count;
+        heard_right += (int)(span_count < marked ? span_count : marked);
         if ((miss || cut_here) && getenv("VERBOSE"))
             fprintf(stderr, "%s %s %s: %s -> %s\n", json_string_value(json_object_get(item, "file")),
                     json_string_value(json_object_get(item, "voice")), miss ? "missed" : "too much", text, redacted);
@@ -293,9 +389,10 @@ static void spoken_set(const char *folder)
     }
     printf("synthetic speech: %zu sentences; personal spans covered %zu of %zu = %.3f (in sentences recognised with WER <= 0.25: %zu of %zu = %.3f; where word times are known: %zu of %zu); time "
            "covered %.1f %%; other speech cut %.1f %% of the time in sentences with personal data, %zu of %zu words in the rest\n",
-           json_array_size(root), found, marks, (double)found / (double)marks, understood_found,
+           json_array_size(root) / every, found, marks, (double)found / (double)marks, understood_found,
            understood_marks, (double)understood_found / (double)understood_marks, timed_found, timed_marks, 100 * all[0] / all[1],
            100 * all[2] / all[3], cut, other);
+    print_kinds();
     json_decref(root);
 }
 
@@ -311,7 +408,7 @@ int main(int argc, char **argv)
     if (mdm_name_lists_load(&lists, argv[2]) != MDM_OK || mdm_speech_open(&speech, model, 1) != MDM_OK)
         die("open");
     const char *source = getenv("MMDM_SOURCE") ? getenv("MMDM_SOURCE") : ".";
-    if (!getenv("ONLY_SPOKEN"))
+    if (!getenv("ONLY_SPOKEN") && !getenv("UNMASKED"))
         espeak_lines(argv[1], source);
     if (!getenv("ONLY_SPOKEN"))
         recognition_and_voice(argv[1]);
