@@ -79,7 +79,7 @@ typedef struct mdm_talking_settings {
     char model[MDM_MAX_PATH];
     int size, frames, steps, window, overlap;
     double fps, guidance;
-    char precision[8];
+    char precision[8], device[8];
     int threads;
     char noise[MDM_MAX_PATH], save_latents[MDM_MAX_PATH];
 } mdm_talking_settings;
@@ -106,6 +106,7 @@ typedef struct mdm_settings {
     char language[16];                    /* spoken; "auto", or a code */
     char gemini_model[64], send_audio[4]; /* "yes": the sound may go to Google */
     char animate[16], portrait[24], describe[16];
+    char device[8];  /* of large networks */
     char shard[32];  /* "1/4": this process's part of the job; "auto" */
     bool claim;      /* takes clips that no other process has */
     double pace;     /* seconds of work that a second of recording is thought to be, for cutting a job into tasks */

@@ -26,7 +26,13 @@ mdm_block_reference mdm_block_reference_of(const mdm_layers *l, mdm_node *seen, 
                                  mdm_layer_linear(l, seen, p, "to_v", width, false)};
 }
 
-/* seen [N,L,C] -> [N,L,C]. The pictures go one by one: the scores of a whole window would take gigabytes. */
+/* Pictures [from, to) of x [N,L,C]. */
+static mdm_node *pictures_of(mdm_nn *nn, mdm_node *x, int from, int to)
+{
+    return from || to < mdm_nn_dim(x, 2) ? mdm_nn_slice(nn, x, 2, from, to) : x;
+}
+
+/* seen [N,L,C] -> [N,L,C]. On a CPU the pictures go one by one: the scores of a whole window would take gigabytes. */
 static mdm_node *self_attention(const mdm_layers *l, mdm_node *seen, const mdm_block_reference *reference,
                                 const char *prefix, const mdm_block_window *w)
 {
@@ -34,18 +40,17 @@ static mdm_node *self_attention(const mdm_layers *l, mdm_node *seen, const mdm_b
     if (!seen)
         return NULL;
     const int width = (int)mdm_nn_dim(seen, 0), pictures = (int)mdm_nn_dim(seen, 2);
-    const int alone = w->guided ? w->frames : 0;
+    const int alone = w->guided ? w->frames : 0, each = mdm_nn_on_gpu(nn) ? w->frames : 1;
     mdm_node *q = mdm_layer_linear(l, seen, prefix, "to_q", width, false), *out = NULL;
     mdm_node *k = mdm_layer_linear(l, seen, prefix, "to_k", width, false);
     mdm_node *v = mdm_layer_linear(l, seen, prefix, "to_v", width, false);
-    for (int i = 0; i < pictures; i++) {
-        mdm_node *ki = mdm_nn_slice(nn, k, 2, i, i + 1), *vi = mdm_nn_slice(nn, v, 2, i, i + 1);
+    for (int i = 0; i < pictures; i += each) {
+        mdm_node *ki = pictures_of(nn, k, i, i + each), *vi = pictures_of(nn, v, i, i + each);
         if (reference && i >= alone) {
-            ki = mdm_nn_concat(nn, ki, reference->key, 1);
-            vi = mdm_nn_concat(nn, vi, reference->value, 1);
+            ki = mdm_nn_concat(nn, ki, mdm_nn_repeat(nn, reference->key, 2, each), 1);
+            vi = mdm_nn_concat(nn, vi, mdm_nn_repeat(nn, reference->value, 2, each), 1);
         }
-        mdm_node *one = mdm_nn_attention(nn, mdm_nn_slice(nn, q, 2, i, i + 1), ki, vi, w->heads, 0);
-        out = append(nn, out, one, 2);
+        out = append(nn, out, mdm_nn_attention(nn, pictures_of(nn, q, i, i + each), ki, vi, w->heads, 0), 2);
     }
     return mdm_layer_linear(l, out, prefix, "to_out.0", width, true);
 }

@@ -41,7 +41,7 @@ mdm_status mdm_face_locator_new(mdm_face_locator **out, const mdm_echomimic_size
                         "sides of 1 to 1024",
                         mdm_weights_path(weights), channels, width, height);
     MDM_TRY(mdm_alloc(&locator, 1, sizeof *locator, "face locator"));
-    mdm_status status = mdm_nn_new(&locator->nn, "face locator", threads);
+    mdm_status status = mdm_nn_new_large(&locator->nn, "face locator", threads);
     if (!status) {
         const mdm_layers layers = {locator->nn, weights, MDM_STORE_F32};
         describe(&layers, sizes, channels, height, width);

@@ -195,7 +195,7 @@ mdm_status mdm_reference_unet_run(mdm_echomimic_bank *bank, const mdm_echomimic_
     mdm_nn *nn = NULL;
     *bank = (mdm_echomimic_bank){0};
     MDM_TRY(check(sizes, height, width, mdm_weights_path(weights)));
-    mdm_status status = mdm_nn_new(&nn, "reference U-net", threads);
+    mdm_status status = mdm_nn_new_large(&nn, "reference U-net", threads);
     if (!status)
         status = build_reference(nn, sizes, weights, store, height, width);
     if (!status)
@@ -274,7 +274,7 @@ static mdm_status refer(mdm_nn *unet, const mdm_echomimic_sizes *sizes, mdm_weig
 {
     char name[16], prefix[64];
     mdm_nn *nn = NULL;
-    MDM_TRY(mdm_nn_new(&nn, "portrait's keys", threads));
+    MDM_TRY(mdm_nn_new_large(&nn, "portrait's keys", threads));
     const mdm_layers l = {nn, weights, store};
     for (int i = 0; i < MDM_ECHOMIMIC_BANK; i++) {
         const int64_t width = place_of(prefix, i, sizes), positions = (int64_t)bank->size[i] / width;
@@ -300,7 +300,7 @@ static mdm_status refer(mdm_nn *unet, const mdm_echomimic_sizes *sizes, mdm_weig
 static mdm_status build(mdm_denoising_unet *unet, const mdm_echomimic_sizes *sizes, mdm_weights *weights,
                         mdm_weights *motion, const mdm_echomimic_bank *bank, mdm_store store, int threads)
 {
-    MDM_TRY(mdm_nn_new(&unet->nn, "denoising U-net", threads));
+    MDM_TRY(mdm_nn_new_large(&unet->nn, "denoising U-net", threads));
     const mdm_layers l = {unet->nn, weights, store}, modules = {unet->nn, motion, store};
     describe(&l, &modules, sizes, bank, &unet->shape);
     mdm_status status = mdm_nn_build(unet->nn);

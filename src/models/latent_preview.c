@@ -60,7 +60,7 @@ mdm_status mdm_latent_preview_read(mdm_latent_preview *out, const mdm_vae_sizes 
         return mdm_fail(MDM_ERR_INPUT, "previews of latents with %d channels, expected 1 to %d", channels,
                         MDM_PREVIEW_CHANNELS);
     out->channels = channels;
-    MDM_TRY(mdm_vae_new(&vae, sizes, weights, MDM_VAE_DECODER, height, width, 1, threads));
+    MDM_TRY(mdm_vae_new(&vae, sizes, weights, MDM_VAE_DECODER, MDM_STORE_F32, height, width, 1, threads));
     const size_t factor = (size_t)mdm_vae_factor(vae), area = (size_t)height * (size_t)width;
     mdm_status status = mdm_alloc(&latent, (size_t)channels * area, sizeof *latent, "chart");
     if (!status)

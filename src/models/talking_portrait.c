@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/sha256.h"
 #include "models/talking_portrait_internal.h"
+#include "nn/gpu.h"
 
 enum { WINDOW = 12, OVERLAP = 3 };
 
@@ -90,6 +91,12 @@ static void to_planes(float *planes, const mdm_image *image)
                 planes[(c * side + y) * side + x] = (float)image->data[y * image->stride + 3 * x + c] / 255 * 2 - 1;
 }
 
+/* Of the autoencoder, which on a CPU is worth no rounding. */
+static mdm_store picture_store(const mdm_talking *t)
+{
+    return mdm_gpu_used() && t->store != MDM_STORE_F32 ? MDM_STORE_F16 : MDM_STORE_F32;
+}
+
 /* moments [2 * 4][side][side]: the first half is the mean, of which the portrait's latent is made without drawing. */
 static mdm_status encode(float *moments, const mdm_talking *t, const mdm_image *portrait, int side)
 {
@@ -101,7 +108,7 @@ static mdm_status encode(float *moments, const mdm_talking *t, const mdm_image *
     if (!status)
         status = mdm_talking_weights(&weights, t, MDM_TALKING_VAE);
     if (!status)
-        status = mdm_vae_new(&encoder, &t->vae, weights, MDM_VAE_ENCODER, side, side, 1, t->threads);
+        status = mdm_vae_new(&encoder, &t->vae, weights, MDM_VAE_ENCODER, picture_store(t), side, side, 1, t->threads);
     mdm_weights_free(&weights);
     if (!status) {
         to_planes(planes, portrait);
@@ -352,7 +359,8 @@ static mdm_status make_decoder(mdm_talking *t)
     if (t->decoder)
         return MDM_OK;
     MDM_TRY(mdm_talking_weights(&weights, t, MDM_TALKING_VAE));
-    mdm_status status = mdm_vae_new(&t->decoder, &t->vae, weights, MDM_VAE_DECODER, t->side, t->side, 1, t->threads);
+    mdm_status status =
+        mdm_vae_new(&t->decoder, &t->vae, weights, MDM_VAE_DECODER, picture_store(t), t->side, t->side, 1, t->threads);
     mdm_weights_free(&weights);
     return status;
 }

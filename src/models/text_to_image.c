@@ -282,8 +282,8 @@ static mdm_status build_vae(mdm_text_to_image *m, const int shape[3])
         return MDM_OK;
     mdm_vae_free(&m->vae);
     MDM_TRY(mdm_open_vae(&weights, m));
-    mdm_status status =
-        mdm_vae_new(&m->vae, &m->vae_sizes, weights, MDM_VAE_DECODER, height, width, OVERLAP, m->threads);
+    mdm_status status = mdm_vae_new(&m->vae, &m->vae_sizes, weights, MDM_VAE_DECODER, MDM_STORE_F32, height, width,
+                                    OVERLAP, m->threads);
     mdm_weights_free(&weights);
     m->vae_height = height;
     m->vae_width = width;

@@ -138,11 +138,11 @@ static mdm_status check(const mdm_vae *v, const char *path)
     return MDM_OK;
 }
 
-static mdm_status build(mdm_vae *v, mdm_weights *weights, int threads)
+static mdm_status build(mdm_vae *v, mdm_weights *weights, mdm_store store, int threads)
 {
     MDM_TRY(check(v, mdm_weights_path(weights)));
     MDM_TRY(mdm_nn_new_large(&v->nn, "autoencoder", threads));
-    const mdm_layers layers = {v->nn, weights, MDM_STORE_F32};
+    const mdm_layers layers = {v->nn, weights, store};
     if (v->direction == MDM_VAE_DECODER)
         describe_decoder(&layers, &v->sizes, v->height, v->width);
     else
@@ -151,7 +151,7 @@ static mdm_status build(mdm_vae *v, mdm_weights *weights, int threads)
 }
 
 mdm_status mdm_vae_new(mdm_vae **out, const mdm_vae_sizes *sizes, mdm_weights *weights, mdm_vae_direction direction,
-                       int height, int width, int overlap, int threads)
+                       mdm_store store, int height, int width, int overlap, int threads)
 {
     mdm_vae *v = NULL;
     *out = NULL;
@@ -161,7 +161,7 @@ mdm_status mdm_vae_new(mdm_vae **out, const mdm_vae_sizes *sizes, mdm_weights *w
     v->height = height;
     v->width = width;
     v->overlap = overlap;
-    mdm_status status = build(v, weights, threads);
+    mdm_status status = build(v, weights, store, threads);
     if (status)
         mdm_vae_free(&v);
     *out = v;

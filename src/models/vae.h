@@ -27,9 +27,10 @@ typedef struct mdm_vae mdm_vae;
 typedef enum mdm_vae_direction { MDM_VAE_DECODER, MDM_VAE_ENCODER } mdm_vae_direction;
 
 /* One half of the autoencoder for latents of height x width. It also takes larger ones, in tiles of this size that share at
- * least `overlap` latent pixels and fade into one another there. `weights` may be freed afterwards. */
+ * least `overlap` latent pixels and fade into one another there. `weights` may be freed afterwards. Of F16, a GPU multiplies in
+ * f16 (SD 1.5's stays within its range, SDXL's does not); a CPU computes in f32. */
 mdm_status mdm_vae_new(mdm_vae **out, const mdm_vae_sizes *sizes, mdm_weights *weights, mdm_vae_direction direction,
-                       int height, int width, int overlap, int threads);
+                       mdm_store store, int height, int width, int overlap, int threads);
 void mdm_vae_free(mdm_vae **vae);
 
 int mdm_vae_factor(const mdm_vae *vae); /* pixels in a latent pixel, each way */

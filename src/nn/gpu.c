@@ -49,7 +49,7 @@ static struct ggml_backend_device *find(char *problem, size_t size)
 mdm_status mdm_gpu_use(const char *device)
 {
     char problem[MDM_MAX_PATH + 64] = "";
-    if (strcmp(device, "cpu") && strcmp(device, "cuda") && strcmp(device, "auto"))
+    if (*device && strcmp(device, "cpu") && strcmp(device, "cuda") && strcmp(device, "auto"))
         return mdm_fail(MDM_ERR_USAGE, "device %s: expected cpu, cuda or auto", device);
     chosen = strcmp(device, "cpu") ? find(problem, sizeof problem) : NULL;
     if (!chosen && !strcmp(device, "cuda"))

@@ -8,7 +8,7 @@
 #include "base/status.h"
 
 /* "cpu": nothing; "cuda": networks made by mdm_nn_new_large from now on run on the first NVIDIA card, MDM_ERR_DEVICE when there is
- * none; "auto": the same where there is one. Call it before other threads make networks. */
+ * none; "auto", or "": the same where there is one. Call it before other threads make networks. */
 mdm_status mdm_gpu_use(const char *device);
 /* The card's name and memory where mdm_gpu_use("cuda") would work; otherwise what is missing, and false. */
 bool mdm_gpu_describe(char *text, size_t size);

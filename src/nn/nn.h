@@ -42,6 +42,9 @@ typedef enum mdm_store { MDM_STORE_F32, MDM_STORE_F16, MDM_STORE_Q8_0, MDM_STORE
 /* "f32", "f16", "q8_0" or "q4_0"; MDM_ERR_USAGE says so of another. */
 mdm_status mdm_store_named(mdm_store *out, const char *name);
 
+/* Whether the network is computed by a GPU. */
+bool mdm_nn_on_gpu(const mdm_nn *nn);
+
 /* How a kernel is kept beside matrices of `store`: F16 on a GPU unless they are F32, F32 elsewhere. */
 mdm_store mdm_nn_kernel_store(const mdm_nn *nn, mdm_store store);
 
@@ -141,6 +144,8 @@ mdm_node *mdm_nn_reshape(mdm_nn *nn, mdm_node *x, int rank, const int64_t *shape
 /* Axes in PyTorch's order over 4 axes (leading ones are 1): out axis i is in axis order[i]. The result is contiguous. */
 mdm_node *mdm_nn_permute(mdm_nn *nn, mdm_node *x, const int order[4]);
 mdm_node *mdm_nn_concat(mdm_nn *nn, mdm_node *a, mdm_node *b, int from_last);
+/* x `times` times in a row along an axis. */
+mdm_node *mdm_nn_repeat(mdm_nn *nn, mdm_node *x, int from_last, int64_t times);
 /* Elements [from, to) of one axis; contiguous. */
 mdm_node *mdm_nn_slice(mdm_nn *nn, mdm_node *x, int from_last, int64_t from, int64_t to);
 /* Zeros around, per axis of the last four: before[i], after[i] with i = 0 the last axis. */

@@ -236,6 +236,11 @@ mdm_status mdm_store_named(mdm_store *out, const char *name)
     return mdm_fail(MDM_ERR_USAGE, "precision %s: expected f32, f16, q8_0 or q4_0", name);
 }
 
+bool mdm_nn_on_gpu(const mdm_nn *nn)
+{
+    return nn->gpu;
+}
+
 mdm_store mdm_nn_kernel_store(const mdm_nn *nn, mdm_store store)
 {
     return nn->gpu && store != MDM_STORE_F32 ? MDM_STORE_F16 : MDM_STORE_F32;

@@ -37,6 +37,17 @@ mdm_node *mdm_gpu_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bi
     return mdm_nn_activate(nn, y, conv->activation);
 }
 
+mdm_node *mdm_gpu_rounded_rows(mdm_nn *nn, mdm_node *x)
+{
+    enum { KEPT = sizeof nn->rounded / sizeof *nn->rounded };
+    for (int i = 0; i < KEPT; i++)
+        if (nn->rounded[i].from == x)
+            return nn->rounded[i].to;
+    mdm_node *to = ggml_cast(CTX, ggml_reshape_2d(CTX, x, x->ne[0], ggml_nrows(x)), GGML_TYPE_F16);
+    nn->rounded[nn->rounded_count++ % KEPT] = (mdm_rounded){x, to};
+    return to;
+}
+
 /* [B,L,heads*d] -> a view [d, L, heads, B], of f16 for keys and values; the width zero-padded to `width` */
 static mdm_node *heads_of(mdm_nn *nn, mdm_node *x, int heads, int64_t width, bool half)
 {

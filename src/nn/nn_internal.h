@@ -32,6 +32,11 @@ typedef struct mdm_fusable {
     float **slope;
 } mdm_fusable;
 
+/* What was rounded to f16 lately: several layers read the same. */
+typedef struct mdm_rounded {
+    mdm_node *from, *to;
+} mdm_rounded;
+
 struct mdm_nn {
     char name[MDM_NN_NAME];
     int threads;
@@ -49,6 +54,8 @@ struct mdm_nn {
     size_t owned_count, owned_capacity;
     mdm_fusable *fusable;
     size_t fusable_count, fusable_capacity;
+    mdm_rounded rounded[4];
+    int rounded_count;
     float **scratch; /* one a thread, grown to the largest need at build */
     size_t scratch_floats;
     mdm_status status;
@@ -60,6 +67,8 @@ struct mdm_nn {
 struct ggml_backend_device *mdm_gpu_device(void);
 /* nn_gpu.c: these layers on the card. Operands are contiguous; attention of a width that has no kernel there gives NULL. */
 mdm_node *mdm_gpu_conv2d(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bias, const mdm_conv *conv);
+/* x [.., in] as rows of f16. */
+mdm_node *mdm_gpu_rounded_rows(mdm_nn *nn, mdm_node *x);
 mdm_node *mdm_gpu_attention(mdm_nn *nn, mdm_node *q, mdm_node *k, mdm_node *v, int heads, float scale);
 
 /* nn_attention.c: on the CPU, over so many positions that it is worth it; NULL otherwise. Operands are contiguous. */

@@ -6,6 +6,8 @@
 
 #define CTX nn->nodes
 
+enum { MANY_ROWS = 32 }; /* from which on a card multiplies f16 by f16; fewer it does one by one */
+
 mdm_node *mdm_nn_linear(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bias)
 {
     if (!(x = mdm_nn_contiguous(nn, x)) || !weight)
@@ -13,8 +15,11 @@ mdm_node *mdm_nn_linear(mdm_nn *nn, mdm_node *x, mdm_node *weight, mdm_node *bia
     if (weight->ne[0] != x->ne[0] || weight->ne[2] != 1 || weight->ne[3] != 1 || (bias && bias->ne[0] != weight->ne[1]))
         return mdm_nn_fail(nn, MDM_ERR_INPUT, "linear layer of %lld -> %lld on %lld values", (long long)weight->ne[0],
                            (long long)weight->ne[1], (long long)x->ne[0]);
-    mdm_node *rows =
-        nn->gpu ? ggml_reshape_2d(CTX, x, x->ne[0], ggml_nrows(x)) : x; /* one product, not one a picture */
+    mdm_node *rows = x;
+    if (nn->gpu) /* one product, not one a picture */
+        rows = weight->type == GGML_TYPE_F16 && ggml_nrows(x) >= MANY_ROWS
+                   ? mdm_gpu_rounded_rows(nn, x)
+                   : ggml_reshape_2d(CTX, x, x->ne[0], ggml_nrows(x));
     mdm_node *y = ggml_mul_mat(CTX, weight, rows);
     if (rows != x)
         y = ggml_reshape_4d(CTX, y, y->ne[0], x->ne[1], x->ne[2], x->ne[3]);

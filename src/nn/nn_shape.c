@@ -57,6 +57,17 @@ mdm_node *mdm_nn_concat(mdm_nn *nn, mdm_node *a, mdm_node *b, int from_last)
     return ggml_concat(CTX, a, b, from_last);
 }
 
+mdm_node *mdm_nn_repeat(mdm_nn *nn, mdm_node *x, int from_last, int64_t times)
+{
+    if (!(x = mdm_nn_contiguous(nn, x)))
+        return NULL;
+    if (from_last < 0 || from_last > 3 || times < 1)
+        return mdm_nn_fail(nn, MDM_ERR_INPUT, "axis %d repeated %lld times", from_last, (long long)times);
+    int64_t ne[4] = {x->ne[0], x->ne[1], x->ne[2], x->ne[3]};
+    ne[from_last] *= times;
+    return times == 1 ? x : ggml_repeat_4d(CTX, x, ne[0], ne[1], ne[2], ne[3]);
+}
+
 mdm_node *mdm_nn_slice(mdm_nn *nn, mdm_node *x, int from_last, int64_t from, int64_t to)
 {
     if (!(x = mdm_nn_contiguous(nn, x)))

@@ -14,6 +14,7 @@
 #include "media/sound.h"
 #include "media/writer.h"
 #include "models/talking_models.h"
+#include "nn/gpu.h"
 #include "nn/tensor_file.h"
 #include "pipeline/progress.h"
 #include "pipeline/talk.h"
@@ -229,6 +230,7 @@ static mdm_status open_model(job *j)
     char *folder = NULL;
     mdm_store store = MDM_STORE_F32;
     MDM_TRY(mdm_store_named(&store, j->options->precision));
+    MDM_TRY(mdm_gpu_use(j->options->device));
     MDM_TRY(*j->options->model ? mdm_strdup(&folder, j->options->model)
                                : mdm_talking_model_folder(&folder, &mdm_echomimic));
     mdm_status status =

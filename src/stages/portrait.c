@@ -16,6 +16,7 @@
 #include "models/face_detector.h"
 #include "models/facegen.h"
 #include "models/facegen_upsample.h"
+#include "nn/gpu.h"
 #include "stages/animate.h"
 #include "stages/casting.h"
 #include "stages/portrait_check.h"
@@ -427,6 +428,7 @@ static mdm_status open_generator(casting_job *job)
     const char *name = job->work->settings->portrait; /* "": as by default */
     if (*name && strcmp(name, "embedded") != 0) {
         MDM_TRY(mdm_drawing_model_find(&backend, name));
+        MDM_TRY(mdm_gpu_use(job->work->settings->device));
         return mdm_portrait_words_new(&job->words, backend, job->detector, job->mesher, job->work->threads);
     }
     MDM_TRY(mdm_facegen_new(&job->facegen, job->work->weights, "facegen", job->work->threads));

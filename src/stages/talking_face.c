@@ -12,6 +12,7 @@
 #include "media/writer.h"
 #include "models/talking_models.h"
 #include "models/voice_tokens.h"
+#include "nn/gpu.h"
 
 #define QUALITY 10.0 /* x264's constant rate factor: the face is encoded once more with the scene */
 
@@ -265,6 +266,7 @@ mdm_status mdm_talking_face_make(const mdm_clip_work *work, const mdm_clip *clip
                                  const mdm_canonical *canonical)
 {
     maker m = {.work = work, .clip = clip, .motion = motion};
+    MDM_TRY(mdm_gpu_use(work->settings->device));
     MDM_TRY(open_model(&m.talking, work->settings, work->threads));
     m.side = mdm_talking_side(m.talking);
     mdm_status status = mdm_alloc(&m.times, (size_t)motion->count, sizeof *m.times, "times");

@@ -313,7 +313,8 @@ static void published_names_and_shapes_are_taken(void **state)
     mdm_weights *weights = weights_of(published("sd-vae-ft-mse"));
     for (int half = 0; half < 2; half++) {
         mdm_vae *vae = NULL;
-        ok(mdm_vae_new(&vae, &mdm_vae_sd15, weights, half ? MDM_VAE_ENCODER : MDM_VAE_DECODER, 8, 8, 1, 1));
+        ok(mdm_vae_new(&vae, &mdm_vae_sd15, weights, half ? MDM_VAE_ENCODER : MDM_VAE_DECODER, MDM_STORE_F32, 8, 8, 1,
+                       1));
         mdm_vae_free(&vae);
     }
     ok(mdm_weights_all_taken(weights, ""));

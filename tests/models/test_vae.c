@@ -51,7 +51,7 @@ static mdm_status open_vae(mdm_vae **vae, mdm_vae_direction direction, int heigh
     mdm_weights *weights = NULL;
     const mdm_vae_sizes sizes = small();
     ok(mdm_weights_open(&weights, path));
-    mdm_status status = mdm_vae_new(vae, &sizes, weights, direction, height, width, overlap, 1);
+    mdm_status status = mdm_vae_new(vae, &sizes, weights, direction, MDM_STORE_F32, height, width, overlap, 1);
     mdm_weights_free(&weights);
     return status;
 }
@@ -149,7 +149,7 @@ static void refuse(const mdm_vae_sizes *sizes, mdm_vae_direction direction, cons
     mdm_vae *vae = NULL;
     mdm_weights *weights = NULL;
     ok(mdm_weights_open(&weights, path));
-    assert_int_equal(mdm_vae_new(&vae, sizes, weights, direction, 8, 8, 3, 1), MDM_ERR_INPUT);
+    assert_int_equal(mdm_vae_new(&vae, sizes, weights, direction, MDM_STORE_F32, 8, 8, 3, 1), MDM_ERR_INPUT);
     assert_null(vae);
     if (!strstr(mdm_error_message(), word))
         fail_msg("\"%s\" does not say \"%s\"", mdm_error_message(), word);
