@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Text to picture on an NVIDIA card beside diffusers: SD 1.5 and SDXL at full size, random weights.
+"""Text to picture on an NVIDIA card beside diffusers: SD 1.5, SDXL and its refiner at full size, random weights.
 
-  drawing_gpu.py make FOLDER [sd15] [sdxl]            the models as diffusers writes them, f16, initialised as diffusers and transformers do, seed 1
-  drawing_gpu.py compare FOLDER BUILD [sd15] [sdxl]   one U-net forward and latents after 30 steps: ours f16, diffusers f16, diffusers f32
-  drawing_gpu.py time FOLDER BUILD [--compile] [--rounds 3] [sd15] [sdxl]   a step with guidance, a picture, memory: medians, in turns
+  drawing_gpu.py make FOLDER [sd15] [sdxl] [refiner]            the models as diffusers writes them, f16, initialised as diffusers and transformers do, seed 1
+  drawing_gpu.py golden FOLDER [sd15] [sdxl] [refiner]          what diffusers says, f16 and f32, which compare then reads
+  drawing_gpu.py compare FOLDER BUILD [sd15] [sdxl] [refiner]   one U-net forward and latents after 30 steps: ours f16, diffusers f16, diffusers f32
+  drawing_gpu.py time FOLDER BUILD [--compile] [--rounds 3] [sd15] [sdxl] [refiner]   a step with guidance, a picture, memory: medians, in turns
+
+The refiner draws from noise alone here, as the second pass does with strength 1.
 
 BUILD is the folder with mmdm (and for `time` bench_drawing: ninja -C BUILD bench_drawing). Markdown to stdout.
 needs: torch with CUDA, diffusers==0.42.1, transformers, safetensors, numpy, pillow
@@ -22,8 +25,8 @@ from safetensors.torch import load_file, save_file
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROMPT = "a headshot of a person"
 STEPS, GUIDANCE = 30, 7.5
-SIDE = dict(sd15=512, sdxl=1024)
-BACKEND = dict(sd15="cosmicman-sd", sdxl="cosmicman-sdxl")
+SIDE = dict(sd15=512, sdxl=1024, refiner=1024)
+BACKEND = dict(sd15="cosmicman-sd", sdxl="cosmicman-sdxl", refiner="cosmicman-sdxl")
 DOWN, UP = ("DownBlock2D", "CrossAttnDownBlock2D"), ("UpBlock2D", "CrossAttnUpBlock2D")
 UNET = dict(
     sd15=dict(sample_size=64, block_out_channels=(320, 640, 1280, 1280), attention_head_dim=8, cross_attention_dim=768,
@@ -31,10 +34,14 @@ UNET = dict(
     sdxl=dict(sample_size=128, block_out_channels=(320, 640, 1280), attention_head_dim=(5, 10, 20), cross_attention_dim=2048,
               transformer_layers_per_block=(1, 2, 10), down_block_types=[DOWN[0], DOWN[1], DOWN[1]],
               up_block_types=[UP[1], UP[1], UP[0]], use_linear_projection=True, addition_embed_type="text_time",
-              addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816))
+              addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816),
+    refiner=dict(sample_size=128, block_out_channels=(384, 768, 1536, 1536), attention_head_dim=(6, 12, 24, 24), cross_attention_dim=1280,
+                 transformer_layers_per_block=4, down_block_types=[DOWN[0], DOWN[1], DOWN[1], DOWN[0]],
+                 up_block_types=[UP[0], UP[1], UP[1], UP[0]], use_linear_projection=True, addition_embed_type="text_time",
+                 addition_time_embed_dim=256, projection_class_embeddings_input_dim=2560))
 VAE = dict(block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=4,
            down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4)
-SCALE = dict(sd15=.18215, sdxl=.13025)
+SCALE = dict(sd15=.18215, sdxl=.13025, refiner=.13025)
 # The tokenizer of the tests, 645 tokens; tables of the published size.
 TEXT = dict(max_position_embeddings=77, vocab_size=49408, eos_token_id=644, bos_token_id=643, layer_norm_eps=1e-5)
 CLIP_L = dict(TEXT, hidden_size=768, intermediate_size=3072, num_attention_heads=12, num_hidden_layers=12, hidden_act="quick_gelu",
@@ -54,14 +61,15 @@ def make(folder, name, device="cuda"):
     with torch.device(device):
         unet = diffusers.UNet2DConditionModel(**UNET[name])
         vae = diffusers.AutoencoderKL(**VAE, scaling_factor=SCALE[name])
-        clip_l = CLIPTextModel(CLIPTextConfig(**CLIP_L))
-        big_g = CLIPTextModelWithProjection(CLIPTextConfig(**CLIP_BIG_G)) if name == "sdxl" else None
+        clip_l = CLIPTextModel(CLIPTextConfig(**CLIP_L)) if name != "refiner" else None
+        big_g = CLIPTextModelWithProjection(CLIPTextConfig(**CLIP_BIG_G)) if name != "sd15" else None
     euler = diffusers.EulerDiscreteScheduler(beta_start=.00085, beta_end=.012, beta_schedule="scaled_linear", steps_offset=1,
                                              timestep_spacing="leading")
-    pipe = (diffusers.StableDiffusionXLPipeline(vae, clip_l, big_g, *tokenizers, unet, euler) if big_g else
+    pipe = (diffusers.StableDiffusionXLImg2ImgPipeline(vae, None, big_g, None, tokenizers[1], unet, euler, requires_aesthetics_score=True)
+            if name == "refiner" else diffusers.StableDiffusionXLPipeline(vae, clip_l, big_g, *tokenizers, unet, euler) if big_g else
             diffusers.StableDiffusionPipeline(vae, clip_l, tokenizers[0], unet, euler, None, None, requires_safety_checker=False))
     pipe.to(torch.float16).save_pretrained(folder / name, max_shard_size="20GB")
-    for part in ["tokenizer", "tokenizer_2"][:1 + (name == "sdxl")]:
+    for part in dict(sd15=["tokenizer"], sdxl=["tokenizer", "tokenizer_2"], refiner=["tokenizer_2"])[name]:
         for file in ("vocab.json", "merges.txt"):
             (folder / name / part / file).write_bytes((golden / file).read_bytes())
     side = SIDE[name] // 8
@@ -71,8 +79,8 @@ def make(folder, name, device="cuda"):
 
 def pipeline(folder, name, dtype):
     import diffusers
-    kind = diffusers.StableDiffusionXLPipeline if name == "sdxl" else diffusers.StableDiffusionPipeline
-    pipe = kind.from_pretrained(folder / name, torch_dtype=dtype).to("cuda")
+    kind = dict(sd15="StableDiffusionPipeline", sdxl="StableDiffusionXLPipeline", refiner="StableDiffusionXLImg2ImgPipeline")[name]
+    pipe = getattr(diffusers, kind).from_pretrained(folder / name, torch_dtype=dtype).to("cuda")
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -92,43 +100,65 @@ def ours(folder, build, name, steps, guidance, picture=None):
     return load_file(latents)["latents"]
 
 
-def theirs(folder, name, dtype, noise, picture_of):
-    """The U-net's first answer, the latents after 30 steps, and the decoded `picture_of`."""
+def ask(pipe, name, steps, guidance, noise=None, **more):
+    """One drawing; the refiner's pipeline is told that there is nothing but noise."""
+    if name != "refiner":
+        more |= dict(width=SIDE[name], height=SIDE[name])
+        return pipe(PROMPT, num_inference_steps=steps, guidance_scale=guidance, latents=noise, **more)
+    pipe.scheduler.set_timesteps(steps)
+    noise = torch.randn(1, 4, SIDE[name] // 8, SIDE[name] // 8, device=pipe.device, dtype=pipe.dtype) if noise is None else noise
+    return pipe(PROMPT, image=torch.zeros_like(noise), strength=1., num_inference_steps=steps, guidance_scale=guidance,
+                latents=noise * pipe.scheduler.init_noise_sigma, **more)
+
+
+def theirs(folder, name, dtype):
+    """The U-net's first answer, the latents after 30 steps, what one step starts from."""
+    kept = folder / f"{name}-{str(dtype).split('.')[1]}.safetensors"
+    if kept.exists():
+        return load_file(kept)
     pipe, seen = pipeline(folder, name, dtype), []
+    noise = load_file(folder / f"{name}-noise.safetensors")["noise"].to("cuda", dtype)
     hook = pipe.unet.register_forward_hook(lambda _, __, out: seen.append(out[0].float().cpu()))
-    more = dict(latents=noise.to("cuda", dtype), output_type="latent", width=SIDE[name], height=SIDE[name])
-    pipe(PROMPT, num_inference_steps=1, guidance_scale=1., **more)
+    ask(pipe, name, 1, 1., noise, output_type="latent")
     hook.remove()
-    latents = pipe(PROMPT, num_inference_steps=STEPS, guidance_scale=GUIDANCE, **more).images.float().cpu()
+    latents = ask(pipe, name, STEPS, GUIDANCE, noise, output_type="latent").images.float().cpu()
     pipe.scheduler.set_timesteps(1)
-    one = float(pipe.scheduler.sigmas[0]), float(pipe.scheduler.init_noise_sigma)
-    picture = None
-    if picture_of is not None:
-        vae = pipe.vae.float()
-        picture = (vae.decode(picture_of.cuda() / vae.config.scaling_factor).sample / 2 + .5).clamp(0, 1)[0].permute(1, 2, 0).cpu().numpy() * 255
+    result = dict(first=seen[0], latents=latents, one=torch.tensor([float(pipe.scheduler.sigmas[0]), float(pipe.scheduler.init_noise_sigma)]))
+    save_file(result, kept)
     del pipe
     torch.cuda.empty_cache()
-    return seen[0], latents, one, picture
+    return result
+
+
+@torch.no_grad()
+def golden(folder, name):
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    return theirs(folder, name, torch.float16), theirs(folder, name, torch.float32)
+
+
+def decoded(folder, latents):
+    from diffusers import AutoencoderKL
+    vae = AutoencoderKL.from_pretrained(folder / "vae").to("cuda", torch.float32)
+    return (vae.decode(latents.cuda() / vae.config.scaling_factor).sample / 2 + .5).clamp(0, 1)[0].permute(1, 2, 0).cpu().numpy() * 255
 
 
 @torch.no_grad()
 def compare(folder, build, name):
     from PIL import Image
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    half, full = golden(folder, name)
     noise = load_file(folder / f"{name}-noise.safetensors")["noise"]
     png = folder / f"{name}.png"
     first = ours(folder, build, name, 1, 1)
     last = ours(folder, build, name, STEPS, GUIDANCE, png)
-    half = theirs(folder, name, torch.float16, noise, None)
-    full = theirs(folder, name, torch.float32, noise, last)
-    sigma, start = full[2]
+    sigma, start = full["one"].tolist()
     answer = (noise * start - first) / sigma                  # of one Euler step to sigma 0
     picture = np.asarray(Image.open(png), np.float64)
     print(f"| {name}, {SIDE[name]} px | ours f16 to diffusers f16 | ours f16 to diffusers f32 | diffusers f16 to f32 |\n|---|---|---|---|")
-    print(f"| one U-net forward | {apart(answer, half[0]):.2e} | {apart(answer, full[0]):.2e} | {apart(half[0], full[0]):.2e} |")
-    print(f"| latents after {STEPS} steps, guidance {GUIDANCE} | {apart(last, half[1]):.2e} | {apart(last, full[1]):.2e} | {apart(half[1], full[1]):.2e} |")
-    print(f"\nsize of the U-net's answer {float(full[0].std()):.3f}; picture: mean {picture.mean():.1f}, deviation {picture.std():.1f}, "
-          f"mean difference to diffusers' f32 decoder of the same latents {np.abs(picture - full[3]).mean():.3f} of 255\n", flush=True)
+    print(f"| one U-net forward | {apart(answer, half['first']):.2e} | {apart(answer, full['first']):.2e} | {apart(half['first'], full['first']):.2e} |")
+    print(f"| latents after {STEPS} steps, guidance {GUIDANCE} | {apart(last, half['latents']):.2e} | {apart(last, full['latents']):.2e} | "
+          f"{apart(half['latents'], full['latents']):.2e} |")
+    print(f"\nsize of the U-net's answer {float(full['first'].std()):.3f}; picture: mean {picture.mean():.1f}, deviation {picture.std():.1f}, "
+          f"mean difference to diffusers' f32 decoder of the same latents {np.abs(picture - decoded(folder / name, last)).mean():.3f} of 255\n", flush=True)
 
 
 def used():
@@ -147,7 +177,7 @@ def draw(pipe, name):
         return tensors
     torch.cuda.synchronize()
     start = time.perf_counter()
-    pipe(PROMPT, num_inference_steps=STEPS, guidance_scale=GUIDANCE, width=SIDE[name], height=SIDE[name], callback_on_step_end=after)
+    ask(pipe, name, STEPS, GUIDANCE, callback_on_step_end=after)
     torch.cuda.synchronize()
     return time.perf_counter() - start, statistics.median(b - a for a, b in zip(at, at[1:]))
 
@@ -183,16 +213,18 @@ def measure(folder, build, name, rounds, compiled):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["make", "compare", "time"])
+    parser.add_argument("what", choices=["make", "golden", "compare", "time"])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     a = parser.parse_intermixed_args()
-    build = None if a.what == "make" else pathlib.Path(a.rest.pop(0))
+    build = None if a.what in ("make", "golden") else pathlib.Path(a.rest.pop(0))
     for name in a.rest or list(UNET):
         if a.what == "make":
             make(a.folder, name)
+        elif a.what == "golden":
+            golden(a.folder, name)
         elif a.what == "compare":
             compare(a.folder, build, name)
         else:

@@ -2,6 +2,7 @@
 """EchoMimic on an NVIDIA card beside a re-statement of it in torch: the published sizes, random weights.
 
   echomimic_gpu.py make FOLDER SPEC              weights in f16 of the accelerated mode driven by sound, their inputs, a portrait and a sound
+  echomimic_gpu.py golden FOLDER SPEC            what torch says, f16 and f32, which compare then reads
   echomimic_gpu.py compare FOLDER SPEC BUILD     reference U-net and a window of 12 frames at 512 px: ours f16 and q8_0, torch f16, torch f32
   echomimic_gpu.py time FOLDER SPEC BUILD [--rounds 3]   window with and without guidance, reference U-net, decoding, a clip of 10 s, memory; in turns
   echomimic_gpu.py memory FOLDER BUILD           the card's memory at its most while a short clip is drawn, f16 and q8_0
@@ -143,6 +144,9 @@ def apart(a, b):
 
 
 def theirs(spec, folder, dtype):
+    kept = folder / f"torch-{str(dtype).split('.')[1]}.safetensors"
+    if kept.exists():
+        return load_file(kept)
     prepare(spec, dtype)
     i = inputs(folder)
     bank = look(spec, folder, dtype, i["portrait"])
@@ -152,6 +156,7 @@ def theirs(spec, folder, dtype):
               "unconditional": net.run(i["latents"], TIME, audio=torch.zeros_like(i["audio"])).cpu()}
     _, decode = spec.vae(read(folder, dtype, "vae"))
     result["picture"] = decode((i["latents"][:1] / SCALE).to(dtype)).float().cpu()
+    save_file({k: v.contiguous() for k, v in result.items()}, kept)
     del net, bank
     if DEVICE == "cuda":
         torch.cuda.empty_cache()
@@ -164,9 +169,13 @@ def bench(folder, build, precision, repeats, guided):
     return {line["what"]: line for line in map(json.loads, out.splitlines())}
 
 
-def compare(folder, spec, build):
+def golden(folder, spec):
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    half, full, ours = theirs(spec, folder, torch.float16), theirs(spec, folder, torch.float32), {}
+    return theirs(spec, folder, torch.float16), theirs(spec, folder, torch.float32)
+
+
+def compare(folder, spec, build):
+    (half, full), ours = golden(folder, spec), {}
     for precision in ("f16", "q8_0"):
         bench(folder, build, precision, 1, True)
         ours[precision] = load_file(folder / "answers.safetensors")
@@ -313,7 +322,7 @@ def memory(folder, build):
 def main():
     global DEVICE
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["make", "compare", "time", "memory"])
+    parser.add_argument("what", choices=["make", "golden", "compare", "time", "memory"])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("rest", nargs="*", type=pathlib.Path)
     parser.add_argument("--small", action="store_true")
@@ -329,7 +338,9 @@ def main():
     if a.what == "make":
         return make(a.folder, spec, a.small)
     torch.set_default_device(DEVICE)
-    if a.what == "compare":
+    if a.what == "golden":
+        golden(a.folder, spec)
+    elif a.what == "compare":
         compare(a.folder, spec, a.rest[1].resolve())
     else:
         measure(a.folder, spec, a.rest[1].resolve(), a.rounds, a.repeats)

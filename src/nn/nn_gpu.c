@@ -48,13 +48,25 @@ mdm_node *mdm_gpu_rounded_rows(mdm_nn *nn, mdm_node *x)
     return to;
 }
 
+/* x [d, heads, L, B] with zeros behind d, up to `width`. ggml's kernel takes at most 65535 rows of heads, so L * B is shared with `heads` beyond. */
+static mdm_node *widen(mdm_nn *nn, mdm_node *x, int64_t width)
+{
+    const int64_t d = x->ne[0], heads = x->ne[1], length = x->ne[2], batch = x->ne[3];
+    int64_t share = 1;
+    while (length * batch / share > 65535 && length * batch % (2 * share) == 0)
+        share *= 2;
+    x = ggml_reshape_3d(CTX, x, d, heads * share, length * batch / share);
+    x = ggml_pad(CTX, x, (int)(width - d), 0, 0, 0);
+    return ggml_reshape_4d(CTX, x, width, heads, length, batch);
+}
+
 /* [B,L,heads*d] -> a view [d, L, heads, B], of f16 for keys and values; the width zero-padded to `width` */
 static mdm_node *heads_of(mdm_nn *nn, mdm_node *x, int heads, int64_t width, bool half)
 {
     const int64_t d = x->ne[0] / heads;
     x = ggml_reshape_4d(CTX, x, d, heads, x->ne[1], x->ne[2]);
     if (width != d)
-        x = ggml_pad(CTX, x, (int)(width - d), 0, 0, 0);
+        x = widen(nn, x, width);
     return ggml_permute(CTX, half ? ggml_cast(CTX, x, GGML_TYPE_F16) : x, 0, 2, 1, 3);
 }
 

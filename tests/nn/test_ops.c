@@ -297,6 +297,25 @@ static void operations_agree_with_torch(void **state)
             run_case(&cases[i], threads);
 }
 
+static void repeats_along_an_axis(void **state)
+{
+    (void)state;
+    const float values[6] = {1, 2, 3, 4, 5, 6}, want[12] = {1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6};
+    float got[12];
+    mdm_nn *nn;
+    ok(mdm_nn_new(&nn, "repeat", 1));
+    mdm_node *x = mdm_nn_input(nn, "x", 3, (int64_t[]){2, 1, 3});
+    assert_ptr_equal(mdm_nn_repeat(nn, x, 1, 1), x);
+    mdm_nn_output(nn, mdm_nn_repeat(nn, x, 1, 2), "y");
+    ok(mdm_nn_build(nn));
+    ok(mdm_nn_set(nn, "x", values, 6));
+    ok(mdm_nn_run(nn));
+    ok(mdm_nn_get(nn, "y", got, 12));
+    assert_memory_equal(got, want, sizeof got);
+    assert_false(mdm_nn_on_gpu(nn));
+    mdm_nn_free(&nn);
+}
+
 /* ---- mistakes ---- */
 
 static mdm_status build(mdm_nn *nn, mdm_node *x)
@@ -341,6 +360,8 @@ static void mistakes_are_said_at_build(void **state)
     assert_int_equal(build(nn, mdm_nn_permute(nn, x, (const int[]){0, 1, 1, 2})), MDM_ERR_INPUT);
     nn = fresh(&x, 4, picture);
     assert_int_equal(build(nn, mdm_nn_slice(nn, x, 0, 4, 9)), MDM_ERR_INPUT);
+    nn = fresh(&x, 4, picture);
+    assert_int_equal(build(nn, mdm_nn_repeat(nn, x, 4, 2)), MDM_ERR_INPUT);
     nn = fresh(&x, 4, picture);
     assert_int_equal(build(nn, mdm_nn_pool(nn, x, MDM_POOL_MAX, nine, one, none, false)), MDM_ERR_INPUT);
     nn = fresh(&x, 4, picture);
@@ -414,9 +435,8 @@ static void quantised_weights_stay_close(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operations_agree_with_torch),
-        cmocka_unit_test(mistakes_are_said_at_build),
-        cmocka_unit_test(wrong_calls_are_refused),
+        cmocka_unit_test(operations_agree_with_torch),  cmocka_unit_test(repeats_along_an_axis),
+        cmocka_unit_test(mistakes_are_said_at_build),   cmocka_unit_test(wrong_calls_are_refused),
         cmocka_unit_test(quantised_weights_stay_close),
     };
     return cmocka_run_group_tests(tests, open_golden, close_golden);
