@@ -100,7 +100,8 @@ static int animate(const char *one, ...)
     return mdm_cli_main(argc, argv);
 }
 
-#define SMALL "--model", folder, "--threads", "1", "--portrait", picture, "--face", "12,10,52,54", "-q"
+#define SMALL                                                                                                          \
+    "--model", folder, "--threads", "1", "--portrait", picture, "--face", "12,10,52,54", "--device", "cpu", "-q"
 #define SOUND "--audio", sound, "--frames", "25"
 
 static void compare(const char *name)
@@ -312,6 +313,7 @@ static void mistakes_are_said(void **state)
         {"--audio", picture, 65},   {"--portrait", sound, 65}, {"--landmarks", few, 65},
         {"--landmarks", noise, 65}, {"--motion", folder, 65},  {"--model", "/none", 69},
         {"--keep", "age", 2},       {"--precision", "f8", 2},  {"--audio", "/none.wav", 65},
+        {"--device", "gpu", 2},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         const int code = animate(SMALL, SOUND, "--save-latents", latents, wrong[i].name, wrong[i].value, nothing);
