@@ -36,9 +36,10 @@ int mdm_exit_code(mdm_status status);
 
 typedef struct mdm_options mdm_options;
 
-mdm_status mdm_options_new(mdm_options **out);         /* of jobs: defaults */
-mdm_status mdm_options_new_drawing(mdm_options **out); /* of mdm_draw_portrait: the same table, other rows of it */
-mdm_status mdm_options_new_talking(mdm_options **out); /* of mdm_animate_portrait */
+mdm_status mdm_options_new(mdm_options **out);           /* of jobs: defaults */
+mdm_status mdm_options_new_drawing(mdm_options **out);   /* of mdm_draw_portrait: the same table, other rows of it */
+mdm_status mdm_options_new_talking(mdm_options **out);   /* of mdm_animate_portrait */
+mdm_status mdm_options_new_exporting(mdm_options **out); /* of mdm_export_run */
 void mdm_options_free(mdm_options **options);
 
 /* Value as on the command line ("age,gaze", "true", "1:30"). MDM_ERR_USAGE names the nearest option or value. */
@@ -64,7 +65,7 @@ typedef struct mdm_option_info {
     const char *fallback; /* default, or NULL */
     const char *argument; /* "LIST", or NULL for flags */
     const char *section, *help;
-    bool for_jobs, for_drawing, for_talking; /* which options have it */
+    bool for_jobs, for_drawing, for_talking, for_exports; /* which options have it */
 } mdm_option_info;
 int mdm_option_count(void);
 bool mdm_option_at(mdm_option_info *out, int index); /* false past the end */
@@ -118,6 +119,16 @@ mdm_status mdm_plan_tell(const char *path, void (*say)(void *user, const char *l
  * words for everything that was looked at; *faults counts what should not be. MDM_ERR_INPUT: there is no dataset. */
 typedef void (*mdm_audit_fn)(void *user, bool fault, const char *line);
 mdm_status mdm_audit(size_t *faults, const mdm_options *options, const char *folder, mdm_audit_fn tell, void *user);
+
+/* Writes a finished dataset again in the formats of other tools (docs/exports.md), with options of mdm_options_new_exporting: `folder` is
+ * OUT or OUT/dataset. Calls `tell` with a line in plain words for whatever a format cannot hold; *left_out counts those, and the
+ * rest is written all the same. MDM_ERR_INPUT: there is no dataset, or it is damaged; MDM_ERR_WRITE: something else lies at --output. */
+typedef void (*mdm_export_fn)(void *user, bool left_out, const char *line);
+mdm_status mdm_export_run(size_t *left_out, const mdm_options *options, const char *folder, mdm_export_fn tell,
+                          void *user);
+
+/* The formats: name and what it is; false past the end. */
+bool mdm_export_format_at(const char **name, const char **what, int index);
 
 /* What verify measured, from the evidence in a clip's work folder: calls `say` with a line in plain words at a time. */
 mdm_status mdm_evidence_tell(const char *folder, void (*say)(void *user, const char *line), void *user);

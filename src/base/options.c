@@ -86,7 +86,8 @@ mdm_status mdm_option_find(const mdm_option **out, mdm_option_use use, const cha
     const mdm_option *table = mdm_option_table(&count);
     char wanted[64];
     const char *names[MOST];
-    static const char *const commands[] = {"`mmdm run`", "`mmdm portrait --backend`", "`mmdm animate --backend`"};
+    static const char *const commands[] = {"`mmdm run`", "`mmdm portrait --backend`", "`mmdm animate --backend`",
+                                           "`mmdm export`"};
     bool elsewhere[MDM_FOR_ALL] = {false};
     snprintf(wanted, sizeof wanted, "%s", name);
     for (char *c = wanted; *c; c++)
@@ -106,12 +107,15 @@ mdm_status mdm_option_find(const mdm_option **out, mdm_option_use use, const cha
         if (known < MOST)
             names[known++] = table[i].name;
     }
-    const bool drawing = elsewhere[MDM_FOR_DRAWING], talking = elsewhere[MDM_FOR_TALKING];
-    if (use != MDM_FOR_JOBS && (elsewhere[MDM_FOR_JOBS] || drawing || talking))
+    char others[128] = "";
+    int at = 0;
+    for (int u = 0; u < MDM_FOR_ALL; u++)
+        if (elsewhere[u] && at < (int)sizeof others)
+            at += snprintf(others + at, sizeof others - (size_t)at, "%s%s", at ? " and " : "", commands[u]);
+    if (at && use != MDM_FOR_JOBS)
         return mdm_fail(MDM_ERR_USAGE, "--%s does not go with %s", wanted, commands[use]);
-    if (drawing || talking)
-        return mdm_fail(MDM_ERR_USAGE, "--%s goes only with %s%s%s", wanted, drawing ? commands[MDM_FOR_DRAWING] : "",
-                        drawing && talking ? " and " : "", talking ? commands[MDM_FOR_TALKING] : "");
+    if (at)
+        return mdm_fail(MDM_ERR_USAGE, "--%s goes only with %s", wanted, others);
     return unknown("option", wanted, names, known);
 }
 

@@ -292,6 +292,8 @@ mdm_status mdm_settings_finish(mdm_settings *settings)
 {
     if (settings->end > 0 && settings->end <= settings->start)
         return mdm_fail(MDM_ERR_USAGE, "--end %g is not after --start %g", settings->end, settings->start);
+    if (settings->exporting.split[0])
+        MDM_TRY(mdm_split_shares((int[3]){0}, settings->exporting.split));
     if (settings->segment > 0 && settings->segment < 1)
         return mdm_fail(MDM_ERR_USAGE, "--segment %g: clips of less than a second are not useful", settings->segment);
     if (!strcmp(settings->transcribe, "gemini") && strcmp(settings->send_audio, "yes") != 0)

@@ -1,11 +1,13 @@
 /* The one options table, and the presets. */
 #include "base/options.h"
 
-#define FIELD(name)   offsetof(mdm_settings, name)
-#define DRAWING(name) offsetof(mdm_settings, drawing.name)
-#define SIZE(name)    sizeof(((mdm_settings *)0)->drawing.name)
-#define TALKING(name) offsetof(mdm_settings, talking.name)
-#define ROOM(name)    sizeof(((mdm_settings *)0)->talking.name)
+#define FIELD(name)       offsetof(mdm_settings, name)
+#define DRAWING(name)     offsetof(mdm_settings, drawing.name)
+#define SIZE(name)        sizeof(((mdm_settings *)0)->drawing.name)
+#define TALKING(name)     offsetof(mdm_settings, talking.name)
+#define ROOM(name)        sizeof(((mdm_settings *)0)->talking.name)
+#define EXPORTING(name)   offsetof(mdm_settings, exporting.name)
+#define EXPORT_ROOM(name) sizeof(((mdm_settings *)0)->exporting.name)
 #define EVERY_CONTEXT                                                                                                  \
     "age, gender, race, expression, gaze, head_pose, eyes, mouth, glasses, speech, voice, prosody, scene"
 
@@ -16,6 +18,7 @@ static const char making[] = "Making the stand-ins";
 static const char job[] = "The job";
 static const char machines[] = "Many machines";
 static const char words[] = "A picture from words: mmdm portrait --backend";
+static const char exporting[] = "A dataset in other formats: mmdm export";
 static const char talking[] = "A talking portrait: mmdm animate --backend";
 
 enum { ANALYSIS = MDM_STALE_INGEST | MDM_STALE_FIND | MDM_STALE_DESCRIBE | MDM_STALE_TRANSCRIBE };
@@ -141,6 +144,16 @@ static const mdm_option table[] = {
     {"weights", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
      "This project's own weights; otherwise MMDM_WEIGHTS, or models beside the program.", FIELD(weights), 0,
      MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_ALL},
+    {"export", 0, MDM_OPTION_TEXT, NULL, "", "LIST", job,
+     "Formats the dataset is also written in, into OUT/export (docs/exports.md): hf, parquet, webdataset, croissant, "
+     "coco, "
+     "cvat, labelstudio, openlabel, csv.",
+     EXPORTING(formats), 0, EXPORT_ROOM(formats), MDM_STALE_PACK, MDM_FOR_JOBS},
+    {"split", 0, MDM_OPTION_TEXT, NULL, "", "A,B,C", job,
+     "Percent of the persons for training, validation and test (80,10,10); otherwise a fifth is held out as test where "
+     "there "
+     "are five groups of clips. Clips that share a person stay together.",
+     EXPORTING(split), 0, EXPORT_ROOM(split), MDM_STALE_PACK, MDM_FOR_JOBS},
     {"title", 0, MDM_OPTION_TEXT, NULL, "Masked recordings", "TEXT", job, "Title on the dataset's card.", FIELD(title),
      0, sizeof((mdm_settings *)0)->title, MDM_STALE_PACK, MDM_FOR_JOBS},
     {"licence", 0, MDM_OPTION_TEXT, NULL, "other", "NAME", job, "Licence named on the dataset's card: yours to choose.",
@@ -246,6 +259,28 @@ static const mdm_option table[] = {
      DRAWING(preview_every), 1, 100000, MDM_STALE_NONE, MDM_FOR_DRAWING},
     {"save-latents", 0, MDM_OPTION_TEXT, NULL, "", "FILE", words, "Writes the finished latent, as safetensors.",
      DRAWING(save_latents), 0, MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_DRAWING},
+
+    {"format", 0, MDM_OPTION_TEXT, NULL, "", "LIST", exporting,
+     "hf, parquet, webdataset, croissant, coco, cvat, labelstudio, openlabel, csv: one or more, comma separated.",
+     EXPORTING(formats), 0, EXPORT_ROOM(formats), MDM_STALE_NONE, MDM_FOR_EXPORTS},
+    {"output", 'o', MDM_OPTION_TEXT, NULL, "", "FOLDER", exporting,
+     "Where it goes; with several formats, a folder for each in it.", FIELD(output), 0, MDM_MAX_PATH, MDM_STALE_NONE,
+     MDM_FOR_EXPORTS},
+    {"split", 0, MDM_OPTION_TEXT, NULL, "", "A,B,C", exporting,
+     "Percent of the persons for training, validation and test (80,10,10); otherwise the dataset's own parts. Clips "
+     "that "
+     "share a person stay together.",
+     EXPORTING(split), 0, EXPORT_ROOM(split), MDM_STALE_NONE, MDM_FOR_EXPORTS},
+    {"seed", 0, MDM_OPTION_SEED, NULL, "1", "NUMBER", exporting, "Of the draw that --split makes.", FIELD(seed), 0, 0,
+     MDM_STALE_NONE, MDM_FOR_EXPORTS},
+    {"stride", 0, MDM_OPTION_INT, NULL, "1", "FRAMES", exporting, "coco: every so-manieth frame becomes a picture.",
+     EXPORTING(stride), 1, 1000000, MDM_STALE_NONE, MDM_FOR_EXPORTS},
+    {"creator", 0, MDM_OPTION_TEXT, NULL, "", "NAME", exporting, "croissant: who publishes it.", EXPORTING(creator), 0,
+     EXPORT_ROOM(creator), MDM_STALE_NONE, MDM_FOR_EXPORTS},
+    {"url", 0, MDM_OPTION_TEXT, NULL, "", "ADDRESS", exporting, "croissant: where it is published.", EXPORTING(url), 0,
+     EXPORT_ROOM(url), MDM_STALE_NONE, MDM_FOR_EXPORTS},
+    {"published", 0, MDM_OPTION_TEXT, NULL, "", "DATE", exporting, "croissant: when, as 2026-11-30.",
+     EXPORTING(published), 0, EXPORT_ROOM(published), MDM_STALE_NONE, MDM_FOR_EXPORTS},
 
     {"backend", 0, MDM_OPTION_NAME, "echomimic", "echomimic", "NAME", talking,
      "The networks, whose weights you bring (docs/echomimic.md). Needed on the command line.", TALKING(backend), 0,

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/status.h"
+
 /* Contexts worth keeping, in the order of the design's vocabulary. */
 typedef enum mdm_context {
     MDM_CONTEXT_AGE,
@@ -46,8 +48,15 @@ typedef enum mdm_mode { MDM_MODE_SCENE, MDM_MODE_PORTRAIT } mdm_mode;
 #define MDM_MAX_RECTANGLES       16
 #define MDM_MAX_PERSONS_EXCLUDED 64
 
-/* Which of the table's options settings are made of: those of jobs, of `mmdm portrait --backend` or of `mmdm animate --backend`. A row may be of all. */
-typedef enum mdm_option_use { MDM_FOR_JOBS, MDM_FOR_DRAWING, MDM_FOR_TALKING, MDM_FOR_ALL } mdm_option_use;
+/* Which of the table's options settings are made of: those of jobs, of `mmdm portrait --backend`, of
+ * `mmdm animate --backend` or of `mmdm export`. A row may be of all. */
+typedef enum mdm_option_use {
+    MDM_FOR_JOBS,
+    MDM_FOR_DRAWING,
+    MDM_FOR_TALKING,
+    MDM_FOR_EXPORTS,
+    MDM_FOR_ALL
+} mdm_option_use;
 
 /* Pictures from words (pipeline/draw.c). "" and 0: not given, the backend's own is taken, unless said otherwise. */
 typedef struct mdm_drawing_settings {
@@ -83,6 +92,14 @@ typedef struct mdm_talking_settings {
     int threads;
     char noise[MDM_MAX_PATH], save_latents[MDM_MAX_PATH];
 } mdm_talking_settings;
+
+/* Exports of a dataset (dataset/export.h). */
+typedef struct mdm_exporting_settings {
+    char formats[128]; /* names, comma separated */
+    char split[32];    /* "80,10,10"; "": the dataset's own parts */
+    int stride;        /* of the frames that become pictures */
+    char creator[128], url[256], published[16];
+} mdm_exporting_settings;
 
 typedef struct mdm_settings {
     mdm_option_use use; /* not MDM_FOR_ALL */
@@ -123,9 +140,14 @@ typedef struct mdm_settings {
     char title[128];  /* of the dataset */
     mdm_drawing_settings drawing;
     mdm_talking_settings talking;
+    mdm_exporting_settings exporting;
 } mdm_settings;
 
 const char *mdm_context_name(mdm_context context); /* "head_pose" */
+
+/* "80,10,10": percent of training, validation and test; "80,20" has no validation. MDM_ERR_USAGE: not whole numbers that add up
+ * to 100. */
+mdm_status mdm_split_shares(int out[3], const char *text);
 
 /* Why a context that is not kept stays as recorded all the same (the scene in scene mode ...), in words for cards and
  * reports; NULL when it does not. */

@@ -24,6 +24,7 @@ static const mdm_command table[] = {
     {"submit", "slurm|k8s|ray -o OUT", "What an engine needs to share a planned job (--print).", mdm_cli_submit},
     {"worker", "--stdio -o OUT", "Clips of a planned job, one a line, as an engine hands them out.", mdm_cli_worker},
     {"audit", "OUT", "A finished dataset measured again, without the recordings.", mdm_cli_audit},
+    {"export", "OUT --format LIST -o FOLDER", "A finished dataset in the formats of other tools.", mdm_cli_export},
     {"doctor", "", "What is installed, what can run, and how to get the rest.", mdm_cli_doctor},
     {"models", "list|verify|pull|convert", "Downloadable models; pull NAME gets one of yours.", mdm_cli_models},
     {"options", "[--markdown]", "Every option, with values and defaults.", mdm_cli_help},
@@ -96,6 +97,8 @@ static int dispatch(const mdm_command *command, mdm_arguments *arguments, int ar
         new_options = mdm_options_new_drawing, run = mdm_cli_draw;
     else if (backend && strcmp(command->name, "animate") == 0)
         new_options = mdm_options_new_talking, run = mdm_cli_talk;
+    else if (run == mdm_cli_export)
+        new_options = mdm_options_new_exporting;
     mdm_status status = new_options(&arguments->options);
     if (status == MDM_OK)
         status = mdm_options_parse(arguments->options, arguments->words, &arguments->word_count, argc, argv);

@@ -60,7 +60,17 @@ static mdm_status list_contexts(mdm_buffer *out, const mdm_pack_info *info, cons
     return *comma ? MDM_OK : mdm_buffer_printf(out, "nothing");
 }
 
-static mdm_status head(mdm_buffer *out, const mdm_pack_info *info, size_t clips, bool has_test)
+/* One configuration: datasets reads all of a folder with the builder of the first, so that labels cannot be another. */
+mdm_status mdm_card_configs(mdm_buffer *out, const bool has[MDM_PARTS])
+{
+    MDM_TRY(mdm_buffer_printf(out, "- config_name: default\n  data_files:\n"));
+    for (int p = 0; p < MDM_PARTS; p++)
+        if (has[p])
+            MDM_TRY(mdm_buffer_printf(out, "  - split: %s\n    path: %s/**\n", mdm_part_names[p], mdm_part_names[p]));
+    return MDM_OK;
+}
+
+static mdm_status head(mdm_buffer *out, const mdm_pack_info *info, size_t clips, const mdm_pack_content *content)
 {
     MDM_TRY(mdm_buffer_printf(out, "---\npretty_name: "));
     MDM_TRY(yaml_quoted(out, info->settings->title));
@@ -70,17 +80,24 @@ static mdm_status head(mdm_buffer *out, const mdm_pack_info *info, size_t clips,
     } else {
         MDM_TRY(yaml_quoted(out, info->settings->licence));
     }
-    MDM_TRY(mdm_buffer_printf(out,
-                              "\nannotations_creators:\n- machine-generated\nsource_datasets:\n- original\n"
-                              "task_categories:\n- video-classification\ntags:\n- synthetic\n- anonymized\n- video\n"
-                              "size_categories:\n- %s\nconfigs:\n- config_name: default\n  data_files:\n"
-                              "  - split: train\n    path: train/**\n",
-                              size_category(clips)));
-    if (has_test)
-        MDM_TRY(mdm_buffer_printf(out, "  - split: test\n    path: test/**\n"));
+    if (content->language[0])
+        MDM_TRY(mdm_buffer_printf(out, "\nlanguage:\n- %s", content->language));
+    MDM_TRY(mdm_buffer_printf(
+        out, "\nannotations_creators:\n- machine-generated\nsource_datasets:\n- original\n"
+             "task_categories:\n- video-classification\n- keypoint-detection\ntags:\n- synthetic\n- anonymized\n"
+             "- video\n- faces\n"));
+    if (info->settings->preset[0])
+        MDM_TRY(mdm_buffer_printf(out, "- %s\n", info->settings->preset));
+    MDM_TRY(mdm_buffer_printf(out, "size_categories:\n- %s\nconfigs:\n", size_category(clips)));
+    MDM_TRY(mdm_card_configs(out, content->has));
     return mdm_buffer_printf(
-        out, "extra_gated_prompt: \"The persons in these recordings were replaced by synthetic ones. By "
-             "using the dataset you agree not to try to find out who they were.\"\n---\n\n");
+        out,
+        "extra_gated_heading: Terms of use\nextra_gated_prompt: \"The persons in these recordings were replaced by "
+        "synthetic "
+        "ones. By using the dataset you agree not to try to find out who they were, nor to help others to, and not to "
+        "take its faces for those of real persons.\"\nextra_gated_fields:\n"
+        "  I agree not to try to find out who the recorded persons were: checkbox\n"
+        "extra_gated_button_content: Agree\n---\n\n");
 }
 
 static mdm_status body(mdm_buffer *out, const mdm_pack_info *info, size_t delivered, size_t left_out, bool has_stills)
@@ -128,23 +145,36 @@ static mdm_status body(mdm_buffer *out, const mdm_pack_info *info, size_t delive
              "| `persons` | for each: the stand-in's id and look, which contexts are true of the person (`kept`), and "
              "in how many "
              "frames the face was replaced or covered |\n\n"
+             "## Labels\n\n`load_dataset(\"json\", data_files={\"train\": \"path/to/this/folder/labels/train/*\"})`: "
+             "a row for each stand-in's face of each "
+             "frame, measured on "
+             "these very clips, nothing of it on the recordings: `box` (x, y, width, height, px), 68 `points`, "
+             "`head_pose` and "
+             "`gaze` (degrees), `eyes` and `mouth` (opening over width), `expression` where its judge looked.\n\n"
              "## Evidence\n\n`audit/report.html` says in plain words what was measured, by which networks, and what "
              "was not; "
-             "`audit/report.json` holds the same figures. `SHA256SUMS` lists every file.\n\n"
-             "## Limits\n\nThe figures are the risk measured under the named attackers, not a promise about others. "
+             "`audit/report.json` holds the same figures. `audit/models.cdx.json` lists the models, their licences and "
+             "hashes; "
+             "`provenance/` marks every clip as synthetic (IPTC digital source type) with its hash, unsigned. "
+             "`SHA256SUMS` lists every "
+             "file.\n\n"
+             "## Uses\n\nTraining and testing models of faces, gaze, attention, speech and behaviour. Not for "
+             "recognising persons, nor for "
+             "judging anybody: the stand-ins' age, gender and race are those of nobody unless listed as kept.\n\n## "
+             "Limits\n\nThe figures are the risk measured under the named attackers, not a promise about others. "
              "Bodies, clothes, "
              "gait and places are as recorded unless stated otherwise. A masked voice does not hold against somebody "
              "who knows the "
              "method. Nobody may try to find out who the persons were.\n");
 }
 
-mdm_status mdm_pack_card(const char *path, const mdm_pack_info *info, size_t delivered, size_t left_out, bool has_test,
-                         bool has_stills)
+mdm_status mdm_pack_card(const char *path, const mdm_pack_info *info, size_t delivered, size_t left_out,
+                         const mdm_pack_content *content)
 {
     mdm_buffer text = {0};
-    mdm_status status = head(&text, info, delivered, has_test);
+    mdm_status status = head(&text, info, delivered, content);
     if (status == MDM_OK)
-        status = body(&text, info, delivered, left_out, has_stills);
+        status = body(&text, info, delivered, left_out, content->stills);
     if (status == MDM_OK)
         status = mdm_file_write(path, text.data, text.size);
     mdm_buffer_free(&text);

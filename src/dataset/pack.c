@@ -9,10 +9,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/random.h"
 
-/* Fewer subjects than this and a held-out part would be too small to mean anything. */
-enum { SPLIT_FROM_SUBJECTS = 5 };
+/* Percent held out where nothing else is asked for: groups too few give nothing to test. */
+static const int usual_shares[MDM_PARTS] = {80, 0, 20};
 
 static bool is_still(const mdm_pack_clip *clip)
 {
@@ -20,81 +19,30 @@ static bool is_still(const mdm_pack_clip *clip)
     return length > 4 && strcmp(clip->media + length - 4, ".png") == 0;
 }
 
-/* ---- subject-disjoint parts --------------------------------------------------------------------------------------------- */
-
-static size_t root_of(size_t *parent, size_t i)
+/* Which part each delivered clip goes to: clips that share a person stay together. */
+static mdm_status choose_parts(int **part, const mdm_settings *settings, const mdm_pack_clip *clips, size_t count)
 {
-    while (parent[i] != i)
-        i = parent[i] = parent[parent[i]];
-    return i;
-}
-
-static bool share_person(const mdm_pack_clip *a, const mdm_pack_clip *b)
-{
-    size_t i, k;
-    json_t *x, *y;
-    json_array_foreach(json_object_get(a->plan, "persons"), i, x)
-    {
-        json_array_foreach(json_object_get(b->plan, "persons"), k, y)
-        {
-            if (json_equal(json_object_get(x, "id"), json_object_get(y, "id")))
-                return true;
-        }
-    }
-    return false;
-}
-
-/* A group of clips that share persons, and its place in a draw that depends on its first clip's id only. */
-typedef struct group {
-    size_t first;
-    double place;
-} group;
-
-static int by_place(const void *a, const void *b)
-{
-    const group *x = a, *y = b;
-    return x->place < y->place ? -1 : x->place > y->place ? 1 : x->first < y->first ? -1 : x->first > y->first;
-}
-
-/* The fifth of the groups with the lowest places is held out as test/. */
-static mdm_status hold_out(bool *test, size_t *parent, const mdm_pack_clip *clips, size_t count)
-{
-    group *groups;
+    int shares[MDM_PARTS], *of_passed = NULL;
+    mdm_split_clip *passed = NULL;
     size_t n = 0;
-    MDM_TRY(mdm_alloc(&groups, count, sizeof *groups, "parts"));
-    for (size_t i = 0; i < count; i++) {
-        if (!clips[i].passed || root_of(parent, i) != i)
-            continue;
-        mdm_random random;
-        mdm_random_seed(&random, 0, clips[i].clip_id);
-        groups[n++] = (group){i, mdm_random_uniform(&random)};
-    }
-    if (n >= SPLIT_FROM_SUBJECTS) {
-        qsort(groups, n, sizeof *groups, by_place);
-        for (size_t g = 0; g < n / 5; g++)
-            for (size_t i = 0; i < count; i++)
-                test[i] = test[i] || (clips[i].passed && root_of(parent, i) == groups[g].first);
-    }
-    mdm_free(&groups);
-    return MDM_OK;
-}
-
-/* Which clips go to test/: clips that share a person stay together. */
-static mdm_status choose_parts(bool **test, const mdm_pack_clip *clips, size_t count)
-{
-    size_t *parent;
-    MDM_TRY(mdm_alloc(test, count, sizeof **test, "parts"));
-    MDM_TRY(mdm_alloc(&parent, count, sizeof *parent, "parts"));
-    for (size_t i = 0; i < count; i++) {
-        parent[i] = i;
-        for (size_t k = 0; k < i && clips[i].passed; k++)
-            if (clips[k].passed && share_person(&clips[i], &clips[k])) {
-                size_t a = root_of(parent, i), b = root_of(parent, k);
-                parent[a > b ? a : b] = a > b ? b : a; /* the first clip is the root */
-            }
-    }
-    mdm_status status = hold_out(*test, parent, clips, count);
-    mdm_free(&parent);
+    const bool asked = settings->exporting.split[0] != '\0';
+    memcpy(shares, usual_shares, sizeof shares);
+    if (asked)
+        MDM_TRY(mdm_split_shares(shares, settings->exporting.split));
+    MDM_TRY(mdm_alloc(part, count, sizeof **part, "parts"));
+    mdm_status status = mdm_alloc(&passed, count, sizeof *passed, "parts");
+    if (status == MDM_OK)
+        status = mdm_alloc(&of_passed, count, sizeof *of_passed, "parts");
+    for (size_t i = 0; i < count && status == MDM_OK; i++)
+        if (clips[i].passed)
+            passed[n++] = (mdm_split_clip){clips[i].clip_id, json_object_get(clips[i].plan, "persons"), "id"};
+    if (status == MDM_OK)
+        status = mdm_split(of_passed, passed, n, shares, asked ? settings->seed : 0, asked);
+    for (size_t i = 0, k = 0; i < count && status == MDM_OK; i++)
+        if (clips[i].passed)
+            (*part)[i] = of_passed[k++];
+    mdm_free(&of_passed);
+    mdm_free(&passed);
     return status;
 }
 
@@ -144,25 +92,61 @@ static mdm_status write_rows(const part *from, const char *folder)
     return status;
 }
 
-static mdm_status write_media(bool *has_test, bool *has_stills, const char *folder, const mdm_pack_clip *clips,
-                              size_t count)
+/* labels/PART/CLIP.jsonl: not beside the media, where a VideoFolder would take it for data. */
+static mdm_status add_labels(const char *folder, int part, const mdm_pack_clip *clip)
 {
-    bool *test = NULL, mixed = false;
-    part parts[4] = {{.folder = "train"}, {.folder = "test"}, {.folder = "stills/train"}, {.folder = "stills/test"}};
-    mdm_status status = choose_parts(&test, clips, count);
+    char *labels, *path = NULL;
+    if (!clip->labels)
+        return MDM_OK;
+    MDM_TRY(mdm_format(&labels, "%s/labels/%s", folder, mdm_part_names[part]));
+    mdm_status status = mdm_make_folder(labels, 0755);
+    if (status == MDM_OK)
+        status = mdm_format(&path, "%s/%.40s.jsonl", labels, clip->clip_id);
+    if (status == MDM_OK)
+        status = mdm_copy_file(clip->labels, path);
+    mdm_free(&path);
+    mdm_free(&labels);
+    return status;
+}
+
+static void note_language(mdm_pack_content *content, const mdm_pack_clip *clip)
+{
+    const char *language = json_string_value(json_object_get(clip->transcript, "language"));
+    if (language && !content->language[0] && json_array_size(json_object_get(clip->transcript, "words")))
+        snprintf(content->language, sizeof content->language, "%s", language);
+}
+
+static mdm_status write_media(mdm_pack_content *content, const char *folder, const mdm_pack_info *info,
+                              const mdm_pack_clip *clips, size_t count)
+{
+    int *of = NULL;
+    bool mixed = false;
+    part parts[2 * MDM_PARTS] = {
+        {.folder = "train"},        {.folder = "validation"},        {.folder = "test"},
+        {.folder = "stills/train"}, {.folder = "stills/validation"}, {.folder = "stills/test"}};
+    mdm_status status = choose_parts(&of, info->settings, clips, count);
     /* Videos and pictures cannot be one folder-dataset: pictures get their own beside it, unless there is nothing else. */
     for (size_t i = 0; i < count; i++)
         mixed = mixed || (clips[i].passed && !is_still(&clips[i]));
-    for (size_t i = 0; i < count && status == MDM_OK; i++)
-        if (clips[i].passed)
-            status = add_clip(&parts[(mixed && is_still(&clips[i]) ? 2 : 0) + (test[i] ? 1 : 0)], folder, &clips[i]);
-    for (size_t p = 0; p < 4 && status == MDM_OK; p++)
+    for (size_t i = 0; i < count && status == MDM_OK; i++) {
+        if (!clips[i].passed)
+            continue;
+        status = add_clip(&parts[(mixed && is_still(&clips[i]) ? MDM_PARTS : 0) + of[i]], folder, &clips[i]);
+        if (status == MDM_OK)
+            status = add_labels(folder, of[i], &clips[i]);
+        note_language(content, &clips[i]);
+        if (status == MDM_OK)
+            status = mdm_pack_sidecar(folder, info, &clips[i]);
+    }
+    for (size_t p = 0; p < 2 * MDM_PARTS && status == MDM_OK; p++)
         status = write_rows(&parts[p], folder);
-    for (size_t p = 0; p < 4; p++)
+    for (size_t p = 0; p < 2 * MDM_PARTS; p++)
         mdm_buffer_free(&parts[p].rows);
-    *has_test = parts[1].made;
-    *has_stills = parts[2].made || parts[3].made;
-    mdm_free(&test);
+    for (size_t p = 0; p < MDM_PARTS; p++) {
+        content->has[p] = parts[p].made;
+        content->stills = content->stills || parts[MDM_PARTS + p].made;
+    }
+    mdm_free(&of);
     return status;
 }
 
@@ -217,7 +201,7 @@ mdm_status mdm_pack_checksums(const char *folder)
 /* ---- the whole -------------------------------------------------------------------------------------------------------------- */
 
 /* What is shared is for everybody to read; mdm_file_write makes private files. */
-static mdm_status open_permissions(const char *folder, int depth)
+static mdm_status open_inner(const char *folder, int depth)
 {
     char **names;
     size_t count;
@@ -232,12 +216,17 @@ static mdm_status open_permissions(const char *folder, int depth)
             if (chmod(path, inner ? 0755 : 0644) != 0)
                 status = mdm_fail(MDM_ERR_WRITE, "%s: cannot make it readable", path);
             else if (inner)
-                status = open_permissions(path, depth + 1);
+                status = open_inner(path, depth + 1);
         }
         mdm_free(&path);
     }
     mdm_names_free(&names, count);
     return status;
+}
+
+mdm_status mdm_open_permissions(const char *folder)
+{
+    return open_inner(folder, 0);
 }
 
 static mdm_status write_licence(const char *folder, const mdm_settings *settings)
@@ -258,21 +247,21 @@ static mdm_status write_licence(const char *folder, const mdm_settings *settings
 }
 
 static mdm_status write_card(const char *folder, const mdm_pack_info *info, const mdm_pack_clip *clips, size_t count,
-                             bool has_test, bool has_stills)
+                             const mdm_pack_content *content)
 {
     char *path;
     size_t delivered = 0;
     for (size_t i = 0; i < count; i++)
         delivered += clips[i].passed;
     MDM_TRY(mdm_join_path(&path, folder, "README.md"));
-    mdm_status status = mdm_pack_card(path, info, delivered, count - delivered, has_test, has_stills);
+    mdm_status status = mdm_pack_card(path, info, delivered, count - delivered, content);
     mdm_free(&path);
     return status;
 }
 
 static mdm_status write_report(const char *folder, const mdm_pack_info *info, const mdm_pack_clip *clips, size_t count)
 {
-    char *audit = NULL, *json_path = NULL, *html_path = NULL;
+    char *audit = NULL, *json_path = NULL, *html_path = NULL, *models = NULL;
     json_t *report = NULL;
     mdm_buffer page = {0};
     mdm_status status = mdm_join_path(&audit, folder, "audit");
@@ -290,8 +279,13 @@ static mdm_status write_report(const char *folder, const mdm_pack_info *info, co
         status = mdm_report_html(&page, report, clips, count);
     if (status == MDM_OK)
         status = mdm_file_write(html_path, page.data, page.size);
+    if (status == MDM_OK)
+        status = mdm_join_path(&models, audit, "models.cdx.json");
+    if (status == MDM_OK)
+        status = mdm_pack_models(models, info);
     mdm_buffer_free(&page);
     json_decref(report);
+    mdm_free(&models);
     mdm_free(&html_path);
     mdm_free(&json_path);
     mdm_free(&audit);
@@ -300,11 +294,11 @@ static mdm_status write_report(const char *folder, const mdm_pack_info *info, co
 
 mdm_status mdm_pack(const char *folder, const mdm_pack_info *info, const mdm_pack_clip *clips, size_t count)
 {
-    bool has_test = false, has_stills = false;
-    MDM_TRY(write_media(&has_test, &has_stills, folder, clips, count));
+    mdm_pack_content content = {0};
+    MDM_TRY(write_media(&content, folder, info, clips, count));
     MDM_TRY(write_report(folder, info, clips, count));
-    MDM_TRY(write_card(folder, info, clips, count, has_test, has_stills));
+    MDM_TRY(write_card(folder, info, clips, count, &content));
     MDM_TRY(write_licence(folder, info->settings));
     MDM_TRY(mdm_pack_checksums(folder));
-    return open_permissions(folder, 0);
+    return mdm_open_permissions(folder);
 }

@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "pipeline/audit.h"
 #include "pipeline/draw.h"
+#include "pipeline/export.h"
 #include "pipeline/job.h"
 #include "pipeline/submit.h"
 #include "pipeline/talk.h"
@@ -49,6 +50,11 @@ mdm_status mdm_options_new_drawing(mdm_options **out)
 mdm_status mdm_options_new_talking(mdm_options **out)
 {
     return new_options(out, MDM_FOR_TALKING);
+}
+
+mdm_status mdm_options_new_exporting(mdm_options **out)
+{
+    return new_options(out, MDM_FOR_EXPORTS);
 }
 
 void mdm_options_free(mdm_options **options)
@@ -119,7 +125,8 @@ bool mdm_option_at(mdm_option_info *out, int index)
                              o->help,
                              mdm_option_is_for(o, MDM_FOR_JOBS),
                              mdm_option_is_for(o, MDM_FOR_DRAWING),
-                             mdm_option_is_for(o, MDM_FOR_TALKING)};
+                             mdm_option_is_for(o, MDM_FOR_TALKING),
+                             mdm_option_is_for(o, MDM_FOR_EXPORTS)};
     return true;
 }
 
@@ -351,6 +358,28 @@ mdm_status mdm_plan_tell(const char *path, void (*say)(void *user, const char *l
 mdm_status mdm_audit(size_t *faults, const mdm_options *options, const char *folder, mdm_audit_fn tell, void *user)
 {
     return mdm_audit_folder(faults, &options->settings, folder, tell, user);
+}
+
+mdm_status mdm_export_run(size_t *left_out, const mdm_options *options, const char *folder, mdm_export_fn tell,
+                          void *user)
+{
+    const mdm_settings *settings = &options->settings;
+    *left_out = 0;
+    if (settings->use != MDM_FOR_EXPORTS)
+        return mdm_fail(MDM_ERR_USAGE, "mdm_export_run takes options of mdm_options_new_exporting");
+    log_as(settings);
+    return mdm_export_folder(left_out, settings, folder, tell, user);
+}
+
+bool mdm_export_format_at(const char **name, const char **what, int index)
+{
+    size_t count;
+    const mdm_export_format *formats = mdm_export_formats(&count);
+    if (index < 0 || (size_t)index >= count)
+        return false;
+    *name = formats[index].name;
+    *what = formats[index].what;
+    return true;
 }
 
 void mdm_catch_signals(void)

@@ -10,12 +10,14 @@
 #include "base/sha256.h"
 #include "dataset/pack.h"
 #include "mmdm.h"
+#include "pipeline/catalog.h"
+#include "pipeline/export.h"
 #include "pipeline/job.h"
 #include "stages/plan.h"
 
 /* The artefacts of a clip that packing reads; freed together. */
 typedef struct delivery {
-    char *media;
+    char *media, *labels;
     json_t *clip, *plan, *evidence, *transcript;
     char **pictures;
     size_t picture_count;
@@ -75,11 +77,15 @@ static mdm_status open_delivery(delivery *d, mdm_pack_clip *pack, mdm_job_clip *
         if (clip->passed) {
             MDM_TRY(find_media(&d->media, clip));
             MDM_TRY(find_pictures(d, clip));
+            MDM_TRY(mdm_join_path(&d->labels, clip->folder, "labels.jsonl"));
+            if (!mdm_file_exists(d->labels))
+                mdm_free(&d->labels);
         }
     }
     *pack = (mdm_pack_clip){
         .clip_id = clip->input->clip_id[0] ? clip->input->clip_id : "unreadable",
         .media = d->media,
+        .labels = d->labels,
         .clip = d->clip,
         .plan = d->plan,
         .evidence = d->evidence,
@@ -95,6 +101,7 @@ static mdm_status open_delivery(delivery *d, mdm_pack_clip *pack, mdm_job_clip *
 static void close_delivery(delivery *d)
 {
     mdm_free(&d->media);
+    mdm_free(&d->labels);
     json_decref(d->clip);
     json_decref(d->plan);
     json_decref(d->evidence);
@@ -177,19 +184,23 @@ static mdm_status swap_in(const mdm_job *job, const char *fresh)
 
 static mdm_status pack(mdm_job *job, const mdm_pack_clip *clips, size_t count)
 {
-    char *fresh;
+    char *fresh = NULL;
     json_t *attacks = NULL;
     MDM_TRY(mdm_job_attack(&attacks, job));
     json_t *redrawn = redrawn_figures(clips, count);
+    mdm_catalog catalog;
+    mdm_status status = mdm_catalog_load(&catalog, &job->settings);
     const mdm_pack_info info = {
         .settings = &job->settings,
         .policy = json_object_get(job->plan, "policy"),
         .channels = json_object_get(job->plan, "channels"),
         .redrawn = redrawn,
         .attacks = attacks,
+        .models = status == MDM_OK ? catalog.files : NULL,
         .version = MDM_VERSION,
     };
-    mdm_status status = mdm_join_path(&fresh, job->layout.private_folder, "dataset.tmp");
+    if (status == MDM_OK)
+        status = mdm_join_path(&fresh, job->layout.private_folder, "dataset.tmp");
     if (status == MDM_OK)
         status = mdm_remove_tree(fresh, false);
     if (status == MDM_OK)
@@ -199,6 +210,7 @@ static mdm_status pack(mdm_job *job, const mdm_pack_clip *clips, size_t count)
     if (status == MDM_OK)
         status = swap_in(job, fresh);
     mdm_free(&fresh);
+    mdm_catalog_free(&catalog);
     json_decref(redrawn);
     json_decref(attacks);
     return status;
@@ -236,6 +248,23 @@ static void tell_reasons(const mdm_job_clip *clip, const json_t *evidence)
         const char *text = json_string_value(json_object_get(reason, "text"));
         mdm_log(MDM_LOG_WARN, "%s (%s): held back: %s", clip->input->path, clip->input->clip_id, text ? text : "?");
     }
+}
+
+static void tell_export(void *user, bool left_out, const char *line)
+{
+    (void)user;
+    mdm_log(left_out ? MDM_LOG_WARN : MDM_LOG_INFO, "%s%s", left_out ? "not in the export: " : "", line);
+}
+
+/* --export: OUT/export. What a format cannot hold makes the exit code 3, as what is held back does. */
+static mdm_status export_all(mdm_job_result *result, const mdm_job *job)
+{
+    size_t left_out;
+    MDM_TRY(mdm_export_folder_to(&left_out, &job->settings, job->layout.dataset, job->layout.export_folder, tell_export,
+                                 NULL));
+    if (left_out && !result->exit_code)
+        result->exit_code = 3;
+    return MDM_OK;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------------------------- */
@@ -292,7 +321,11 @@ mdm_status mdm_job_deliver(mdm_job_result *result, mdm_job *job)
     result->exit_code = outcome_code(job, result);
     if (status == MDM_OK && result->delivered)
         status = pack(job, clips, job->clip_count);
-    else if (status == MDM_OK) /* an older dataset is not what these recordings and options give */
+    if (status == MDM_OK && result->delivered && job->settings.exporting.formats[0])
+        status = export_all(result, job);
+    else if (status == MDM_OK) /* an older export is not of this dataset */
+        status = mdm_export_remove(job->layout.export_folder);
+    if (status == MDM_OK && !result->delivered) /* an older dataset is not what these recordings and options give */
         status = mdm_remove_tree(job->layout.dataset, false);
     for (size_t i = 0; deliveries && i < job->clip_count; i++)
         close_delivery(&deliveries[i]);

@@ -33,6 +33,7 @@ mdm_status mdm_layout_new(mdm_layout *out, const char *folder)
         const char *name;
     } parts[] = {
         {&out->dataset, &out->out, "dataset"},
+        {&out->export_folder, &out->out, "export"},
         {&out->private_folder, &out->out, "private"},
         {&out->work, &out->private_folder, "work"},
         {&out->standins, &out->work, "stand-ins"},
@@ -55,7 +56,7 @@ void mdm_layout_free(mdm_layout *layout)
         close(layout->lock);
     char **paths[] = {&layout->out,        &layout->dataset,  &layout->private_folder, &layout->work,
                       &layout->quarantine, &layout->standins, &layout->plan,           &layout->journal,
-                      &layout->manifest,   &layout->claims};
+                      &layout->manifest,   &layout->claims,   &layout->export_folder};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         mdm_free(paths[i]);
     layout->lock = -1;

@@ -5,7 +5,8 @@
 #include "base/file.h"
 
 typedef struct mdm_layout {
-    char *out, *dataset, *private_folder, *work, *quarantine, *standins, *plan, *journal, *manifest, *claims;
+    char *out, *dataset, *export_folder, *private_folder, *work, *quarantine, *standins, *plan, *journal, *manifest,
+        *claims;
     int lock; /* file descriptor, -1 when not held */
 } mdm_layout;
 

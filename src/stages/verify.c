@@ -32,6 +32,7 @@ static mdm_status read_states(mdm_verifier *v)
         const mdm_track *t = &v->found.tracks.track[i];
         const json_t *states = json_object_get(track, "state");
         MDM_TRY(mdm_alloc(&v->track[i].reading, (size_t)t->count, sizeof *v->track[i].reading, "evidence"));
+        MDM_TRY(mdm_alloc(&v->track[i].face, (size_t)t->count, sizeof *v->track[i].face, "labels"));
         for (int k = 0; k < t->count; k++) {
             const char *state = json_string_value(json_array_get(states, (size_t)k));
             v->track[i].reading[k].state = !state                       ? MDM_VERIFY_NONE
@@ -287,6 +288,8 @@ static mdm_status verify(mdm_verifier *v)
     if (!status)
         status = mdm_verify_sound(&sound, v->work, &v->clip, v->compose, media);
     if (!status)
+        status = mdm_verify_labels(v);
+    if (!status)
         status = write_evidence(v, &sound);
     json_decref(sound.voice);
     json_decref(sound.words);
@@ -306,6 +309,7 @@ mdm_status mdm_stage_verify(mdm_clip_work *work)
         for (int j = 0; j < MDM_JUDGES; j++)
             mdm_judge_forget(&v.track[i].seen[j], (mdm_judge)j);
         mdm_free(&v.track[i].reading);
+        mdm_free(&v.track[i].face);
     }
     mdm_free(&v.track);
     mdm_text_reader_free(&v.text_reader);

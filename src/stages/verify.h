@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "dataset/labels.h"
 #include "face/best_frames.h"
 #include "face/canonical.h"
 #include "face/track_file.h"
@@ -37,8 +38,16 @@ typedef struct mdm_track_reading {
     float colour[2][3]; /* mean of the face; < 0 where it was not read */
 } mdm_track_reading;
 
+/* A face of one frame of the result, as the mesh sees it there; for the labels that go with the dataset. */
+typedef struct mdm_result_face {
+    bool seen, expressed;
+    int expression;
+    float box[4], points[MDM_LABEL_POINTS][2], eyes[2];
+} mdm_result_face;
+
 typedef struct mdm_track_evidence {
     mdm_track_reading *reading; /* [track.count] */
+    mdm_result_face *face;      /* [track.count] */
     mdm_judge_series seen[MDM_JUDGES];
     double age[2][MDM_ATTRIBUTES_AGES], gender[2][MDM_ATTRIBUTES_GENDERS], race[2][MDM_ATTRIBUTES_RACES];
     double expression[2][MDM_EXPRESSIONS];
@@ -91,6 +100,13 @@ json_t *mdm_verify_person(mdm_verifier *v, const json_t *person, json_t *reasons
 
 /* Contexts that are motion: head pose, gaze, eyes, mouth; and the pulse. Added to a person's `contexts` and to the person. */
 mdm_status mdm_verify_motion(json_t *contexts, json_t *out, const mdm_verifier *v, const json_t *person);
+
+/* Where the person looks, degrees, head and eyes together: + towards image right, + down. `side`: recording or result. */
+void mdm_verify_direction(double out[2], const mdm_track_reading *reading, int side);
+
+/* verify_labels.c: keeps what the result's mesh says of a frame; `eyes`: opening over width. And writes labels.jsonl. */
+void mdm_verify_label(mdm_result_face *out, const mdm_mesh *mesh, const float eyes[2]);
+mdm_status mdm_verify_labels(const mdm_verifier *v);
 
 /* "keep", "coarsen", "redraw" or "remove" as the plan has it for a person; NULL when it says nothing. */
 const char *mdm_verify_treatment(const json_t *person, const char *context);

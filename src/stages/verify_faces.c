@@ -10,11 +10,13 @@
 
 #define SMALLEST_LOOK 24 /* px, of those on which attributes are compared */
 
-static void read_mesh(mdm_track_reading *r, int side, const mdm_mesh *mesh, const mdm_canonical *canonical)
+/* eyes: opening over width of each */
+static void read_mesh(mdm_track_reading *r, float eyes[2], int side, const mdm_mesh *mesh,
+                      const mdm_canonical *canonical)
 {
     mdm_pose pose;
     double angles[3];
-    float shape[MDM_MESH_VERTICES][3], eyes[2];
+    float shape[MDM_MESH_VERTICES][3];
     const float(*points)[3] = (const float(*)[3])mesh->point;
     mdm_pose_fit(&pose, points, canonical);
     mdm_pose_angles(angles, &pose);
@@ -33,9 +35,11 @@ typedef struct face_pair {
     mdm_verifier *v;
     mdm_track_evidence *evidence;
     mdm_track_reading *reading;
+    mdm_result_face *face;
     const mdm_image *picture[2];
     mdm_face_roi roi;
     mdm_mesh mesh[2];
+    float eyes[2][2];
     int number;
     bool judged, looked_at; /* by the judges; and for the attributes */
 } face_pair;
@@ -113,6 +117,8 @@ static mdm_status judge_expression(face_pair *p)
     MDM_TRY(mdm_expression_run_crop(judge, &seen, p->picture[0], m));
     t->expressions++;
     t->expressions_agree += best[0] == best[1];
+    p->face->expressed = true;
+    p->face->expression = best[1];
     t->expressions_steady += best[0] == likeliest(&seen);
     return MDM_OK;
 }
@@ -167,7 +173,7 @@ static mdm_status read_side(void *user, int side, int sharer)
     face_pair *p = user;
     (void)sharer;
     MDM_TRY(mdm_face_mesh_run(&p->mesh[side], p->v->mesher[side], p->picture[side], &p->roi));
-    read_mesh(p->reading, side, &p->mesh[side], &p->v->canonical);
+    read_mesh(p->reading, p->eyes[side], side, &p->mesh[side], &p->v->canonical);
     return MDM_OK;
 }
 
@@ -182,13 +188,20 @@ static mdm_status verify_track(mdm_verifier *v, int index, const mdm_image *sour
     mdm_track_reading *r = &t->reading[number - track->first];
     if (r->state != MDM_VERIFY_REPLACED)
         return MDM_OK;
-    face_pair p = {.v = v, .evidence = t, .reading = r, .picture = {source, result}, .number = number};
+    face_pair p = {.v = v,
+                   .evidence = t,
+                   .reading = r,
+                   .face = &t->face[number - track->first],
+                   .picture = {source, result},
+                   .number = number};
     memcpy(p.mesh[0].point, track->point[number - track->first], sizeof p.mesh[0].point);
     /* the same crop on both sides: the mesh differs by degrees between crops */
     mdm_face_roi_from_mesh(&p.roi, &p.mesh[0]);
     mdm_eyes_seen(r->seen, (const float(*)[3])p.mesh[0].point);
     MDM_TRY(mdm_share(2, read_side, &p));
     r->ok = p.mesh[0].presence > 0.5f && p.mesh[1].presence > 0.5f;
+    if (r->ok)
+        mdm_verify_label(p.face, &p.mesh[1], p.eyes[1]);
     r->told = r->ok && at->box[2] >= MDM_MOTION_SMALLEST;
     read_colour(r->colour[0], source, at->box);
     read_colour(r->colour[1], result, at->box);

@@ -61,8 +61,7 @@ static mdm_status add_closures(sums *s, const reading *r, int count)
     return status;
 }
 
-/* Where the person looks, degrees, head and eyes together: + towards image right, + down. */
-static void direction(double out[2], const reading *r, int side)
+void mdm_verify_direction(double out[2], const reading *r, int side)
 {
     for (int k = 0; k < 2; k++) {
         double a = (double)r->gaze[side][0][k], b = (double)r->gaze[side][1][k];
@@ -84,7 +83,7 @@ static void add_zones(sums *s, const reading *r, int count, float *buffer)
         n = 0;
         for (int i = 0; i < count; i++)
             if (r[i].told) {
-                direction(at, &r[i], 0);
+                mdm_verify_direction(at, &r[i], 0);
                 buffer[n++] = (float)at[k];
             }
         if (!n)
@@ -97,7 +96,7 @@ static void add_zones(sums *s, const reading *r, int count, float *buffer)
         if (!r[i].told)
             continue;
         for (int side = 0; side < 2; side++) {
-            direction(at, &r[i], side);
+            mdm_verify_direction(at, &r[i], side);
             for (int k = 0; k < 2; k++)
                 zone[side][k] = at[k] - usual[k] < -width[k] ? -1 : at[k] - usual[k] > width[k];
         }

@@ -1,6 +1,7 @@
 """The dataset as its users get it: masks a short clip, loads the result with one line of `datasets`, decodes a frame, checks the
 checksums and that no word of the source is in any file. Skips (exit 77) where the packages, the models or the clip are missing."""
 import hashlib
+import json
 import os
 import pathlib
 import subprocess
@@ -49,6 +50,20 @@ with tempfile.TemporaryDirectory() as folder:
         for secret in secrets:
             assert secret not in data, f"{name} holds {secret}"
 
+    labels = [json.loads(line) for line in (dataset / "labels/train/clip-0001.jsonl").read_text().splitlines()]
+    faces = [line for line in labels if line["points"]]
+    assert [line["frame"] for line in labels] == sorted(line["frame"] for line in labels) and len(faces) >= 25, len(faces)
+    for line in faces:
+        x, y, w, h = line["box"]
+        assert all(x - 1 <= px <= x + w + 1 and y - 1 <= py <= y + h + 1 for px, py in line["points"]), line
+        assert line["state"] == "replaced" and abs(line["head_pose"][0]) < 90 and line["time"] == round(line["frame"] / 25, 6), line
+    assert any(line["expression"] for line in faces)
+    mark = json.loads((dataset / "provenance/clip-0001.json").read_text())
+    assert mark["assertions"][1]["data"]["hash"] == sums["train/clip-0001.mp4"]
+    assert "compositeWithTrainedAlgorithmicMedia" in mark["assertions"][0]["data"]["actions"][0]["digitalSourceType"]
+    bill = json.loads((dataset / "audit/models.cdx.json").read_text())
+    assert bill["bomFormat"] == "CycloneDX" and all(c["hashes"][0]["content"] and c["licenses"] for c in bill["components"])
+
     loaded = datasets.load_dataset(str(dataset), cache_dir=str(pathlib.Path(folder) / "cache"))
     row = loaded["train"][0]
     assert row["clip_id"] == "clip-0001" and row["frames"] == 50, row
@@ -64,5 +79,8 @@ with tempfile.TemporaryDirectory() as folder:
     card = (dataset / "README.md").read_text()
     import yaml
     head = yaml.safe_load(card.split("---")[1])
+    for key in ("license", "pretty_name", "annotations_creators", "source_datasets", "task_categories", "tags", "size_categories",
+                "extra_gated_prompt", "extra_gated_fields"):
+        assert head[key], key
     assert head["configs"][0]["data_files"][0]["split"] == "train", head
 print("the dataset loads")

@@ -113,7 +113,7 @@ static void pack_into(const char *name, const mdm_pack_clip *clips, size_t count
     snprintf(settings.title, sizeof settings.title, "A \"title\": <b>");
     json_t *policy = parsed("{\"age\": \"redraw\", \"gaze\": \"keep\"}"),
            *channels = parsed("{\"voice\": \"mask\", \"cover\": [[7, 7, 7, 7]]}");
-    const mdm_pack_info info = {&settings, policy, channels, NULL, NULL, "0"};
+    const mdm_pack_info info = {&settings, policy, channels, NULL, NULL, NULL, "0"};
     assert_int_equal(mdm_make_folder(in_root(name), 0755), MDM_OK);
     if (mdm_pack(in_root(name), &info, clips, count) != MDM_OK)
         fail_msg("%s", mdm_error_message());
