@@ -121,6 +121,7 @@ typedef struct mdm_settings {
     char transcribe[16];                  /* backend: "whisper", "gemini", "none" */
     char whisper_model[MDM_MAX_PATH];     /* name or path */
     char language[16];                    /* spoken; "auto", or a code */
+    char vad[8];                          /* what finds speech for Whisper: "none", "silero" */
     char gemini_model[64], send_audio[4]; /* "yes": the sound may go to Google */
     char animate[16], portrait[24], describe[16];
     char device[8];  /* of large networks */

@@ -33,6 +33,7 @@ typedef struct word {
 
 struct mdm_speech {
     struct whisper_context *context;
+    mdm_vad *vad; /* not owned; NULL: none */
     int threads;
     bool english;  /* a model of English only */
     int language;  /* whisper's number of the one that is heard; -1: not known yet */
@@ -134,6 +135,11 @@ void mdm_speech_reset(mdm_speech *speech)
     if (!speech->told && !speech->english)
         speech->language = -1;
     mdm_free(&speech->words);
+}
+
+void mdm_speech_use_vad(mdm_speech *speech, mdm_vad *vad)
+{
+    speech->vad = vad;
 }
 
 mdm_status mdm_speech_set_language(mdm_speech *speech, const char *language)
@@ -292,6 +298,21 @@ static mdm_status settle_times(mdm_speech *speech, size_t first, size_t samples)
     return status;
 }
 
+/* Whether somebody may speak in the window of `count` samples, the last block filled up. */
+static mdm_status may_speak(bool *out, mdm_speech *speech, size_t count)
+{
+    const float least = 0.2f;
+    const float *likelihood;
+    size_t blocks;
+    *out = !speech->vad;
+    if (*out)
+        return MDM_OK;
+    MDM_TRY(mdm_vad_likelihood(&likelihood, &blocks, speech->vad, speech->window, count));
+    for (size_t i = 0; i < blocks; i++)
+        *out = *out || likelihood[i] >= least;
+    return MDM_OK;
+}
+
 /* Finds out the language from the window, which is enough where it is likelier than all others together; until such a window comes, each
  * is looked at by itself. */
 static mdm_status find_language(int *out, mdm_speech *speech, size_t samples)
@@ -320,6 +341,10 @@ static mdm_status recognise(mdm_speech *speech, size_t count)
     if (count == 0 || mdm_loudness(speech->window, count) < SILENCE)
         return MDM_OK;
     memset(speech->window + count, 0, (padded - count) * sizeof(float));
+    bool spoken;
+    MDM_TRY(may_speak(&spoken, speech, padded));
+    if (!spoken)
+        return MDM_OK;
     MDM_TRY(find_language(&language, speech, padded));
     struct whisper_full_params params = whisper_full_default_params(WHISPER_SAMPLING_GREEDY);
     params.n_threads = speech->threads;

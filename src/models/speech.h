@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "models/personal_text.h"
+#include "models/vad.h"
 
 enum { MDM_SPEECH_RATE = 16000 };
 
@@ -21,6 +22,10 @@ void mdm_speech_free(mdm_speech **speech);
 mdm_status mdm_speech_set_language(mdm_speech *speech, const char *language);
 /* Its code as far as it is known, "und" (undetermined) before. */
 const char *mdm_speech_language(const mdm_speech *speech);
+
+/* Leaves out windows in which nobody speaks: where speech is nowhere even a fifth likely, so that what is faint is still listened to. Without a
+ * detector only silence is left out. It stays the caller's. */
+void mdm_speech_use_vad(mdm_speech *speech, mdm_vad *vad);
 
 /* Starts a new recording; words found so far are forgotten. */
 void mdm_speech_reset(mdm_speech *speech);

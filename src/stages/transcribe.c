@@ -40,11 +40,25 @@ static int thread_count(const mdm_clip_work *work)
     return strcmp(work->settings->whisper_model, MDM_WHISPER_DEFAULT) == 0 ? 1 : work->threads;
 }
 
+static mdm_status open_vad(mdm_vad **out, const mdm_clip_work *work)
+{
+    char *path = NULL;
+    *out = NULL;
+    if (strcmp(work->settings->vad, "none") == 0)
+        return MDM_OK;
+    mdm_status status = mdm_join_path(&path, work->models, "silero_vad_16k_op15.onnx");
+    if (status == MDM_OK)
+        status = mdm_vad_open(out, path);
+    mdm_free(&path);
+    return status;
+}
+
 static mdm_status transcribe_whisper(const mdm_clip_work *work, mdm_audio *audio, double length, const char *path,
                                      const mdm_name_lists *lists)
 {
     char *model = NULL;
     mdm_speech *speech = NULL;
+    mdm_vad *vad = NULL;
     mdm_heard heard = {0};
     mdm_status status = mdm_whisper_model_file(&model, work->models, work->settings->whisper_model);
     if (status == MDM_OK)
@@ -52,7 +66,11 @@ static mdm_status transcribe_whisper(const mdm_clip_work *work, mdm_audio *audio
     if (status == MDM_OK)
         status = mdm_speech_set_language(speech, work->settings->language);
     if (status == MDM_OK)
+        status = open_vad(&vad, work);
+    if (status == MDM_OK) {
+        mdm_speech_use_vad(speech, vad);
         status = listen(speech, audio, work, length);
+    }
     if (status == MDM_OK)
         status = mdm_speech_finish(speech, &heard.words, &heard.count);
     if (status == MDM_OK) {
@@ -60,6 +78,7 @@ static mdm_status transcribe_whisper(const mdm_clip_work *work, mdm_audio *audio
         status = mdm_transcript_write(path, &heard, lists, mdm_audio_describe(audio)->start);
     }
     mdm_speech_free(&speech);
+    mdm_vad_free(&vad);
     mdm_free(&model);
     return status;
 }

@@ -219,6 +219,44 @@ static void long_recordings_in_windows(void **state)
     mdm_free(&samples);
 }
 
+/* With the voice detector speech gives the same words; noise, in which Whisper may hear some, gives none. */
+static void nobody_is_heard_in_noise(void **state)
+{
+    (void)state;
+    const char *models = getenv("MMDM_MODELS");
+    char path[512];
+    mdm_vad *vad = NULL;
+    mdm_buffer without = {0}, with = {0};
+    float *samples;
+    size_t n, count;
+    const mdm_word *words;
+    snprintf(path, sizeof path, "%s/silero_vad_16k_op15.onnx", models ? models : MMDM_SOURCE_DIR "/.deps/models");
+    if (!load(&samples, &n, "speech", "jfk.wav") || mdm_vad_open(&vad, path) != MDM_OK) {
+        print_message("no voice detector: %s\n", mdm_error_message());
+        skip();
+    }
+    for (int k = 0; k < 2; k++) {
+        mdm_speech_use_vad(speech, k ? vad : NULL);
+        hear(&words, &count, samples, n);
+        for (size_t w = 0; w < count; w++)
+            assert_int_equal(mdm_buffer_printf(k ? &with : &without, "%s %.3f ", words[w].text, words[w].start),
+                             MDM_OK);
+    }
+    assert_string_equal(with.data, without.data);
+    uint32_t x = 1;
+    for (size_t i = 0; i < n; i++) {
+        x = x * 1664525u + 1013904223u;
+        samples[i] = ((float)(x >> 8) / 8388608.0f - 1) * 0.2f;
+    }
+    hear(&words, &count, samples, n);
+    assert_int_equal(count, 0);
+    mdm_speech_use_vad(speech, NULL);
+    mdm_vad_free(&vad);
+    mdm_buffer_free(&with);
+    mdm_buffer_free(&without);
+    mdm_free(&samples);
+}
+
 static void masked_speech_is_still_understood(void **state)
 {
     (void)state;
@@ -272,6 +310,7 @@ int main(void)
         cmocka_unit_test(word_error_rate_by_hand),    cmocka_unit_test(espeak_lines_are_covered),
         cmocka_unit_test(dashcam_speech_is_covered),  cmocka_unit_test(ordinary_speech_is_left_alone),
         cmocka_unit_test(long_recordings_in_windows), cmocka_unit_test(masked_speech_is_still_understood),
+        cmocka_unit_test(nobody_is_heard_in_noise),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
