@@ -45,7 +45,7 @@ static mdm_status start_double(const mdm_clip_work *work, const char *stage)
 {
     char rest[64];
     if (double_delay_us) {
-        struct timespec t = {0, (long)double_delay_us * 1000};
+        struct timespec t = {double_delay_us / 1000000, double_delay_us % 1000000 * 1000L};
         nanosleep(&t, NULL);
     }
     mdm_progress_update(work->progress, 1, 2);
