@@ -9,11 +9,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "models/short_names.h"
-#include "nn/weights.h"
 
 typedef struct converter {
     mdm_weights *from;
     mdm_store store;
+    const char *const *meta;
     struct ggml_context *context; /* shapes only */
     struct gguf_context *gguf;
     FILE *file;
@@ -74,6 +74,8 @@ static mdm_status write_head(converter *c)
 {
     unsigned char *head = NULL;
     gguf_set_val_str(c->gguf, "general.architecture", "mmdm-weights");
+    for (const char *const *pair = c->meta; pair && *pair; pair += 2)
+        gguf_set_val_str(c->gguf, pair[0], pair[1]);
     for (size_t i = 0; i < mdm_weights_count(c->from); i++)
         if (is_weight(mdm_weights_at(c->from, i)))
             MDM_TRY(announce(c, mdm_weights_at(c->from, i)));
@@ -139,20 +141,25 @@ static mdm_status write_file(converter *c, const char *temporary)
     return status;
 }
 
+mdm_status mdm_convert_opened(const char *to, mdm_weights *from, mdm_store store, const char *const *meta)
+{
+    converter c = {.from = from, .store = store, .meta = meta, .path = to};
+    char *temporary = NULL;
+    MDM_TRY(mdm_temp_name(&temporary, to));
+    mdm_status status = write_file(&c, temporary);
+    if (!status)
+        status = mdm_temp_commit(temporary, to);
+    else
+        mdm_temp_discard(temporary);
+    mdm_free(&temporary);
+    return status;
+}
+
 mdm_status mdm_convert_weights(const char *to, const char *from, mdm_store store)
 {
-    converter c = {.store = store, .path = to};
-    char *temporary = NULL;
-    MDM_TRY(mdm_weights_open(&c.from, from));
-    mdm_status status = mdm_temp_name(&temporary, to);
-    if (!status) {
-        status = write_file(&c, temporary);
-        if (!status)
-            status = mdm_temp_commit(temporary, to);
-        else
-            mdm_temp_discard(temporary);
-    }
-    mdm_free(&temporary);
-    mdm_weights_free(&c.from);
+    mdm_weights *weights = NULL;
+    MDM_TRY(mdm_weights_open(&weights, from));
+    mdm_status status = mdm_convert_opened(to, weights, store, NULL);
+    mdm_weights_free(&weights);
     return status;
 }

@@ -178,7 +178,7 @@ mdm_status mdm_frame_shrink(mdm_image *out, const mdm_image *frame, int side)
         return mdm_fail(MDM_ERR_INPUT, "a picture of %d x %d px is too long and narrow to be described", frame->width,
                         frame->height);
     MDM_TRY(resize_to(&resized, frame, edge, false));
-    if (other == (wide ? resized.width : resized.height)) {
+    if (other >= (wide ? resized.width : resized.height)) {
         *out = resized;
         return MDM_OK;
     }

@@ -30,7 +30,7 @@ static const mdm_clip_vision_sizes small = {
     .activation = MDM_GELU_QUICK,
     .epsilon = 1e-5f,
 };
-enum { WIDTH = 40 };
+enum { WIDTH = 64 };
 
 static char path[128];
 

@@ -9,17 +9,15 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "base/random.h"
 #include "common/ok.h"
+#include "common/pllava_folder.h"
 #include "models/video_frames.h"
 #include "nn/tensor_file.h"
-
-#define GOLDEN MMDM_SOURCE_DIR "/tests/models/golden/pllava"
 
 static void frame_numbers_agree(void **state)
 {
     (void)state;
-    json_t *root = json_load_file(GOLDEN "/frames.json", 0, NULL), *one, *number;
+    json_t *root = json_load_file(PLLAVA_GOLDEN "/frames.json", 0, NULL), *one, *number;
     size_t i, k, seen = 0;
     assert_non_null(root);
     json_array_foreach(json_object_get(root, "frames"), i, one)
@@ -48,23 +46,6 @@ static void frame_numbers_agree(void **state)
     json_decref(root);
 }
 
-/* The script's picture(width, height). */
-static void make_picture(mdm_image *out, int width, int height)
-{
-    mdm_random random;
-    char key[64];
-    snprintf(key, sizeof key, "picture %dx%d", width, height);
-    mdm_random_seed(&random, 1, key);
-    ok(mdm_image_new(out, width, height, 3));
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++) {
-            const int ramp[3] = {x * 255 / width, y * 255 / height, (x + y) % 256};
-            for (int c = 0; c < 3; c++)
-                out->data[(size_t)y * out->stride + (size_t)(x * 3 + c)] =
-                    (uint8_t)(((int)(mdm_random_u64(&random) >> 56) + 3 * ramp[c]) / 4);
-        }
-}
-
 static void same(const mdm_image *got, const mdm_array *want)
 {
     assert_int_equal(want->shape[0], got->height);
@@ -79,18 +60,18 @@ static void pictures_agree(void **state)
     (void)state;
     mdm_tensor_file *file = NULL;
     int resized = 0, squares = 0;
-    ok(mdm_tensor_file_open(&file, GOLDEN "/pictures.safetensors"));
+    ok(mdm_tensor_file_open(&file, PLLAVA_GOLDEN "/pictures.safetensors"));
     for (size_t i = 0; i < mdm_tensor_file_count(file); i++) {
         const mdm_array *want = mdm_tensor_file_at(file, i);
         int w, h, a, b;
         mdm_image from = {0}, shrunk = {0}, out = {0};
         if (sscanf(want->name, "resize %dx%d %dx%d", &w, &h, &a, &b) == 4) {
-            make_picture(&from, w, h);
+            pllava_picture(&from, w, h);
             ok(mdm_image_resize_bicubic(&out, &from, a, b));
             resized++;
         } else {
             assert_int_equal(sscanf(want->name, "square %dx%d %d", &w, &h, &a), 3);
-            make_picture(&from, w, h);
+            pllava_picture(&from, w, h);
             ok(mdm_frame_shrink(&shrunk, &from, 28));
             ok(mdm_frame_square(&out, &shrunk, 28, a));
             squares++;
