@@ -40,6 +40,7 @@ mdm_status mdm_options_new(mdm_options **out);           /* of jobs: defaults */
 mdm_status mdm_options_new_drawing(mdm_options **out);   /* of mdm_draw_portrait: the same table, other rows of it */
 mdm_status mdm_options_new_talking(mdm_options **out);   /* of mdm_animate_portrait */
 mdm_status mdm_options_new_exporting(mdm_options **out); /* of mdm_export_run */
+mdm_status mdm_options_new_captions(mdm_options **out);  /* of mdm_caption_clips */
 void mdm_options_free(mdm_options **options);
 
 /* Value as on the command line ("age,gaze", "true", "1:30"). MDM_ERR_USAGE names the nearest option or value. */
@@ -65,7 +66,7 @@ typedef struct mdm_option_info {
     const char *fallback; /* default, or NULL */
     const char *argument; /* "LIST", or NULL for flags */
     const char *section, *help;
-    bool for_jobs, for_drawing, for_talking, for_exports; /* which options have it */
+    bool for_jobs, for_drawing, for_talking, for_exports, for_captions; /* which options have it */
 } mdm_option_info;
 int mdm_option_count(void);
 bool mdm_option_at(mdm_option_info *out, int index); /* false past the end */
@@ -172,7 +173,7 @@ mdm_status mdm_draw_portrait(const mdm_options *options);
 
 /* The models of the user's that mdm_draw_portrait, mdm_animate_portrait and the transcribe stage know: calls `tell` for each. */
 typedef struct mdm_drawing_info {
-    const char *name, *what;           /* what: "portrait", "animate" or "transcribe", the commands they are for */
+    const char *name, *what;           /* what: "portrait", "animate", "transcribe" or "caption", the commands they are for */
     const char *base, *unet, *licence; /* repositories; unet may be NULL */
     double gigabytes;
     bool present; /* in the hub's cache */
@@ -189,8 +190,16 @@ mdm_status mdm_drawing_pull(const char *name, void (*tell)(void *user, double do
  * mdm_draw_portrait; a run that was cancelled, or died, is gone on with by the next one of the same options. */
 mdm_status mdm_animate_portrait(const mdm_options *options);
 
+/* ---- clips in words ------------------------------------------------------------------------------------------------------- */
+
+/* What happens in each of `count` clips, by a video model of the user's (docs/captions.md), with options of mdm_options_new_captions.
+ * Calls `tell` with each clip's caption when it is written; the text belongs to the library. Statuses as of mdm_draw_portrait. */
+mdm_status mdm_caption_clips(const mdm_options *options, const char *const *clips, size_t count,
+                             void (*tell)(void *user, const char *clip, const char *caption), void *user);
+
 /* Makes a GGUF file of a file of weights (or the index.json of one that is split); precision: "f32", "f16", "q8_0" or "q4_0". Where `to` ends
- * in .bin, a whisper.cpp file of a Whisper's weights (a folder or a file), for which there are also "q5_1", "q5_0" and "q4_1". */
+ * in .bin, a whisper.cpp file of a Whisper's weights (a folder or a file), for which there are also "q5_1", "q5_0" and "q4_1".
+ * Of a PLLaVA checkpoint folder, TO.gguf and TO.vision.gguf; it may also be "q4_K" then. */
 mdm_status mdm_models_convert(const char *to, const char *from, const char *precision);
 
 #ifdef __cplusplus

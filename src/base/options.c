@@ -87,7 +87,7 @@ mdm_status mdm_option_find(const mdm_option **out, mdm_option_use use, const cha
     char wanted[64];
     const char *names[MOST];
     static const char *const commands[] = {"`mmdm run`", "`mmdm portrait --backend`", "`mmdm animate --backend`",
-                                           "`mmdm export`"};
+                                           "`mmdm export`", "`mmdm caption`"};
     bool elsewhere[MDM_FOR_ALL] = {false};
     snprintf(wanted, sizeof wanted, "%s", name);
     for (char *c = wanted; *c; c++)

@@ -8,6 +8,8 @@
 #define ROOM(name)        sizeof(((mdm_settings *)0)->talking.name)
 #define EXPORTING(name)   offsetof(mdm_settings, exporting.name)
 #define EXPORT_ROOM(name) sizeof(((mdm_settings *)0)->exporting.name)
+#define CAPTION(name)     offsetof(mdm_settings, caption.name)
+#define SPACE(name)       sizeof(((mdm_settings *)0)->caption.name)
 #define EVERY_CONTEXT                                                                                                  \
     "age, gender, race, expression, gaze, head_pose, eyes, mouth, glasses, speech, voice, prosody, scene"
 
@@ -20,6 +22,7 @@ static const char machines[] = "Many machines";
 static const char words[] = "A picture from words: mmdm portrait --backend";
 static const char exporting[] = "A dataset in other formats: mmdm export";
 static const char talking[] = "A talking portrait: mmdm animate --backend";
+static const char caption[] = "Clips in words: mmdm caption";
 
 enum { ANALYSIS = MDM_STALE_INGEST | MDM_STALE_FIND | MDM_STALE_DESCRIBE | MDM_STALE_TRANSCRIBE };
 
@@ -353,6 +356,57 @@ static const mdm_option table[] = {
      TALKING(noise), 0, ROOM(noise), MDM_STALE_NONE, MDM_FOR_TALKING},
     {"save-latents", 0, MDM_OPTION_TEXT, NULL, "", "FILE", talking, "Writes the finished latents, of the same shape.",
      TALKING(save_latents), 0, ROOM(save_latents), MDM_STALE_NONE, MDM_FOR_TALKING},
+
+    {"model", 0, MDM_OPTION_TEXT, NULL, "", "PATH", caption,
+     "A PLLaVA checkpoint folder, or the NAME.gguf that mmdm models convert makes of one; otherwise pllava-7b of the "
+     "hub's cache.",
+     CAPTION(model), 0, MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"output", 'o', MDM_OPTION_TEXT, NULL, "", "FILE.json", caption,
+     "Writes captions, frames and times there instead of the captions on standard output.", FIELD(output), 0,
+     MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"template", 0, MDM_OPTION_NAME, "recaption|plain|recaption-llavanext|plain-llavanext", "", "NAME", caption,
+     "How the question is laid out; otherwise recaption in the way of the model.", CAPTION(template_name), 0,
+     SPACE(template_name), MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"system", 0, MDM_OPTION_TEXT, NULL, "", "TEXT", caption, "What the model is told it is; otherwise the template's.",
+     CAPTION(system), 0, SPACE(system), MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"prompt", 0, MDM_OPTION_TEXT, NULL, "", "TEXT", caption, "What the model is asked; otherwise the template's.",
+     CAPTION(prompt), 0, SPACE(prompt), MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"letterbox", 0, MDM_OPTION_FLAG, NULL, "false", NULL, caption,
+     "Shows whole frames with bars instead of their middle, as the authors do: of 16:9 that leaves out 44 %.",
+     CAPTION(letterbox), 0, 0, MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"greedy", 0, MDM_OPTION_FLAG, NULL, "false", NULL, caption,
+     "Always the likeliest token, whatever --temperature says.", CAPTION(greedy), 0, 0, MDM_STALE_NONE,
+     MDM_FOR_CAPTIONS},
+    {"temperature", 0, MDM_OPTION_NUMBER, NULL, "0", "NUMBER", caption,
+     "0 is always the likeliest token, 1 draws as the model weighs them.", CAPTION(temperature), 0, 10, MDM_STALE_NONE,
+     MDM_FOR_CAPTIONS},
+    {"top-p", 0, MDM_OPTION_NUMBER, NULL, "0.9", "SHARE", caption,
+     "Draws from the likeliest tokens that make up this much.", CAPTION(top_p), 0, 1, MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"seed", 0, MDM_OPTION_SEED, NULL, "1", "NUMBER", caption, "Of the draws.", FIELD(seed), 0, 0, MDM_STALE_NONE,
+     MDM_FOR_CAPTIONS},
+    {"tokens", 0, MDM_OPTION_INT, NULL, "400", "COUNT", caption, "Written at most.", CAPTION(tokens), 1, 4096,
+     MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"raw", 0, MDM_OPTION_FLAG, NULL, "false", NULL, caption,
+     "The model's own words: otherwise names, numbers, plates and whatever it read in the picture are taken out.",
+     CAPTION(raw), 0, 0, MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"start", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", caption, "Leaves out what comes before.", FIELD(start), 0, 0,
+     MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"end", 0, MDM_OPTION_SECONDS, NULL, "0", "TIME", caption, "Leaves out what comes after; 0 is all of the clip.",
+     FIELD(end), 0, 0, MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"precision", 0, MDM_OPTION_NAME, "f32|f16|q8_0|q4_K|q4_0", "f16", "NAME", caption,
+     "Of the weights of a folder; f32 also keeps everything else exact, to be compared.", CAPTION(precision), 0,
+     SPACE(precision), MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"lora-alpha", 0, MDM_OPTION_NUMBER, NULL, "4", "NUMBER", caption,
+     "How much the LoRA of a folder counts: this over its rank. The authors' best is 4; they trained with 32.",
+     CAPTION(lora_alpha), 0, 1024, MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"save-features", 0, MDM_OPTION_TEXT, NULL, "", "FILE", caption,
+     "Writes what was shown, seen and written of one clip, as safetensors (docs/captions.md).", CAPTION(save_features),
+     0, MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"threads", 0, MDM_OPTION_INT, NULL, "0", "COUNT", caption, "0 is one a core.", CAPTION(threads), 0, 64,
+     MDM_STALE_NONE, MDM_FOR_CAPTIONS},
+    {"device", 0, MDM_OPTION_NAME, "auto|cpu|cuda", "auto", "NAME", caption,
+     "What computes; auto is the NVIDIA card where there is one.", CAPTION(device), 0, SPACE(device), MDM_STALE_NONE,
+     MDM_FOR_CAPTIONS},
 };
 
 static const mdm_preset presets[] = {

@@ -49,12 +49,13 @@ typedef enum mdm_mode { MDM_MODE_SCENE, MDM_MODE_PORTRAIT } mdm_mode;
 #define MDM_MAX_PERSONS_EXCLUDED 64
 
 /* Which of the table's options settings are made of: those of jobs, of `mmdm portrait --backend`, of
- * `mmdm animate --backend` or of `mmdm export`. A row may be of all. */
+ * `mmdm animate --backend` of `mmdm export` or of `mmdm caption`. A row may be of all. */
 typedef enum mdm_option_use {
     MDM_FOR_JOBS,
     MDM_FOR_DRAWING,
     MDM_FOR_TALKING,
     MDM_FOR_EXPORTS,
+    MDM_FOR_CAPTIONS,
     MDM_FOR_ALL
 } mdm_option_use;
 
@@ -101,6 +102,17 @@ typedef struct mdm_exporting_settings {
     char creator[128], url[256], published[16];
 } mdm_exporting_settings;
 
+/* Captions of clips (pipeline/caption.c). "": the model's own. */
+typedef struct mdm_caption_settings {
+    char model[MDM_MAX_PATH]; /* also of `mmdm run --describe pllava` */
+    char template_name[24], system[2048], prompt[2048];
+    char save_features[MDM_MAX_PATH];
+    char precision[8], device[8];
+    bool greedy, letterbox, raw;
+    int tokens, threads; /* threads 0: one a core */
+    double temperature, top_p, lora_alpha;
+} mdm_caption_settings;
+
 typedef struct mdm_settings {
     mdm_option_use use; /* not MDM_FOR_ALL */
     mdm_treatment context[MDM_CONTEXT_COUNT];
@@ -142,6 +154,7 @@ typedef struct mdm_settings {
     mdm_drawing_settings drawing;
     mdm_talking_settings talking;
     mdm_exporting_settings exporting;
+    mdm_caption_settings caption;
 } mdm_settings;
 
 const char *mdm_context_name(mdm_context context); /* "head_pose" */

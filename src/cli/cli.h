@@ -34,6 +34,9 @@ bool mdm_cli_names_backend(int argc, char *const *argv);
 int mdm_cli_draw(const mdm_arguments *arguments);
 int mdm_cli_talk(const mdm_arguments *arguments);
 
+/* mmdm caption CLIP..., which has options of mdm_options_new_captions. */
+int mdm_cli_caption(const mdm_arguments *arguments);
+
 /* Prints the last error the way every command does, and gives its exit code. */
 int mdm_cli_fail(mdm_status status);
 

@@ -35,9 +35,10 @@ static int print_markdown(void)
 static int print_command(const mdm_command *command)
 {
     printf("mmdm %s %s\n%s\n", command->name, command->words, command->help);
-    int code = command->run == mdm_cli_help     ? 0
-               : command->run == mdm_cli_export ? print_options(mdm_options_new_exporting)
-                                                : print_options(mdm_options_new);
+    int code = command->run == mdm_cli_help      ? 0
+               : command->run == mdm_cli_export  ? print_options(mdm_options_new_exporting)
+               : command->run == mdm_cli_caption ? print_options(mdm_options_new_captions)
+                                                 : print_options(mdm_options_new);
     if (code == 0 && strcmp(command->name, "portrait") == 0) {
         puts("\n\nmmdm portrait --backend NAME --describe TEXT | --plan PLAN.json -o PICTURE.png");
         return print_options(mdm_options_new_drawing);

@@ -61,6 +61,7 @@ int mdm_cli_models(const mdm_arguments *arguments)
     }
     fprintf(stderr, "mmdm: usage: mmdm models list|verify|pull, or mmdm models pull NAME for one that `list` names,\n"
                     "       or mmdm models convert WEIGHTS TO.gguf f32|f16|q8_0|q4_0, or for a Whisper\n"
-                    "       mmdm models convert WHISPER TO.bin f32|f16|q8_0|q5_1|q5_0|q4_1|q4_0\n");
+                    "       mmdm models convert WHISPER TO.bin f32|f16|q8_0|q5_1|q5_0|q4_1|q4_0,\n"
+                    "       or for a PLLaVA: mmdm models convert FOLDER TO.gguf f32|f16|q8_0|q4_K|q4_0\n");
     return 2;
 }

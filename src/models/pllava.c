@@ -7,8 +7,6 @@
 #include "models/pllava_files.h"
 #include "models/video_frames.h"
 
-#define TEXT_ROOM 1792 /* positions beside the clip's 2,304 of a context of 4,096 */
-
 struct mdm_pllava {
     mdm_pllava_sizes sizes;
     mdm_nn *nn;
@@ -38,8 +36,8 @@ static mdm_status build_vision(mdm_pllava *p, mdm_weights *weights, const mdm_pl
 
 static mdm_status open_language(mdm_pllava *p, mdm_pllava_files *files, const mdm_pllava_options *options)
 {
-    const int needed = mdm_pllava_tokens(&p->sizes.projector) + TEXT_ROOM;
-    const mdm_language_options how = {.context = options->context ? options->context : needed,
+    const int text = options->text_room ? options->text_room : MDM_PLLAVA_PROMPT + 400;
+    const mdm_language_options how = {.context = mdm_pllava_tokens(&p->sizes.projector) + text,
                                       .threads = options->threads,
                                       .exact = !strcmp(options->precision, "f32")};
     MDM_TRY(files->checkpoint ? mdm_language_model_take(&p->language, files->checkpoint, &how)

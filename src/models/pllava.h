@@ -12,12 +12,15 @@
 
 typedef struct mdm_pllava mdm_pllava;
 
+#define MDM_PLLAVA_PROMPT                                                                                              \
+    1392 /* positions for what is asked: with 400 written and the clip's 2,304 it is a context of 4,096 */
+
 typedef struct mdm_pllava_options {
     const char *path; /* a checkpoint folder, or NAME.gguf of a pair (pllava_files.h) */
     const char *
         precision; /* "f32", "f16", "q8_0", "q4_K" or "q4_0": how a folder's weights are kept; of a pair, what sees: "f32" or another */
     double lora_alpha; /* of a folder's LoRA, which counts alpha / rank; the authors' 4 gives the most */
-    int context;       /* positions of the language model; 0: clip and 1,792 of text */
+    int text_room;     /* positions of the language model beside the clip's; 0: MDM_PLLAVA_PROMPT and 400 */
     int threads;       /* >= 1 */
 } mdm_pllava_options;
 

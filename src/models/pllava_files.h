@@ -9,6 +9,9 @@
 #include "models/pllava_config.h"
 #include "nn/weights.h"
 
+/* The published scripts' own: of rank 128 it is a scale of 0.03125. */
+#define MDM_PLLAVA_LORA_ALPHA 4.0
+
 typedef struct mdm_pllava_files {
     mdm_pllava_sizes sizes;
     mdm_weights *vision;                   /* "vision_tower." and "multi_modal_projector." */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "pipeline/audit.h"
+#include "pipeline/caption.h"
 #include "pipeline/draw.h"
 #include "pipeline/export.h"
 #include "pipeline/job.h"
@@ -55,6 +56,11 @@ mdm_status mdm_options_new_talking(mdm_options **out)
 mdm_status mdm_options_new_exporting(mdm_options **out)
 {
     return new_options(out, MDM_FOR_EXPORTS);
+}
+
+mdm_status mdm_options_new_captions(mdm_options **out)
+{
+    return new_options(out, MDM_FOR_CAPTIONS);
 }
 
 void mdm_options_free(mdm_options **options)
@@ -126,7 +132,8 @@ bool mdm_option_at(mdm_option_info *out, int index)
                              mdm_option_is_for(o, MDM_FOR_JOBS),
                              mdm_option_is_for(o, MDM_FOR_DRAWING),
                              mdm_option_is_for(o, MDM_FOR_TALKING),
-                             mdm_option_is_for(o, MDM_FOR_EXPORTS)};
+                             mdm_option_is_for(o, MDM_FOR_EXPORTS),
+                             mdm_option_is_for(o, MDM_FOR_CAPTIONS)};
     return true;
 }
 
@@ -238,6 +245,16 @@ mdm_status mdm_animate_portrait(const mdm_options *options)
         return mdm_fail(MDM_ERR_USAGE, "mdm_animate_portrait takes options of mdm_options_new_talking");
     log_as(settings);
     return mdm_talk(settings);
+}
+
+mdm_status mdm_caption_clips(const mdm_options *options, const char *const *clips, size_t count,
+                             void (*tell)(void *user, const char *clip, const char *caption), void *user)
+{
+    const mdm_settings *settings = &options->settings;
+    if (settings->use != MDM_FOR_CAPTIONS)
+        return mdm_fail(MDM_ERR_USAGE, "mdm_caption_clips takes options of mdm_options_new_captions");
+    log_as(settings);
+    return mdm_caption(settings, clips, count, tell, user);
 }
 
 /* apply follows plan.json. An option that would say something else is refused rather than ignored. */

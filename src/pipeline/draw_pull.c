@@ -7,6 +7,8 @@
 #include "models/convert_weights.h"
 #include "models/drawing_models.h"
 #include "models/hub_cache.h"
+#include "models/pllava_files.h"
+#include "models/pllava_models.h"
 #include "models/talking_models.h"
 #include "models/whisper_convert.h"
 #include "models/whisper_models.h"
@@ -46,6 +48,14 @@ static const mdm_hub_file talking[] = {
 };
 static const char *const by_mode[] = {"denoising_unet", "motion_module"}, *const by_driver[] = {"reference_unet",
                                                                                                 "face_locator"};
+
+/* PLLaVA's. */
+static const mdm_hub_file captioner[] = {
+    {"", "config.json", false, false},
+    {"", "tokenizer.json", false, false},
+    {"", "tokenizer_config.json", false, false},
+    {"", "model", true, false},
+};
 
 /* All of EchoMimic, or what one mode needs of it. */
 static mdm_status pull_talking(const mdm_talking_recipe *only, const mdm_hub_settings *settings)
@@ -119,6 +129,9 @@ mdm_status mdm_drawing_pull(const char *name, void (*tell)(void *user, double do
     const mdm_whisper_model *listener = mdm_whisper_model_called(name);
     if (listener)
         return mdm_hub_pull(listener->repository, whisper, sizeof whisper / sizeof *whisper, &settings);
+    const mdm_pllava_model *pllava = mdm_pllava_model_named(name);
+    if (pllava)
+        return mdm_hub_pull(pllava->repository, captioner, sizeof captioner / sizeof *captioner, &settings);
     if (is_talking(&only, name))
         return pull_talking(only, &settings);
     if (mdm_drawing_model_find(&model, name))
@@ -165,6 +178,13 @@ void mdm_drawing_list(void (*tell_one)(void *user, const mdm_drawing_info *info)
     tell_one(user, &(mdm_drawing_info){mdm_echomimic.name, "animate", mdm_echomimic.repository, NULL,
                                        mdm_echomimic.licence, mdm_echomimic.gigabytes, present});
     mdm_free(&folder);
+    const mdm_pllava_model *captioners = mdm_pllava_models(&count);
+    for (int i = 0; i < count; i++) {
+        const bool there = !mdm_hub_snapshot(&folder, captioners[i].repository);
+        tell_one(user, &(mdm_drawing_info){captioners[i].name, "caption", captioners[i].repository, NULL,
+                                           captioners[i].licence, captioners[i].gigabytes, there});
+        mdm_free(&folder);
+    }
     list_whispers(tell_one, user);
 }
 
@@ -179,6 +199,8 @@ mdm_status mdm_models_convert(const char *to, const char *from, const char *prec
     mdm_store store = MDM_STORE_F32;
     if (ends_with(to, ".bin"))
         return mdm_whisper_convert(to, from, precision);
+    if (mdm_pllava_is_folder(from))
+        return mdm_pllava_convert(to, from, precision, MDM_PLLAVA_LORA_ALPHA);
     MDM_TRY(mdm_store_named(&store, precision));
     return mdm_convert_weights(to, from, store);
 }

@@ -32,7 +32,7 @@ static int make_model(void **state)
 static mdm_pllava *opened(const char *path, const char *precision)
 {
     mdm_pllava *p = NULL;
-    ok(mdm_pllava_open(&p, &(mdm_pllava_options){path, precision, 4, 200, 1}));
+    ok(mdm_pllava_open(&p, &(mdm_pllava_options){path, precision, 4, 184, 1}));
     return p;
 }
 
