@@ -173,7 +173,7 @@ mdm_status mdm_draw_portrait(const mdm_options *options);
 
 /* The models of the user's that mdm_draw_portrait, mdm_animate_portrait and the transcribe stage know: calls `tell` for each. */
 typedef struct mdm_drawing_info {
-    const char *name, *what;           /* what: "portrait", "animate", "transcribe" or "caption", the commands they are for */
+    const char *name, *what; /* what: "portrait", "animate", "transcribe" or "caption", the commands they are for */
     const char *base, *unet, *licence; /* repositories; unet may be NULL */
     double gigabytes;
     bool present; /* in the hub's cache */

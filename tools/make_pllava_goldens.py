@@ -139,7 +139,7 @@ age gender hair glasses beard smile young adult elderly male female black brown 
 TEXTS = ["a man sits in a car", "the road", " two  spaces ", "USER: <image>\n USER: describe it\nASSISTANT:", "Zürich, 日本 😀", "", "</s>x",
          "the woman turns her head to the left. the woman!", "x1y2\tz"]
 LANGUAGE = dict(num_hidden_layers=2, hidden_size=WIDTH, num_attention_heads=4, num_key_value_heads=2, intermediate_size=96,
-                max_position_embeddings=256, rms_norm_eps=1e-5)
+                max_position_embeddings=4096, rms_norm_eps=1e-5)
 FRAMES = [(90, 51), (88, 50), (40, 40), (51, 90)]
 RANK, ALPHA = 8, 4
 BEFORE, AFTER = "USER: ", "\n USER: describe the video. ASSISTANT:"

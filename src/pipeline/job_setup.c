@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "models/drawing_models.h"
 #include "pipeline/job.h"
+#include "stages/describe_words.h"
 #include "stages/talking_face.h"
 
 /* The first of: the setting, the environment, beside the program (bin/.. or the build folder/..), here. */
@@ -178,6 +179,7 @@ mdm_status mdm_job_check(mdm_job *job, const char *const *inputs, size_t count)
     MDM_TRY(mdm_job_find_folders(job->models, job->weights, &job->settings));
     MDM_TRY(check_portrait(&job->settings));
     MDM_TRY(mdm_talking_ready(&job->settings));
+    MDM_TRY(mdm_describe_words_ready(&job->settings));
     MDM_TRY(mdm_layout_new(&job->layout, job->settings.output));
     for (size_t i = 0; i < count; i++) /* before anything is made on disk */
         if (!mdm_file_exists(inputs[i]))

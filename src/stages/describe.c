@@ -1,5 +1,5 @@
 /* The describe stage, embedded backend: age, gender, race, glasses, expression and skin of every track, with confidences, and
- * a caption composed from them. Networks: attributes-a, face-api's age and expression; the judges of verify are others. */
+ * a caption composed from them; with --describe pllava what describe_words.c adds. Networks: attributes-a, face-api's age and expression; the judges of verify are others. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 #include "models/attributes.h"
 #include "models/expression.h"
 #include "models/facegen.h"
+#include "stages/describe_words.h"
 #include "stages/stage.h"
 #include "stages/visit.h"
 
@@ -247,6 +248,8 @@ static mdm_status describe_all(describer *d)
     json_t *root =
         json_pack("{s:i, s:o, s:{s:s}, s:[s,s,s,s]}", "version", 1, "tracks", tracks, "scene", "caption", scene,
                   "networks", "attributes-a", "face-api age_gender", "face-api expression", "glasses by rule");
+    if (!status && mdm_describe_words_wanted(d->work->settings))
+        status = mdm_describe_words(root, d->work, &d->clip, &d->found);
     if (!status)
         status = mdm_join_path(&path, d->work->folder, "context.json");
     if (!status)

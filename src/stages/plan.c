@@ -93,6 +93,37 @@ static int source_value(mdm_context context, const char *person, const char *onl
     return best;
 }
 
+/* What the clip's description says of a track; NULL when there is none. */
+static const json_t *described_track(const mdm_plan_track *track, const mdm_plan_clip *clips, size_t clip_count)
+{
+    size_t i;
+    json_t *one;
+    for (size_t c = 0; c < clip_count; c++)
+        if (!strcmp(clips[c].clip_id, track->clip_id))
+            json_array_foreach(json_object_get(clips[c].context, "tracks"), i, one)
+            {
+                if (json_integer_value(json_object_get(one, "id")) == track->track)
+                    return one;
+            }
+    return NULL;
+}
+
+/* Where a video model's form contradicts the networks about this context. */
+static void note_disagreements(json_t *notes, const char *context, const json_t *track, const char *clip)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(track, "disagreements"), i, one)
+    {
+        const char *about = json_string_value(json_object_get(one, "context")),
+                   *said = json_string_value(json_object_get(one, "form")),
+                   *networks = json_string_value(json_object_get(one, "networks"));
+        if (about && said && networks && !strcmp(about, context))
+            json_array_append_new(
+                notes, json_sprintf("%s: the networks say %s, the video model %s (%s)", context, networks, said, clip));
+    }
+}
+
 /* ---- deciding ------------------------------------------------------------------------------------------------------ */
 
 typedef struct person_plan {
@@ -250,6 +281,10 @@ static mdm_status plan_person(json_t *persons, const mdm_settings *settings, con
         int seen = treatment == MDM_KEEP || treatment == MDM_COARSEN
                        ? source_value(context, id, clip, clips, clip_count, tracks, track_count)
                        : -1;
+        for (size_t t = 0; seen >= 0 && t < track_count; t++)
+            if (!strcmp(tracks[t].person, id) && (!clip || !strcmp(tracks[t].clip_id, clip)))
+                note_disagreements(person.notes, mdm_context_name(context),
+                                   described_track(&tracks[t], clips, clip_count), tracks[t].clip_id);
         int value = decide(&person, context, seen);
         json_t *set = context == MDM_CONTEXT_GLASSES ? json_boolean(value == 1)
                                                      : json_string(mdm_plan_values(context)->names[value]);
