@@ -441,6 +441,18 @@ static mdm_status print_contexts(mdm_buffer *out, const mdm_settings *settings, 
     return MDM_OK;
 }
 
+/* With as few digits as read back as the same number. */
+static mdm_status print_number(mdm_buffer *out, double value)
+{
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    return mdm_buffer_printf(out, "%s", text);
+}
+
 mdm_status mdm_option_print(mdm_buffer *out, const mdm_settings *settings, const mdm_option *option)
 {
     const void *field = field_in(settings, option);
@@ -456,7 +468,7 @@ mdm_status mdm_option_print(mdm_buffer *out, const mdm_settings *settings, const
         return mdm_buffer_printf(out, "%" PRIu64, *(const uint64_t *)field);
     case MDM_OPTION_NUMBER:
     case MDM_OPTION_SECONDS:
-        return mdm_buffer_printf(out, "%.17g", *(const double *)field);
+        return print_number(out, *(const double *)field);
     case MDM_OPTION_CHOICE:
         memcpy(&number, field, sizeof number);
         return print_choice(out, option, number);
