@@ -223,6 +223,35 @@ static void stills_lie_beside_videos(void **state)
     free_clip(&clips[0]), free_clip(&clips[1]);
 }
 
+/* Who listens elsewhere is named on card, report and page; nobody is where the sound stayed here. */
+static void sound_that_left_is_told_of(void **state)
+{
+    (void)state;
+    for (int sent = 0; sent < 2; sent++) {
+        mdm_settings settings;
+        mdm_buffer page = {0};
+        unsigned char *card;
+        size_t size;
+        json_t *report;
+        mdm_settings_defaults(&settings);
+        snprintf(settings.gemini_model, sizeof settings.gemini_model, "gemini-<x>");
+        if (sent)
+            snprintf(settings.transcribe, sizeof settings.transcribe, "gemini");
+        const mdm_pack_info info = {.settings = &settings, .version = "0"};
+        assert_int_equal(mdm_pack_card(in_root("card.md"), &info, 0, 0, &(mdm_pack_content){0}), MDM_OK);
+        assert_int_equal(mdm_file_read(&card, &size, in_root("card.md"), 1 << 20), MDM_OK);
+        assert_int_equal(strstr((char *)card, "was sent to Google") != NULL, sent);
+        assert_int_equal(mdm_report_json(&report, &info, NULL, 0), MDM_OK);
+        assert_int_equal(json_object_get(report, "sound_sent") != NULL, sent);
+        assert_int_equal(mdm_report_html(&page, report, NULL, 0), MDM_OK);
+        assert_int_equal(strstr((char *)page.data, "left the machine") != NULL, sent);
+        assert_int_equal(strstr((char *)page.data, "gemini-&lt;x&gt;") != NULL, sent);
+        json_decref(report);
+        mdm_buffer_free(&page);
+        mdm_free(&card);
+    }
+}
+
 static void text_is_escaped(void **state)
 {
     (void)state;
@@ -243,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_judge_is_told_where_it_knew_fewest),
         cmocka_unit_test(persons_are_in_one_part_only),
         cmocka_unit_test(stills_lie_beside_videos),
+        cmocka_unit_test(sound_that_left_is_told_of),
         cmocka_unit_test(text_is_escaped),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
