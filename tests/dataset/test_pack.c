@@ -268,12 +268,9 @@ static void text_is_escaped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(secrets_stay_behind),
-        cmocka_unit_test(a_judge_is_told_where_it_knew_fewest),
-        cmocka_unit_test(persons_are_in_one_part_only),
-        cmocka_unit_test(stills_lie_beside_videos),
-        cmocka_unit_test(sound_that_left_is_told_of),
-        cmocka_unit_test(text_is_escaped),
+        cmocka_unit_test(secrets_stay_behind),          cmocka_unit_test(a_judge_is_told_where_it_knew_fewest),
+        cmocka_unit_test(persons_are_in_one_part_only), cmocka_unit_test(stills_lie_beside_videos),
+        cmocka_unit_test(sound_that_left_is_told_of),   cmocka_unit_test(text_is_escaped),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
