@@ -155,6 +155,10 @@ static const mdm_option table[] = {
     {"weights", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
      "This project's own weights; otherwise MMDM_WEIGHTS, or models beside the program.", FIELD(weights), 0,
      MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_ALL},
+    {"labels", 0, MDM_OPTION_TEXT, NULL, "", "FOLDER", job,
+     "Labels you already have, carried over: NAME*.json for a recording NAME.mp4, or all.json for several; "
+     "OpenLABEL, VCD, COCO or Label Studio (docs/exports.md).",
+     FIELD(labels), 0, MDM_MAX_PATH, MDM_STALE_PACK, MDM_FOR_JOBS},
     {"export", 0, MDM_OPTION_TEXT, NULL, "", "LIST", job,
      "Formats the dataset is also written in, into OUT/export (docs/exports.md): hf, parquet, webdataset, croissant, "
      "coco, "

@@ -149,8 +149,9 @@ typedef struct mdm_settings {
     int verbosity;   /* -1 quiet, 0, 1 verbose */
     char preset[24]; /* name of the preset that was applied, "" for none */
     char output[MDM_MAX_PATH], config[MDM_MAX_PATH], models[MDM_MAX_PATH], weights[MDM_MAX_PATH];
-    char licence[64]; /* of the dataset, an identifier the Hugging Face card knows, or "other" */
-    char title[128];  /* of the dataset */
+    char licence[64];          /* of the dataset, an identifier the Hugging Face card knows, or "other" */
+    char title[128];           /* of the dataset */
+    char labels[MDM_MAX_PATH]; /* folder of labels people already have, "" for none */
     mdm_drawing_settings drawing;
     mdm_talking_settings talking;
     mdm_exporting_settings exporting;

@@ -156,7 +156,22 @@ static mdm_status split(mdm_export *e)
 
 /* ---- one format ------------------------------------------------------------------------------------------------------------------- */
 
-/* Card, licence, audit and provenance of the dataset go with every export. */
+/* A file of the dataset, where it has it. */
+static mdm_status copy_one(const mdm_export *e, const char *from, const char *to)
+{
+    char *source, *target = NULL;
+    MDM_TRY(mdm_join_path(&source, e->dataset, from));
+    mdm_status status = MDM_OK;
+    if (mdm_file_exists(source))
+        status = mdm_export_path(&target, e, "%s", to);
+    if (status == MDM_OK && target)
+        status = mdm_copy_file(source, target);
+    mdm_free(&target);
+    mdm_free(&source);
+    return status;
+}
+
+/* Card, licence, audit, marks and carried labels of the dataset go with every export. */
 static mdm_status copy_along(const mdm_export *e)
 {
     static const struct {
@@ -165,29 +180,16 @@ static mdm_status copy_along(const mdm_export *e)
                  {"LICENSE", "LICENSE"},
                  {"audit/report.json", "audit/report.json"},
                  {"audit/models.cdx.json", "audit/models.cdx.json"}};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char *from, *to = NULL;
-        MDM_TRY(mdm_join_path(&from, e->dataset, files[i].from));
-        mdm_status status = MDM_OK;
-        if (mdm_file_exists(from))
-            status = mdm_export_path(&to, e, "%s", files[i].to);
-        if (status == MDM_OK && to)
-            status = mdm_copy_file(from, to);
-        mdm_free(&to);
-        mdm_free(&from);
-        MDM_TRY(status);
-    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        MDM_TRY(copy_one(e, files[i].from, files[i].to));
     for (size_t i = 0; i < e->count; i++) {
-        char *from, *to = NULL;
-        MDM_TRY(mdm_format(&from, "%s/provenance/%s.json", e->dataset, e->clips[i].id));
-        mdm_status status = MDM_OK;
-        if (mdm_file_exists(from))
-            status = mdm_export_path(&to, e, "provenance/%s.json", e->clips[i].id);
-        if (status == MDM_OK && to)
-            status = mdm_copy_file(from, to);
-        mdm_free(&to);
-        mdm_free(&from);
-        MDM_TRY(status);
+        const mdm_export_clip *clip = &e->clips[i];
+        char from[128], to[128];
+        snprintf(from, sizeof from, "provenance/%s.json", clip->id);
+        MDM_TRY(copy_one(e, from, from));
+        snprintf(from, sizeof from, "carried/%s/%s.json", mdm_part_names[clip->packed_part], clip->id);
+        snprintf(to, sizeof to, "carried/%s/%s.json", mdm_part_names[clip->part], clip->id);
+        MDM_TRY(copy_one(e, from, to));
     }
     return MDM_OK;
 }

@@ -16,7 +16,7 @@ typedef struct mdm_export_clip {
     char *media;           /* path in the dataset */
     char *labels;          /* path of its labels, or NULL */
     json_t *row;           /* of metadata.jsonl */
-    int part;              /* mdm_part */
+    int part, packed_part; /* mdm_part: in the export, and in the dataset */
     bool still;
     int frames, width, height;
     double fps;

@@ -66,7 +66,7 @@ static mdm_status add_row(mdm_export *e, const char *folder, int part, const cha
     if (status == MDM_OK) {
         mdm_export_clip *clip = &e->clips[e->count++];
         memset(clip, 0, sizeof *clip);
-        clip->part = part;
+        clip->part = clip->packed_part = part;
         status = read_clip(clip, e, folder, row, where);
     }
     json_decref(row);

@@ -109,6 +109,25 @@ static mdm_status add_labels(const char *folder, int part, const mdm_pack_clip *
     return status;
 }
 
+/* carried/PART/CLIP.json: labels people had of the recording. */
+static mdm_status add_carried(const char *folder, int part, const mdm_pack_clip *clip)
+{
+    char *inner, *path = NULL;
+    if (!json_array_size(clip->carried))
+        return MDM_OK;
+    MDM_TRY(mdm_format(&inner, "%s/carried/%s", folder, mdm_part_names[part]));
+    mdm_status status = mdm_make_folder(inner, 0755);
+    if (status == MDM_OK)
+        status = mdm_format(&path, "%s/%.40s.json", inner, clip->clip_id);
+    json_t *value = json_pack("{s:i, s:s, s:O}", "version", 1, "clip_id", clip->clip_id, "items", clip->carried);
+    if (status == MDM_OK)
+        status = mdm_json_save(value, path);
+    json_decref(value);
+    mdm_free(&path);
+    mdm_free(&inner);
+    return status;
+}
+
 static void note_language(mdm_pack_content *content, const mdm_pack_clip *clip)
 {
     const char *language = json_string_value(json_object_get(clip->transcript, "language"));
@@ -134,6 +153,8 @@ static mdm_status write_media(mdm_pack_content *content, const char *folder, con
         status = add_clip(&parts[(mixed && is_still(&clips[i]) ? MDM_PARTS : 0) + of[i]], folder, &clips[i]);
         if (status == MDM_OK)
             status = add_labels(folder, of[i], &clips[i]);
+        if (status == MDM_OK)
+            status = add_carried(folder, of[i], &clips[i]);
         note_language(content, &clips[i]);
         if (status == MDM_OK)
             status = mdm_pack_sidecar(folder, info, &clips[i]);

@@ -17,6 +17,7 @@ typedef struct mdm_pack_clip {
     const char *clip_id;
     const char *media;           /* masked.mp4 or masked.png; NULL when not passed */
     const char *labels;          /* labels.jsonl, or NULL */
+    const json_t *carried;       /* items of mdm_carried_remeasure, or NULL */
     const json_t *clip;          /* clip.json */
     const json_t *plan;          /* the clip's plan.json */
     const json_t *evidence;      /* evidence.json; NULL when it never came so far */

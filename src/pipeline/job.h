@@ -155,6 +155,10 @@ mdm_status mdm_job_retry(size_t *changed, mdm_job *job); /* other stand-ins wher
 /* job_attack.c: the audit's attacks on the clips that passed; NULL in *out when they could not be made */
 mdm_status mdm_job_attack(json_t **out, mdm_job *job);
 
+/* job_labels.c: what --labels has of a clip, against its result; both NULL when it has nothing */
+mdm_status mdm_job_carried(json_t **items, json_t **changes, const mdm_job *job, const mdm_job_clip *clip,
+                           const json_t *clip_json, const char *faces);
+
 /* job_deliver.c */
 mdm_status mdm_job_deliver(mdm_job_result *result, mdm_job *job);
 

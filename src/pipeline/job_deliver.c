@@ -18,6 +18,7 @@
 /* The artefacts of a clip that packing reads; freed together. */
 typedef struct delivery {
     char *media, *labels;
+    json_t *carried, *changes;
     json_t *clip, *plan, *evidence, *transcript;
     char **pictures;
     size_t picture_count;
@@ -64,7 +65,7 @@ static mdm_status find_pictures(delivery *d, const mdm_job_clip *clip)
     return status;
 }
 
-static mdm_status open_delivery(delivery *d, mdm_pack_clip *pack, mdm_job_clip *clip)
+static mdm_status open_delivery(delivery *d, mdm_pack_clip *pack, const mdm_job *job, mdm_job_clip *clip)
 {
     memset(d, 0, sizeof *d);
     memset(pack, 0, sizeof *pack);
@@ -80,12 +81,14 @@ static mdm_status open_delivery(delivery *d, mdm_pack_clip *pack, mdm_job_clip *
             MDM_TRY(mdm_join_path(&d->labels, clip->folder, "labels.jsonl"));
             if (!mdm_file_exists(d->labels))
                 mdm_free(&d->labels);
+            MDM_TRY(mdm_job_carried(&d->carried, &d->changes, job, clip, d->clip, d->labels));
         }
     }
     *pack = (mdm_pack_clip){
         .clip_id = clip->input->clip_id[0] ? clip->input->clip_id : "unreadable",
         .media = d->media,
         .labels = d->labels,
+        .carried = d->carried,
         .clip = d->clip,
         .plan = d->plan,
         .evidence = d->evidence,
@@ -102,6 +105,8 @@ static void close_delivery(delivery *d)
 {
     mdm_free(&d->media);
     mdm_free(&d->labels);
+    json_decref(d->carried);
+    json_decref(d->changes);
     json_decref(d->clip);
     json_decref(d->plan);
     json_decref(d->evidence);
@@ -250,6 +255,22 @@ static void tell_reasons(const mdm_job_clip *clip, const json_t *evidence)
     }
 }
 
+/* private/labels.json: what became of the labels people had, clip by clip. */
+static mdm_status write_changes(const mdm_job *job, const delivery *deliveries)
+{
+    char *path;
+    json_t *clips = json_object();
+    for (size_t i = 0; i < job->clip_count; i++)
+        if (deliveries[i].changes)
+            json_object_set(clips, job->clips[i].input->clip_id, deliveries[i].changes);
+    MDM_TRY(mdm_join_path(&path, job->layout.private_folder, "labels.json"));
+    json_t *root = json_pack("{s:i, s:o}", "version", 1, "clips", clips);
+    mdm_status status = mdm_json_save(root, path);
+    json_decref(root);
+    mdm_free(&path);
+    return status;
+}
+
 static void tell_export(void *user, bool left_out, const char *line)
 {
     (void)user;
@@ -315,12 +336,14 @@ mdm_status mdm_job_deliver(mdm_job_result *result, mdm_job *job)
     if (status == MDM_OK)
         status = mdm_alloc(&clips, job->clip_count, sizeof *clips, "deliveries");
     for (size_t i = 0; i < job->clip_count && status == MDM_OK; i++)
-        status = open_delivery(&deliveries[i], &clips[i], &job->clips[i]);
+        status = open_delivery(&deliveries[i], &clips[i], job, &job->clips[i]);
     if (status == MDM_OK)
         status = sort_out(result, job, deliveries);
     result->exit_code = outcome_code(job, result);
     if (status == MDM_OK && result->delivered)
         status = pack(job, clips, job->clip_count);
+    if (status == MDM_OK && job->settings.labels[0])
+        status = write_changes(job, deliveries);
     if (status == MDM_OK && result->delivered && job->settings.exporting.formats[0])
         status = export_all(result, job);
     else if (status == MDM_OK) /* an older export is not of this dataset */

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,10 +31,20 @@ if not clip.exists() or not models.exists():
 with tempfile.TemporaryDirectory() as folder:
     source = pathlib.Path(folder) / "in" / "private-name.mp4"
     source.parent.mkdir()
-    source.write_bytes(clip.read_bytes())
+    if not shutil.which("ffmpeg"):
+        skip("no ffmpeg (./setup check)")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(clip), "-frames:v", "50", "-an", "-crf", "18", str(source)], check=True)
+    had = pathlib.Path(folder) / "had"
+    had.mkdir()
+    (had / "private-name_ann.json").write_text(json.dumps({"openlabel": {
+        "objects": {"0": {"name": "private-name", "type": "cup"}, "1": {"name": "private-name", "type": "face"}},
+        "actions": {"0": {"name": "private-name", "type": "driver_actions/drinking",
+                          "frame_intervals": [{"frame_start": 3, "frame_end": 30}]}},
+        "frames": {"4": {"objects": {"0": {"object_data": {"bbox": [{"name": "b", "val": [5, 5, 6, 6]}]}},
+                                     "1": {"object_data": {"bbox": [{"name": "b", "val": [3, 3, 4, 4]}]}}}}}}}))
     out = pathlib.Path(folder) / "out"
     done = subprocess.run(
-        [os.environ["MMDM_BIN"], "run", str(source.parent), "-o", str(out), "--end", "2", "--keep", "gaze,head_pose,eyes,mouth",
+        [os.environ["MMDM_BIN"], "run", str(source.parent), "-o", str(out), "--labels", str(had), "--export", "csv", "--keep", "gaze,head_pose,eyes,mouth",
          "--transcribe", "none", "--quiet"], cwd=root)
     assert done.returncode in (0, 3), f"mmdm run: exit {done.returncode}"
     if not (out / "dataset").exists():
@@ -43,7 +54,7 @@ with tempfile.TemporaryDirectory() as folder:
     sums = dict(reversed(line.split("  ", 1)) for line in (dataset / "SHA256SUMS").read_text().splitlines())
     files = {str(p.relative_to(dataset)) for p in dataset.rglob("*") if p.is_file()} - {"SHA256SUMS"}
     assert files == set(sums), f"SHA256SUMS lists {set(sums) ^ files} wrongly"
-    secrets = [b"private-name", folder.encode(), hashlib.sha256(clip.read_bytes()).hexdigest().encode()]
+    secrets = [b"private-name", folder.encode(), hashlib.sha256(source.read_bytes()).hexdigest().encode()]
     for name in files:
         data = (dataset / name).read_bytes()
         assert hashlib.sha256(data).hexdigest() == sums[name], f"{name} has another checksum"
@@ -58,6 +69,12 @@ with tempfile.TemporaryDirectory() as folder:
         assert all(x - 1 <= px <= x + w + 1 and y - 1 <= py <= y + h + 1 for px, py in line["points"]), line
         assert line["state"] == "replaced" and abs(line["head_pose"][0]) < 90 and line["time"] == round(line["frame"] / 25, 6), line
     assert any(line["expression"] for line in faces)
+    carried = json.loads((dataset / "carried/train/clip-0001.json").read_text())["items"]
+    assert [(i["label"], i["kind"]) for i in carried] == [("cup", "track"), ("driver_actions/drinking", "action")], carried
+    assert carried[0]["boxes"] == [[4, 2, 2, 6, 6]] and carried[1]["frame_intervals"] == [[3, 30]], carried
+    changes = json.loads((out / "private/labels.json").read_text())["clips"]["clip-0001"]
+    assert [c["frames_after"] for c in changes] == [1, 0, 1] and "no measured face" in changes[1]["done"], changes
+    assert (out / "export/carried/train/clip-0001.json").exists() and (out / "export/faces.csv").exists()
     mark = json.loads((dataset / "provenance/clip-0001.json").read_text())
     assert mark["assertions"][1]["data"]["hash"] == sums["train/clip-0001.mp4"]
     assert "compositeWithTrainedAlgorithmicMedia" in mark["assertions"][0]["data"]["actions"][0]["digitalSourceType"]
