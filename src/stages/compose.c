@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "media/flow.h"
+#include "media/frame_nodes.h"
 
 static const char *const state_names[] = {"none", "covered", "replaced"};
 
@@ -73,13 +73,13 @@ static mdm_status write_record(const mdm_compose *compose, json_t *sound, const 
 typedef struct canvas {
     mdm_compose *compose;
     mdm_portrait_view view; /* --mode portrait; side is 0 otherwise */
-    mdm_writer *debug;      /* --draw; NULL otherwise */
+    mdm_frames *recorded, *square;
+    mdm_writer *debug; /* --draw; NULL otherwise */
     mdm_frame drawn;
 } canvas;
 
-static mdm_status paint(void *user, mdm_frame *frame)
+static mdm_status paint(canvas *c, mdm_frame *frame)
 {
-    canvas *c = user;
     mdm_compose *compose = c->compose;
     if ((size_t)frame->number >= compose->clip.frames || frame->pts != compose->clip.pts[frame->number])
         return mdm_fail(MDM_ERR_INPUT,
@@ -94,10 +94,38 @@ static mdm_status paint(void *user, mdm_frame *frame)
     return mdm_writer_video(c->debug, &c->drawn);
 }
 
-static mdm_status square(void *user, mdm_frame *out, mdm_frame *frame)
+/* The portrait clip's frame, which takes the painted one's place and time. */
+static mdm_status square(mdm_packet **out, canvas *c, mdm_frame *frame)
+{
+    MDM_TRY(mdm_frames_take(out, c->square));
+    mdm_frame *portrait = mdm_packet_frame(*out);
+    const mdm_status status = mdm_portrait_view_frame(portrait, &c->view, c->compose, frame);
+    portrait->number = frame->number;
+    portrait->pts = frame->pts;
+    portrait->duration = frame->duration;
+    portrait->time = frame->time;
+    if (status != MDM_OK)
+        mdm_packet_drop(out);
+    return status;
+}
+
+static mdm_status paint_turn(void *user, mdm_turn *turn)
 {
     canvas *c = user;
-    return mdm_portrait_view_frame(out, &c->view, c->compose, frame);
+    if (turn->last)
+        return MDM_OK;
+    mdm_packet *packet = turn->in[0], *out = NULL;
+    mdm_frame *frame = mdm_packet_frame(packet);
+    const double done = (double)frame->number + 1.0, total = (double)c->compose->clip.frames;
+    MDM_TRY(paint(c, frame));
+    if (c->view.side > 0)
+        MDM_TRY(square(&out, c, frame));
+    else
+        out = mdm_packet_keep(packet);
+    MDM_TRY(mdm_turn_give(turn, 0, out));
+    if (!mdm_progress_update(c->compose->work->progress, done, done > total ? done : total))
+        return mdm_fail(MDM_ERR_CANCELLED, "stopped at frame %lld", (long long)frame->number);
+    return MDM_OK;
 }
 
 /* What the output looks like: as the source, or a square. */
@@ -142,15 +170,14 @@ static mdm_status open_debug(canvas *c, const mdm_video_info *info)
 static mdm_status run_flow(canvas *c, mdm_writer *writer, mdm_sound *sound, mdm_reader *reader, size_t *frames)
 {
     const mdm_clip *clip = &c->compose->clip;
-    const mdm_flow flow = {.reader = reader,
-                           .writer = writer,
-                           .sound = sound,
-                           .paint = paint,
-                           .replace = c->view.side > 0 ? square : NULL,
-                           .user = c,
-                           .progress = c->compose->work->progress,
-                           .total = (double)clip->frames};
-    MDM_TRY(mdm_flow_run(frames, &flow));
+    const int queue = mdm_frames_queue(mdm_reader_video(reader));
+    mdm_decode_node source = {.reader = reader, .frames = c->recorded};
+    mdm_encode_node sink = {.writer = writer, .sound = sound};
+    const mdm_node line[] = {{.name = "decode", .work = mdm_decode_turn, .user = &source},
+                             {.name = "compose", .work = paint_turn, .user = c, .queue = queue},
+                             {.name = "encode", .work = mdm_encode_turn, .user = &sink, .queue = queue}};
+    MDM_TRY(mdm_flow_line(line, 3));
+    *frames = sink.frames;
     if (*frames != clip->frames)
         return mdm_fail(MDM_ERR_INPUT, "%s: %zu frames instead of the %zu that ingest saw; run again with --force",
                         clip->source, *frames, clip->frames);
@@ -165,7 +192,11 @@ static mdm_status compose_video(mdm_compose *compose, const mdm_compose_sound *s
     const mdm_video_info *info = mdm_reader_video(reader);
     mdm_writer *writer = NULL;
     canvas c = {.compose = compose};
-    mdm_status status = settings->mode == MDM_MODE_PORTRAIT ? mdm_portrait_view_new(&c.view, compose) : MDM_OK;
+    mdm_status status = mdm_frames_new(&c.recorded);
+    if (status == MDM_OK)
+        status = mdm_frames_new(&c.square);
+    if (status == MDM_OK && settings->mode == MDM_MODE_PORTRAIT)
+        status = mdm_portrait_view_new(&c.view, compose);
     if (status == MDM_OK) {
         const mdm_writer_options options = writer_options(&c, info, sound);
         status = mdm_writer_open(&writer, path, &options);
@@ -180,6 +211,8 @@ static mdm_status compose_video(mdm_compose *compose, const mdm_compose_sound *s
     mdm_writer_free(&c.debug);
     mdm_frame_free(&c.drawn);
     mdm_writer_free(&writer);
+    mdm_frames_free(&c.square);
+    mdm_frames_free(&c.recorded);
     return status;
 }
 

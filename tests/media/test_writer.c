@@ -1,5 +1,5 @@
 /* Writing clips: the same frames at the same times, sound in step, nothing of the source's or the machine's metadata, the
- * same bytes every time; and the flow of frames between threads, with its failures. */
+ * same bytes every time; and frames through decoder, node and encoder at once, with their failures. */
 #define _XOPEN_SOURCE 700
 
 #include <setjmp.h>
@@ -20,7 +20,7 @@
 #include "base/memory.h"
 #include "common/ffmpeg_tool.h"
 #include "media/cut.h"
-#include "media/flow.h"
+#include "media/frame_nodes.h"
 
 enum { MAX_FRAMES = 512 };
 
@@ -46,10 +46,17 @@ static void make(const char *arguments)
     }
 }
 
-static mdm_status no_paint(void *user, mdm_frame *frame)
+/* A node that looks at every frame, and fails at one. */
+static mdm_status look(void *user, mdm_turn *turn)
 {
-    (void)user;
-    return mdm_frame_rgb(frame, 0, 0, 0, 0);
+    const int64_t *bad = user;
+    if (turn->last)
+        return MDM_OK;
+    mdm_frame *frame = mdm_packet_frame(turn->in[0]);
+    if (frame->number == *bad)
+        return mdm_fail(MDM_ERR_INPUT, "frame %lld cannot be painted", (long long)*bad);
+    MDM_TRY(mdm_frame_rgb(frame, 0, 0, 0, 0));
+    return mdm_turn_give(turn, 0, mdm_packet_keep(turn->in[0]));
 }
 
 /* Delays the sound by 100 samples, as a treatment that looks ahead does. */
@@ -74,13 +81,13 @@ static mdm_status delay_sound(void *user, float *samples, size_t frames, double 
 }
 
 /* Source to masked clip the way compose does it; the recording's own first frame is time zero of its sound. */
-static mdm_status pass_through(const char *from, const char *to, mdm_status (*paint)(void *, mdm_frame *))
+static mdm_status pass_through(const char *from, const char *to, int64_t bad)
 {
     mdm_reader *reader;
     mdm_writer *writer = NULL;
     mdm_audio *audio = NULL;
     mdm_sound *sound = NULL;
-    size_t frames;
+    mdm_frames *frames = NULL;
     MDM_TRY(mdm_reader_open(&reader, from, NULL));
     mdm_frame first = {0};
     bool more;
@@ -110,7 +117,16 @@ static mdm_status pass_through(const char *from, const char *to, mdm_status (*pa
     if (status == MDM_OK)
         status = mdm_writer_open(&writer, to, &options);
     if (status == MDM_OK)
-        status = mdm_flow_run(&frames, &(mdm_flow){.reader = reader, .writer = writer, .sound = sound, .paint = paint});
+        status = mdm_frames_new(&frames);
+    if (status == MDM_OK) {
+        mdm_decode_node source = {.reader = reader, .frames = frames};
+        mdm_encode_node sink = {.writer = writer, .sound = sound};
+        const mdm_node line[] = {{.name = "decode", .work = mdm_decode_turn, .user = &source},
+                                 {.name = "look", .work = look, .user = &bad, .queue = 1},
+                                 {.name = "encode", .work = mdm_encode_turn, .user = &sink, .queue = 1}};
+        status = mdm_flow_line(line, 3);
+    }
+    mdm_frames_free(&frames);
     if (status == MDM_OK)
         status = mdm_writer_finish(writer);
     mdm_writer_free(&writer);
@@ -122,7 +138,7 @@ static mdm_status pass_through(const char *from, const char *to, mdm_status (*pa
 
 static void passes(const char *from, const char *to)
 {
-    if (pass_through(from, to, no_paint) != MDM_OK)
+    if (pass_through(from, to, -1) != MDM_OK)
         fail_msg("%s", mdm_error_message());
 }
 
@@ -243,20 +259,14 @@ static void bytes_are_the_same_every_time(void **state)
     free(keys);
 }
 
-static mdm_status fail_at_seven(void *user, mdm_frame *frame)
-{
-    (void)user;
-    return frame->number == 7 ? mdm_fail(MDM_ERR_INPUT, "frame seven is bad") : MDM_OK;
-}
-
 static void failures_leave_nothing_behind(void **state)
 {
     (void)state;
     make("-f lavfi -t 2 -i testsrc2=size=320x240:rate=25 source.mkv");
-    assert_int_equal(pass_through("source.mkv", "failed.mp4", fail_at_seven), MDM_ERR_INPUT);
-    assert_string_equal(mdm_error_message(), "frame seven is bad");
+    assert_int_equal(pass_through("source.mkv", "failed.mp4", 7), MDM_ERR_INPUT);
+    assert_string_equal(mdm_error_message(), "frame 7 cannot be painted");
     assert_false(mdm_file_exists("failed.mp4"));
-    assert_int_equal(pass_through("source.mkv", "absent/failed.mp4", no_paint), MDM_ERR_WRITE);
+    assert_int_equal(pass_through("source.mkv", "absent/failed.mp4", -1), MDM_ERR_WRITE);
     /* A full disk, as a limit on the size of files. */
     struct rlimit before, low = {0};
     getrlimit(RLIMIT_FSIZE, &before);
@@ -264,7 +274,7 @@ static void failures_leave_nothing_behind(void **state)
     low.rlim_cur = 20000;
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &low);
-    const mdm_status status = pass_through("source.mkv", "failed.mp4", no_paint);
+    const mdm_status status = pass_through("source.mkv", "failed.mp4", -1);
     setrlimit(RLIMIT_FSIZE, &before);
     assert_int_equal(status, MDM_ERR_WRITE);
     assert_non_null(strstr(mdm_error_message(), "failed.mp4"));
