@@ -58,7 +58,7 @@ static double run_ours(long packets, int nodes, int threads)
     int before = 0, id;
     bench_must(mdm_flow_new(&flow), "flow");
     for (int n = 0; n < nodes; n++) {
-        const mdm_node source = {.name = "source", .work = make, .user = &left},
+        const mdm_flow_node source = {.name = "source", .work = make, .user = &left},
                        middle = {.name = "pass", .work = pass}, sink = {.name = "sink", .work = count, .user = &seen};
         bench_must(mdm_flow_add(&id, flow, n == 0 ? &source : n == nodes - 1 ? &sink : &middle), "node");
         if (n > 0)

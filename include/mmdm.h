@@ -110,6 +110,19 @@ mdm_status mdm_pack_again(mdm_outcome *out, const mdm_options *options);
 /* One stage on one work folder ("ingest", "find", ...). `source` is needed by ingest; NULL elsewhere. */
 mdm_status mdm_stage_run_one(const char *stage, const mdm_options *options, const char *folder, const char *source);
 
+/* ---- graphs ------------------------------------------------------------------------------------------------------------- */
+
+/* Runs a graph file, BMF's JSON (docs/graphs.md); what comes out of it as JSON goes to `tell`, which may be NULL. Of the options only
+ * trace and verbosity count. MDM_ERR_INPUT names the node that is wrong or not supported. */
+mdm_status mdm_run_graph(const mdm_options *options, const char *path, void (*tell)(void *user, const char *json),
+                         void *user);
+
+/* The graph that a job of one recording runs, as a file for mdm_run_graph: its analysis, or with `rendering` what is made of its plan.
+ * Caller frees with mdm_text_free. */
+mdm_status mdm_graph_text(char **out, const mdm_options *options, const char *input, bool rendering);
+
+/* ---- plans -------------------------------------------------------------------------------------------------------------- */
+
 /* Checks a plan, edited or not. MDM_ERR_CONFIG names file, line and reason. */
 mdm_status mdm_plan_verify(const char *path);
 

@@ -1,13 +1,11 @@
 /* The engine of flow.h. One lock guards queues and states. A thread takes the node nearest to the end that is ready, with its next
  * packets, works without the lock, and puts what was given into the queues afterwards: for quick nodes that is many turns a lock, for
  * slow ones one. */
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "base/flow.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
 #include "base/trace.h"
@@ -38,7 +36,7 @@ typedef struct given {
 } given;
 
 typedef struct node {
-    mdm_node is;
+    mdm_flow_node is;
     stream *in[MOST_INPUTS];
     int inputs;
     bool running, done;
@@ -101,9 +99,9 @@ void mdm_packet_drop(mdm_packet **packet)
     mdm_free(&p);
 }
 
-mdm_status mdm_turn_give(mdm_turn *turn, int output, mdm_packet *packet)
+static mdm_status give(void *engine, int output, mdm_packet *packet)
 {
-    node *n = turn->node;
+    node *n = engine;
     mdm_status status = MDM_OK;
     if (n->given_count == n->given_room) {
         const size_t room = n->given_room ? 2 * n->given_room : BURST;
@@ -157,7 +155,7 @@ void mdm_flow_free(mdm_flow **flow)
     mdm_free(flow);
 }
 
-mdm_status mdm_flow_add(int *id, mdm_flow *flow, const mdm_node *node)
+mdm_status mdm_flow_add(int *id, mdm_flow *flow, const mdm_flow_node *node)
 {
     if (flow->nodes == MOST_NODES)
         return mdm_fail(MDM_ERR_INPUT, "%s: a graph has at most %d nodes", node->name, MOST_NODES);
@@ -288,8 +286,8 @@ static int first_in_time(const node *n)
 {
     int first = -1;
     for (int i = 0; i < n->inputs; i++)
-        if (n->in[i]->count > 0 && (first < 0 || n->in[i]->item[n->in[i]->first]->time <
-                                                     n->in[first]->item[n->in[first]->first]->time))
+        if (n->in[i]->count > 0 &&
+            (first < 0 || n->in[i]->item[n->in[i]->first]->time < n->in[first]->item[n->in[first]->first]->time))
             first = i;
     return first;
 }
@@ -380,13 +378,6 @@ static void unlock_or_end(mdm_flow *f)
 
 /* ---- the threads --------------------------------------------------------------------------------------------------------- */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Takes the turns; *done: the node wants no more. Without the lock. */
 static mdm_status take_turns(bool *done, burst *b)
 {
@@ -394,12 +385,12 @@ static mdm_status take_turns(bool *done, burst *b)
     mdm_status status = MDM_OK;
     *done = b->last;
     for (int t = 0; t < b->turns; t++) {
-        mdm_turn turn = {.in = b->taken[t], .inputs = n->inputs, .last = b->last, .node = n};
+        mdm_turn turn = {.in = b->taken[t], .inputs = n->inputs, .last = b->last, .give = give, .engine = n};
         if (status == MDM_OK && !(*done && !b->last)) {
-            const double from = mdm_trace_is_on() ? now() : 0;
+            const double from = mdm_trace_is_on() ? mdm_trace_now() : 0;
             status = n->is.work(n->is.user, &turn);
             if (mdm_trace_is_on())
-                mdm_trace_span(n->is.name, from, now(), b->waiting[t]);
+                mdm_trace_span(n->is.name, from, mdm_trace_now(), b->waiting[t]);
             *done = *done || turn.done;
         }
         for (int i = 0; i < n->inputs; i++)
@@ -432,9 +423,9 @@ static void *work(void *user)
         if (other && !(is_quick(n) && is_quick(other)))
             pthread_cond_signal(&f->changed);
         pthread_mutex_unlock(&f->lock);
-        const double from = now();
+        const double from = mdm_trace_now();
         mdm_status status = take_turns(&done, &b);
-        const double seconds = now() - from;
+        const double seconds = mdm_trace_now() - from;
         pthread_mutex_lock(&f->lock);
         n->turns += (uint64_t)b.turns;
         n->seconds += seconds;
@@ -466,7 +457,7 @@ mdm_status mdm_flow_run(mdm_flow *flow, int threads)
     return flow->status == MDM_OK ? MDM_OK : mdm_fail(flow->status, "%s", flow->message);
 }
 
-mdm_status mdm_flow_line(const mdm_node *nodes, int count)
+mdm_status mdm_flow_line(const mdm_flow_node *nodes, int count)
 {
     mdm_flow *flow;
     int id = 0;

@@ -9,19 +9,24 @@
 
 #define DEFAULT_MAX ((size_t)64 << 20)
 
+mdm_status mdm_json_parse(json_t **out, const char *text, size_t size, const char *where)
+{
+    json_error_t error;
+    /* jansson bounds nesting by itself (JSON_PARSER_MAX_DEPTH, 2048). */
+    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    return *out ? MDM_OK
+                : mdm_fail(MDM_ERR_INPUT, "%s:%d:%d: not valid JSON: %s", where, error.line, error.column, error.text);
+}
+
 mdm_status mdm_json_load(json_t **out, const char *path, size_t max)
 {
     unsigned char *data;
     size_t size;
-    json_error_t error;
     *out = NULL;
     MDM_TRY(mdm_file_read(&data, &size, path, max ? max : DEFAULT_MAX));
-    /* jansson bounds nesting by itself (JSON_PARSER_MAX_DEPTH, 2048). */
-    *out = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, &error);
+    const mdm_status status = mdm_json_parse(out, (const char *)data, size, path);
     mdm_free(&data);
-    if (!*out)
-        return mdm_fail(MDM_ERR_INPUT, "%s:%d:%d: not valid JSON: %s", path, error.line, error.column, error.text);
-    return MDM_OK;
+    return status;
 }
 
 mdm_status mdm_json_load_from(json_t **out, const char *folder, const char *name, size_t max)

@@ -10,6 +10,8 @@
 
 /* Parses a file of at most `max` bytes (0: 64 MiB), depth-limited. Caller json_decref's *out. */
 mdm_status mdm_json_load(json_t **out, const char *path, size_t max);
+/* The same of text in memory, which comes from `where`. */
+mdm_status mdm_json_parse(json_t **out, const char *text, size_t size, const char *where);
 /* The same of FOLDER/NAME. */
 mdm_status mdm_json_load_from(json_t **out, const char *folder, const char *name, size_t max);
 /* Pretty, sorted keys, final newline, atomic. */

@@ -145,6 +145,16 @@ static const mdm_option table[] = {
      MDM_FOR_JOBS},
     {"json", 0, MDM_OPTION_FLAG, NULL, "false", NULL, job, "Reports events as JSON lines on standard output.",
      FIELD(json), 0, 0, MDM_STALE_NONE, MDM_FOR_ALL},
+    {"trace", 0, MDM_OPTION_TEXT, NULL, "", "FILE", job,
+     "Writes what ran when into a file of Chrome's trace format (ui.perfetto.dev opens it): stages, and of their "
+     "graphs every "
+     "node's turns with what waited before it.",
+     FIELD(trace), 0, MDM_MAX_PATH, MDM_STALE_NONE, MDM_FOR_JOBS},
+    {"print-graph", 0, MDM_OPTION_NAME, "analysis|rendering", "", "WHICH", job,
+     "Prints the graph that the job runs for its recording (docs/graphs.md) and does nothing else: its analysis, or "
+     "the rendering of "
+     "its plan. `mmdm graph run` runs it, edited or not.",
+     FIELD(print_graph), 0, sizeof((mdm_settings *)0)->print_graph, MDM_STALE_NONE, MDM_FOR_JOBS},
     {"quiet", 'q', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says only warnings and errors.", FIELD(verbosity), -1, 0,
      MDM_STALE_NONE, MDM_FOR_ALL},
     {"verbose", 'v', MDM_OPTION_LEVEL, NULL, NULL, NULL, job, "Says more.", FIELD(verbosity), 1, 0, MDM_STALE_NONE,

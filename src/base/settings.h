@@ -143,11 +143,13 @@ typedef struct mdm_settings {
     double task;     /* seconds of work in one of them */
     char image[256]; /* of containers */
     bool print, stdio;
-    double lease;    /* seconds after which a process that gives no sign of life loses its claims */
-    int attempts;    /* stand-ins drawn for a person whose result is recognised, before the face is covered */
-    int memory;      /* MiB a worker may use; 0 = no limit */
-    int verbosity;   /* -1 quiet, 0, 1 verbose */
-    char preset[24]; /* name of the preset that was applied, "" for none */
+    double lease;             /* seconds after which a process that gives no sign of life loses its claims */
+    int attempts;             /* stand-ins drawn for a person whose result is recognised, before the face is covered */
+    int memory;               /* MiB a worker may use; 0 = no limit */
+    int verbosity;            /* -1 quiet, 0, 1 verbose */
+    char print_graph[16];     /* "analysis" or "rendering": is only printed; "": is run */
+    char trace[MDM_MAX_PATH]; /* file of what ran when; "": none */
+    char preset[24];          /* name of the preset that was applied, "" for none */
     char output[MDM_MAX_PATH], config[MDM_MAX_PATH], models[MDM_MAX_PATH], weights[MDM_MAX_PATH];
     char licence[64];          /* of the dataset, an identifier the Hugging Face card knows, or "other" */
     char title[128];           /* of the dataset */

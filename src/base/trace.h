@@ -11,7 +11,9 @@
 mdm_status mdm_trace_open(const char *path);
 bool mdm_trace_is_on(void);
 
-/* From and to: seconds of the monotonic clock. `waiting`: packets in the queue; -1: it has none. Does nothing where no trace is open. */
+double mdm_trace_now(void); /* seconds of the monotonic clock */
+
+/* From and to: of mdm_trace_now. `waiting`: packets in the queue; -1: it has none. Does nothing where no trace is open. */
 void mdm_trace_span(const char *name, double from, double to, int waiting);
 
 mdm_status mdm_trace_close(void);

@@ -20,7 +20,7 @@ typedef struct hmp_pixels hmp_pixels;
 #define BMF_DONE INT64_C(9223372036854775807)
 
 /* Numbers of hmp's enumerations; the same as FFmpeg's where there is one. */
-enum { HMP_YUV420P = 0, HMP_YUV444P = 5, HMP_UINT8 = 0 };
+enum { HMP_YUV420P = 0, HMP_YUV444P = 5, HMP_YUVJ420P = 12 };
 
 int bmf_task_get_input_stream_ids(bmf_task *task, int *ids); /* how many; ids may be NULL */
 int bmf_task_get_output_stream_ids(bmf_task *task, int *ids);
@@ -53,11 +53,14 @@ void bmf_vf_set_time_base(bmf_video *video, int num, int den);
 void bmf_vf_time_base(bmf_video *video, int *num, int *den);
 
 int hmp_frame_format(hmp_frame *frame);
-int hmp_frame_device_type(hmp_frame *frame);
+int hmp_frame_device_type(hmp_frame *frame); /* 0: memory of the CPU */
 int64_t hmp_frame_nplanes(hmp_frame *frame);
 hmp_tensor *hmp_frame_plane(hmp_frame *frame, int64_t plane);
 hmp_pixels *hmp_frame_pix_info(hmp_frame *frame);
+int hmp_pixel_info_space(hmp_pixels *pixels); /* numbers of ISO/IEC 23091-2, as FFmpeg has them */
+int hmp_pixel_info_range(hmp_pixels *pixels); /* 2: full */
 void *hmp_tensor_data(hmp_tensor *tensor);
+int64_t hmp_tensor_size(hmp_tensor *tensor, int64_t dim);
 int64_t hmp_tensor_stride(hmp_tensor *tensor, int64_t dim);
 int64_t hmp_tensor_itemsize(hmp_tensor *tensor);
 

@@ -17,6 +17,7 @@ int mdm_cli_run(const mdm_arguments *arguments);
 int mdm_cli_analyze(const mdm_arguments *arguments);
 int mdm_cli_apply(const mdm_arguments *arguments);
 int mdm_cli_stage(const mdm_arguments *arguments); /* ingest, find, ... verify */
+int mdm_cli_graph(const mdm_arguments *arguments);
 int mdm_cli_plan(const mdm_arguments *arguments);
 int mdm_cli_merge(const mdm_arguments *arguments);
 int mdm_cli_submit(const mdm_arguments *arguments);

@@ -23,6 +23,7 @@ static const mdm_command table[] = {
     {"merge", "-o OUT", "What many machines made becomes the dataset.", mdm_cli_merge},
     {"submit", "slurm|k8s|ray -o OUT", "What an engine needs to share a planned job (--print).", mdm_cli_submit},
     {"worker", "--stdio -o OUT", "Clips of a planned job, one a line, as an engine hands them out.", mdm_cli_worker},
+    {"graph", "run GRAPH.json", "A graph of nodes, as a file of BMF's kind (docs/graphs.md).", mdm_cli_graph},
     {"audit", "OUT", "A finished dataset measured again, without the recordings.", mdm_cli_audit},
     {"export", "OUT --format LIST -o FOLDER", "A finished dataset in the formats of other tools.", mdm_cli_export},
     {"caption", "CLIP...", "What happens in a clip, in words (docs/captions.md).", mdm_cli_caption},

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/sha256.h"
 #include "media/frame_store.h"
 
 enum { TILE = 64 }; /* even, so that a tile is whole chroma samples */
@@ -243,6 +244,42 @@ mdm_status mdm_frame_share(mdm_frame *out, const mdm_frame *frame)
     out->duration = frame->duration;
     out->time = frame->time;
     return status;
+}
+
+mdm_status mdm_frame_writable(mdm_frame *frame)
+{
+    mdm_frame_store *store = frame->store;
+    if (!store || store->still)
+        return mdm_fail(MDM_ERR_INTERNAL, "a frame without planes cannot be written to");
+    memset(store->tiles, 0, (size_t)store->tile_columns * (size_t)store->tile_rows);
+    return av_frame_make_writable(store->planes) < 0 ? mdm_fail(MDM_ERR_MEMORY, "out of memory for a frame") : MDM_OK;
+}
+
+void mdm_frame_planes(mdm_image planes[3], const mdm_frame *frame)
+{
+    const mdm_yuv_planes all = view_of(frame->store->planes);
+    for (int i = 0; i < 3; i++) {
+        const int sub = i ? all.sub : 0;
+        planes[i] = (mdm_image){(all.width + sub) >> sub, (all.height + sub) >> sub, 1, all.stride[i], all.data[i]};
+    }
+}
+
+mdm_status mdm_frame_hash(char out[65], const mdm_frame *frame)
+{
+    const mdm_frame_store *store = frame->store;
+    unsigned char digest[32];
+    mdm_sha256 hash;
+    if (!store || store->still)
+        return mdm_fail(MDM_ERR_INTERNAL, "a frame without planes cannot be hashed");
+    mdm_image planes[3];
+    mdm_frame_planes(planes, frame);
+    mdm_sha256_start(&hash);
+    for (int i = 0; i < 3; i++)
+        for (int y = 0; y < planes[i].height; y++)
+            mdm_sha256_add(&hash, planes[i].data + (size_t)y * planes[i].stride, (size_t)planes[i].width);
+    mdm_sha256_end(&hash, digest);
+    mdm_sha256_text(out, digest);
+    return MDM_OK;
 }
 
 mdm_status mdm_frame_blank(mdm_frame *frame, int width, int height)

@@ -17,6 +17,7 @@ typedef struct mdm_frame {
     int64_t pts;      /* in the clip's time base, as the source has it */
     int64_t duration; /* in the same unit; 0 when the source does not say */
     double time;      /* seconds from the clip's first frame */
+    bool cut;         /* a shot begins here; only where a cut detector was asked (media/cut.h) */
     mdm_image rgb;    /* upright, full size; holds pixels only where mdm_frame_rgb was asked for them */
     mdm_frame_store *store;
 } mdm_frame;
@@ -46,6 +47,15 @@ mdm_status mdm_frame_of_picture(mdm_frame *frame, const mdm_image *picture);
 
 /* Makes `out` a second frame with the same picture: the planes are shared until one of the two is painted. */
 mdm_status mdm_frame_share(mdm_frame *out, const mdm_frame *frame);
+
+/* Makes the planes this frame's own and forgets the RGB made of them: for who writes to them directly. */
+mdm_status mdm_frame_writable(mdm_frame *frame);
+
+/* The planes as pictures that share its memory; write to them only after mdm_frame_writable. Not for stills. */
+void mdm_frame_planes(mdm_image planes[3], const mdm_frame *frame);
+
+/* SHA-256, in hexadecimal, of the planes' pixels, row by row, without what pads them. */
+mdm_status mdm_frame_hash(char out[65], const mdm_frame *frame);
 
 void mdm_frame_free(mdm_frame *frame);
 

@@ -38,6 +38,17 @@ static const struct {
     {AVCOL_SPC_BT2020_CL, SWS_CS_BT2020, 0.2627, 0.0593},  {AVCOL_SPC_UNSPECIFIED, SWS_CS_ITU601, 0.299, 0.114},
 };
 
+int mdm_upright_weights(double *kr, double *kb, int matrix)
+{
+    *kr = 0.299, *kb = 0.114;
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)
+        if (matrices[i].matrix == matrix) {
+            *kr = matrices[i].kr, *kb = matrices[i].kb;
+            return matrices[i].sws;
+        }
+    return SWS_CS_ITU601;
+}
+
 static turn turn_from_matrix(const int32_t m[9])
 {
     turn t = {false, false, false};
@@ -115,14 +126,8 @@ mdm_status mdm_upright_new(mdm_upright **out, mdm_video_info *info, const AVStre
     int matrix = codec->color_space;
     if (rgb) /* our choice then, and the output says it */
         matrix = info->height >= 720 ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M;
-    double kr = 0.299, kb = 0.114;
-    upright->sws_colours = SWS_CS_ITU601;
-    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)
-        if (matrices[i].matrix == matrix) {
-            kr = matrices[i].kr;
-            kb = matrices[i].kb;
-            upright->sws_colours = matrices[i].sws;
-        }
+    double kr, kb;
+    upright->sws_colours = mdm_upright_weights(&kr, &kb, matrix);
     upright->full_range = !rgb && is_full_range(codec);
     mdm_yuv_matrix_set(&upright->matrix, kr, kb, upright->full_range);
     info->colour = (mdm_colour){matrix, codec->color_primaries, codec->color_trc, upright->full_range};

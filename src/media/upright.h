@@ -14,6 +14,9 @@ typedef struct mdm_upright mdm_upright;
 mdm_status mdm_upright_new(mdm_upright **out, mdm_video_info *info, const AVStream *stream);
 void mdm_upright_free(mdm_upright **upright);
 
+/* Luma weights of red and blue by number of the matrix; -> FFmpeg's SWS_CS_* of it. */
+int mdm_upright_weights(double *kr, double *kb, int matrix);
+
 /* Moves the picture of `decoded` into `frame`, converting and turning only where that is needed. A picture whose size
  * changes in mid-clip is scaled to the clip's. */
 mdm_status mdm_upright_frame(mdm_frame *frame, mdm_upright *upright, AVFrame *decoded);

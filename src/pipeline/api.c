@@ -7,10 +7,12 @@
 
 #include "base/log.h"
 #include "base/options.h"
+#include "base/trace.h"
 #include "pipeline/audit.h"
 #include "pipeline/caption.h"
 #include "pipeline/draw.h"
 #include "pipeline/export.h"
+#include "pipeline/graph_file.h"
 #include "pipeline/job.h"
 #include "pipeline/submit.h"
 #include "pipeline/talk.h"
@@ -316,6 +318,36 @@ mdm_status mdm_stage_run_one(const char *stage, const mdm_options *options, cons
     MDM_TRY(settle(&settings, options));
     MDM_TRY(mdm_stage_find_name(&id, stage));
     return mdm_stage_on_folder(id, folder, source, &settings);
+}
+
+mdm_status mdm_run_graph(const mdm_options *options, const char *path, void (*tell)(void *user, const char *json),
+                         void *user)
+{
+    mdm_graph_file file;
+    unsigned char *text;
+    size_t size;
+    log_as(&options->settings);
+    MDM_TRY(mdm_file_read(&text, &size, path, MDM_GRAPH_MOST_BYTES));
+    mdm_status status = mdm_graph_file_read(&file, (const char *)text, size, path);
+    mdm_free(&text);
+    if (status != MDM_OK)
+        return status;
+    if (options->settings.trace[0])
+        status = mdm_trace_open(options->settings.trace);
+    if (status == MDM_OK)
+        status = mdm_graph_file_run(&file, tell, user);
+    if (status == MDM_OK && mdm_trace_is_on())
+        status = mdm_trace_close();
+    mdm_trace_discard();
+    mdm_graph_file_free(&file);
+    return status;
+}
+
+mdm_status mdm_graph_text(char **out, const mdm_options *options, const char *input, bool rendering)
+{
+    mdm_settings settings;
+    MDM_TRY(settle(&settings, options));
+    return mdm_graph_describe(out, &settings, input, rendering);
 }
 
 mdm_status mdm_plan_verify(const char *path)

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/sha256.h"
+#include "base/trace.h"
 #include "mmdm.h"
 #include "pipeline/job.h"
 #include "stages/gemini.h"
@@ -302,7 +303,13 @@ mdm_status mdm_job_run(mdm_job_result *result, const mdm_settings *settings, con
         tell_result(job, result, goal);
     } else if (status == MDM_OK) {
         memset(result, 0, sizeof *result);
-        status = work(result, job, goal);
+        if (job->settings.trace[0])
+            status = mdm_trace_open(job->settings.trace);
+        if (status == MDM_OK)
+            status = work(result, job, goal);
+        if (status == MDM_OK && mdm_trace_is_on())
+            status = mdm_trace_close();
+        mdm_trace_discard();
         if (status == MDM_OK)
             tell_result(job, result, goal);
     }

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "media/frame_nodes.h"
+#include "stages/frame_stage.h"
 
 static const char *const state_names[] = {"none", "covered", "replaced"};
 
@@ -173,9 +174,9 @@ static mdm_status run_flow(canvas *c, mdm_writer *writer, mdm_sound *sound, mdm_
     const int queue = mdm_frames_queue(mdm_reader_video(reader));
     mdm_decode_node source = {.reader = reader, .frames = c->recorded};
     mdm_encode_node sink = {.writer = writer, .sound = sound};
-    const mdm_node line[] = {{.name = "decode", .work = mdm_decode_turn, .user = &source},
-                             {.name = "compose", .work = paint_turn, .user = c, .queue = queue},
-                             {.name = "encode", .work = mdm_encode_turn, .user = &sink, .queue = queue}};
+    const mdm_flow_node line[] = {{.name = "decode", .work = mdm_decode_turn, .user = &source},
+                                  {.name = "compose", .work = paint_turn, .user = c, .queue = queue},
+                                  {.name = "encode", .work = mdm_encode_turn, .user = &sink, .queue = queue}};
     MDM_TRY(mdm_flow_line(line, 3));
     *frames = sink.frames;
     if (*frames != clip->frames)
@@ -278,3 +279,48 @@ mdm_status mdm_stage_compose(mdm_clip_work *work)
     close_compose(&compose);
     return status;
 }
+
+/* ---- frames that come from a graph ------------------------------------------------------------------------------------- */
+
+typedef struct painter {
+    mdm_compose compose;
+    size_t frames;
+} painter;
+
+static void close_painter(void **state)
+{
+    painter *p = *state;
+    if (p)
+        close_compose(&p->compose);
+    mdm_free(state);
+}
+
+static mdm_status open_painter(void **state, mdm_clip_work *work)
+{
+    painter *p;
+    MDM_TRY(mdm_alloc(&p, 1, sizeof *p, "compose"));
+    *state = p;
+    MDM_TRY(open_compose(&p->compose, work));
+    if (p->compose.clip.still || work->settings->mode != MDM_MODE_SCENE)
+        return mdm_fail(MDM_ERR_INPUT, "%s: a graph composes videos in mode scene; use `mmdm compose`", work->folder);
+    return mdm_compose_players_open(&p->compose);
+}
+
+static mdm_status paint_frame(void *state, mdm_frame *frame)
+{
+    painter *p = state;
+    canvas c = {.compose = &p->compose};
+    p->frames++;
+    return paint(&c, frame);
+}
+
+static mdm_status finish_painter(void *state)
+{
+    painter *p = state;
+    if (p->frames != p->compose.clip.frames)
+        return mdm_fail(MDM_ERR_INPUT, "%s: %zu frames instead of the %zu that ingest saw", p->compose.clip.source,
+                        p->frames, p->compose.clip.frames);
+    return write_record(&p->compose, NULL, "masked.mp4", p->frames);
+}
+
+const mdm_frame_stage mdm_frames_compose = {open_painter, paint_frame, finish_painter, close_painter};

@@ -5,7 +5,6 @@
 
 #include <ctype.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +16,6 @@
 #define LONGEST_SIDE 1024 /* px the detector sees at most: burnt-in text of 1080p is still 10 px high */
 #define TILE         1088 /* px: a larger picture is looked at a second time in tiles of its own size, for plates far away */
 #define OVERLAP      128
-#define WAITING      3 /* frames that wait to be looked at; memory */
 #define RESTFUL      2 /* times longer between samples where text stands still */
 #define MISSED       6 /* samples in a row that may not see a text that is still there: shake, glare, a bad crop */
 #define SAME_PLACE                                                                                                     \
@@ -40,31 +38,14 @@ typedef struct open_region {
     int shot;
 } open_region;
 
-/* A frame that waits to be looked at. */
-typedef struct candidate {
-    mdm_image image;
-    int number;
-    bool cut;
-} candidate;
-
 struct mdm_text_finder {
     mdm_text_detector *detector, *tile_detector; /* a detector is made anew when the size of its pictures changes */
     mdm_text_reader *reader;
     open_region *open;
     int count, capacity;
-    int every, next; /* candidates are so far apart; the next one's number */
+    int every, next; /* candidates are so far apart; the next one's number, for mdm_text_finder_wants alone */
     int sample, shot, last_number;
     bool restless; /* the last sample saw something move or appear */
-    /* candidates are looked at in a thread of its own, while the tracker goes on */
-    pthread_t thread;
-    bool started;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    candidate waiting[WAITING]; /* below: guarded by `lock` */
-    int from, waiting_count;
-    bool closed;
-    mdm_status status; /* of the first failure */
-    char message[256];
 };
 
 mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double fps, int threads)
@@ -72,8 +53,6 @@ mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double
     mdm_text_finder *finder = NULL;
     *out = NULL;
     MDM_TRY(mdm_alloc(&finder, 1, sizeof *finder, "text finder"));
-    pthread_mutex_init(&finder->lock, NULL);
-    pthread_cond_init(&finder->changed, NULL);
     finder->every = (int)fmin(30, fmax(1, floor((fps > 0.5 ? fps : 25) * 0.48)));
     mdm_status status = mdm_text_detector_new(&finder->detector, models, threads);
     if (!status)
@@ -86,41 +65,26 @@ mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double
     return status;
 }
 
-/* Waits until everything that was pushed has been looked at; nothing can be pushed any more. */
-static mdm_status settle(mdm_text_finder *f)
-{
-    pthread_mutex_lock(&f->lock);
-    f->closed = true;
-    pthread_cond_broadcast(&f->changed);
-    pthread_mutex_unlock(&f->lock);
-    if (f->started)
-        pthread_join(f->thread, NULL);
-    f->started = false;
-    return f->status ? mdm_fail(f->status, "%s", f->message) : MDM_OK;
-}
-
 void mdm_text_finder_free(mdm_text_finder **finder)
 {
     mdm_text_finder *f = *finder;
     if (!f)
         return;
-    settle(f);
-    for (int i = 0; i < WAITING; i++)
-        mdm_image_free(&f->waiting[i].image);
     for (int i = 0; i < f->count; i++)
         mdm_free(&f->open[i].region.quad);
     mdm_free(&f->open);
     mdm_text_detector_free(&f->detector);
     mdm_text_detector_free(&f->tile_detector);
     mdm_text_reader_free(&f->reader);
-    pthread_cond_destroy(&f->changed);
-    pthread_mutex_destroy(&f->lock);
     mdm_free(finder);
 }
 
-bool mdm_text_finder_wants(const mdm_text_finder *finder, int number, bool cut)
+bool mdm_text_finder_wants(mdm_text_finder *finder, int number, bool cut)
 {
-    return cut || number >= finder->next;
+    const bool wanted = cut || number >= finder->next;
+    if (wanted)
+        finder->next = number + finder->every;
+    return wanted;
 }
 
 static void quad_box(float box[4], const float corner[4][2])
@@ -294,70 +258,16 @@ static mdm_status read_sample(mdm_text_finder *f, const mdm_image *image, int nu
     return MDM_OK;
 }
 
-/* Looks at a candidate, or passes it over. */
-static mdm_status take(mdm_text_finder *f, const candidate *c)
+mdm_status mdm_text_finder_push(mdm_text_finder *f, const mdm_image *image, int number, bool cut)
 {
     const int wait = (f->restless ? 1 : RESTFUL) * f->every;
-    if (f->sample > 0 && !c->cut && c->number < f->last_number + wait)
+    if (f->sample > 0 && !cut && number < f->last_number + wait)
         return MDM_OK;
-    f->last_number = c->number;
+    f->last_number = number;
     f->sample++;
-    f->shot += c->cut;
-    f->restless = c->cut;
-    return read_sample(f, &c->image, c->number);
-}
-
-static void *take_all(void *user)
-{
-    mdm_text_finder *f = user;
-    pthread_mutex_lock(&f->lock);
-    while (!f->status) {
-        while (f->waiting_count == 0 && !f->closed)
-            pthread_cond_wait(&f->changed, &f->lock);
-        if (f->waiting_count == 0)
-            break;
-        candidate *c = &f->waiting[f->from]; /* stays in its place until it has been looked at */
-        pthread_mutex_unlock(&f->lock);
-        const mdm_status status = take(f, c);
-        mdm_image_free(&c->image);
-        pthread_mutex_lock(&f->lock);
-        f->from = (f->from + 1) % WAITING;
-        f->waiting_count--;
-        if (status) {
-            f->status = status;
-            snprintf(f->message, sizeof f->message, "%s", mdm_error_message());
-        }
-        pthread_cond_broadcast(&f->changed);
-    }
-    pthread_mutex_unlock(&f->lock);
-    return NULL;
-}
-
-mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image, int number, bool cut)
-{
-    mdm_text_finder *f = finder;
-    f->next = number + f->every;
-    if (!f->started)
-        f->started = pthread_create(&f->thread, NULL, take_all, f) == 0;
-    if (!f->started)
-        return mdm_fail(MDM_ERR_AGAIN, "no thread could be started; too many processes are running: try again");
-    pthread_mutex_lock(&f->lock);
-    while (f->waiting_count == WAITING && !f->status)
-        pthread_cond_wait(&f->changed, &f->lock);
-    mdm_status status = f->status ? mdm_fail(f->status, "%s", f->message) : MDM_OK;
-    candidate *c = &f->waiting[(f->from + f->waiting_count) % WAITING];
-    pthread_mutex_unlock(&f->lock);
-    if (!status)
-        status = mdm_image_copy(&c->image, image);
-    if (status)
-        return status;
-    c->number = number;
-    c->cut = cut;
-    pthread_mutex_lock(&f->lock);
-    f->waiting_count++;
-    pthread_cond_broadcast(&f->changed);
-    pthread_mutex_unlock(&f->lock);
-    return MDM_OK;
+    f->shot += cut;
+    f->restless = cut;
+    return read_sample(f, image, number);
 }
 
 /* A region sampled at some frames becomes one quad for every frame, reaching `reach` frames past both ends. */
@@ -390,7 +300,6 @@ mdm_status mdm_text_finder_finish(mdm_region **regions, int *count, mdm_text_fin
     mdm_region *out = NULL;
     *regions = NULL;
     *count = 0;
-    MDM_TRY(settle(finder));
     MDM_TRY(mdm_alloc(&out, (size_t)finder->count, sizeof *out, "text regions"));
     mdm_status status = MDM_OK;
     int n = 0;

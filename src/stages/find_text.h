@@ -11,9 +11,9 @@
 typedef struct mdm_text_finder mdm_text_finder;
 
 mdm_status mdm_text_finder_new(mdm_text_finder **out, const char *models, double fps, int threads);
-/* True when frame `number` is one the finder wants to see: every half second, and at cuts. */
-bool mdm_text_finder_wants(const mdm_text_finder *finder, int number, bool cut);
-/* Takes a copy, which a thread of the finder's looks at; waits when that is some frames behind. Returns an earlier frame's failure. */
+/* True when frame `number` is one the finder is to be shown: every half second, and at cuts. Asked of every frame, in order; another
+ * thread may show it earlier ones meanwhile. */
+bool mdm_text_finder_wants(mdm_text_finder *finder, int number, bool cut);
 mdm_status mdm_text_finder_push(mdm_text_finder *finder, const mdm_image *image, int number, bool cut);
 /* The regions over `frames` frames; they belong to the caller. */
 mdm_status mdm_text_finder_finish(mdm_region **regions, int *count, mdm_text_finder *finder, int frames);

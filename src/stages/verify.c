@@ -11,8 +11,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/share.h"
 #include "stages/verify_sound.h"
+#include "stages/visit.h"
 
 #define JUDGED_PER_SECOND 6   /* frames whose identity is compared */
 #define SCENE_EVERY       1.0 /* seconds between looks at the whole scene */
@@ -71,36 +71,20 @@ static mdm_status open_networks(mdm_verifier *v)
     return MDM_OK;
 }
 
-/* Both videos, read in step: the frame before, this one and the next, which is read while this one is looked at. */
+/* Both videos, side by side. */
 typedef struct comparison {
     mdm_verifier *v;
-    mdm_reader *reader[2]; /* the recording's and the result's */
-    mdm_frame frame[2][3]; /* frame n at n % 3 */
-    bool more[2][3];
-    size_t number; /* of this frame */
-    double start;  /* of the result, seconds */
+    mdm_decode_node side[2]; /* the recording and the result */
+    mdm_packet *before[2];   /* the frames before these */
+    double start;            /* of the result, seconds */
 } comparison;
 
-static mdm_status read_frame(comparison *c, int side, size_t number)
-{
-    mdm_frame *frame = &c->frame[side][number % 3];
-    bool *more = &c->more[side][number % 3];
-    *more = false;
-    if (side == 0 && number >= c->v->clip.frames)
-        return MDM_OK;
-    MDM_TRY(mdm_reader_next(more, c->reader[side], frame));
-    return *more ? mdm_frame_rgb(frame, 0, 0, 0, 0) : MDM_OK;
-}
-
-static mdm_status look_at_frame(comparison *c)
+static mdm_status look_at_frames(comparison *c, mdm_packet *const now[2], size_t n)
 {
     mdm_verifier *v = c->v;
-    const size_t n = c->number;
-    const mdm_frame *a = &c->frame[0][n % 3], *b = &c->frame[1][n % 3];
+    const mdm_frame *a = mdm_packet_frame(now[0]), *b = mdm_packet_frame(now[1]);
     const bool scene = v->work->settings->mode == MDM_MODE_SCENE;
-    const int *tb = mdm_reader_video(c->reader[1])->time_base;
-    if (!c->more[0][n % 3])
-        return MDM_OK;
+    const int *tb = mdm_reader_video(c->side[1].reader)->time_base;
     double at_a = (double)(a->pts - v->clip.pts[0]) * v->clip.time_base[0] / v->clip.time_base[1],
            at_b = (double)b->pts * tb[0] / tb[1];
     if (n == 0)
@@ -112,44 +96,65 @@ static mdm_status look_at_frame(comparison *c)
         return mdm_fail(MDM_ERR_INTERNAL, "%s: the result is %d x %d, the recording %d x %d", v->work->clip_id,
                         b->rgb.width, b->rgb.height, a->rgb.width, a->rgb.height);
     if (scene)
-        MDM_TRY(mdm_verify_faces(v, &a->rgb, &b->rgb, n ? &c->frame[0][(n - 1) % 3].rgb : NULL,
-                                 n ? &c->frame[1][(n - 1) % 3].rgb : NULL, (int)n));
+        MDM_TRY(mdm_verify_faces(v, &a->rgb, &b->rgb, n ? &mdm_packet_frame(c->before[0])->rgb : NULL,
+                                 n ? &mdm_packet_frame(c->before[1])->rgb : NULL, (int)n));
     return mdm_verify_scene(v, &a->rgb, &b->rgb, (int)n);
 }
 
-static mdm_status look_or_read(void *user, int item, int sharer)
+static mdm_status verify_turn(void *user, mdm_turn *turn)
 {
     comparison *c = user;
-    (void)sharer;
-    return item ? read_frame(c, item - 1, c->number + 1) : look_at_frame(c);
+    turn->done = turn->last || !turn->in[1]; /* the result's end */
+    if (turn->done)
+        return MDM_OK;
+    const size_t n = c->v->frames_out++;
+    if (turn->in[0])
+        MDM_TRY(look_at_frames(c, turn->in, n));
+    for (int side = 0; side < 2; side++) {
+        mdm_packet_drop(&c->before[side]);
+        c->before[side] = turn->in[side] ? mdm_packet_keep(turn->in[side]) : NULL;
+    }
+    return mdm_tour_tell(&c->v->clip, c->v->work, (int64_t)n);
+}
+
+static mdm_status join_nodes(mdm_flow *flow, comparison *c)
+{
+    int decode[2], verify;
+    for (int side = 0; side < 2; side++) {
+        const mdm_flow_node node = {.name = "decode", .work = mdm_decode_turn, .user = &c->side[side]};
+        MDM_TRY(mdm_flow_add(&decode[side], flow, &node));
+    }
+    MDM_TRY(
+        mdm_flow_add(&verify, flow, &(mdm_flow_node){.name = "verify", .work = verify_turn, .user = c, .queue = 1}));
+    MDM_TRY(mdm_flow_join(flow, decode[0], 0, verify, 0));
+    return mdm_flow_join(flow, decode[1], 0, verify, 1);
 }
 
 static mdm_status compare(comparison *c)
 {
-    mdm_verifier *v = c->v;
-    MDM_TRY(read_frame(c, 0, 0));
-    MDM_TRY(read_frame(c, 1, 0));
-    for (; c->more[1][c->number % 3]; c->number++) {
-        v->frames_out++;
-        MDM_TRY(mdm_share(3, look_or_read, c));
-        if (!mdm_progress_update(v->work->progress, (double)c->number + 1, (double)v->clip.frames))
-            return mdm_fail(MDM_ERR_CANCELLED, "%s: stopped", v->clip.source);
-    }
-    return MDM_OK;
+    mdm_flow *flow;
+    MDM_TRY(mdm_flow_new(&flow));
+    mdm_status status = join_nodes(flow, c);
+    if (status == MDM_OK)
+        status = mdm_flow_run(flow, 0);
+    mdm_flow_free(&flow);
+    return status;
 }
 
 static mdm_status look(mdm_verifier *v, const char *media)
 {
-    comparison c = {.v = v};
-    mdm_status status = mdm_clip_open_video(&c.reader[0], &v->clip, v->work->threads);
+    comparison c = {.v = v, .side = {{.rgb = true, .most = v->clip.frames}, {.rgb = true}}};
+    mdm_status status = mdm_clip_open_video(&c.side[0].reader, &v->clip, v->work->threads);
     if (!status)
-        status = mdm_reader_open(&c.reader[1], media, &(mdm_reader_options){.threads = v->work->threads});
+        status = mdm_reader_open(&c.side[1].reader, media, &(mdm_reader_options){.threads = v->work->threads});
+    for (int side = 0; side < 2 && !status; side++)
+        status = mdm_frames_new(&c.side[side].frames);
     if (!status)
         status = compare(&c);
     for (int side = 0; side < 2; side++) {
-        for (int i = 0; i < 3; i++)
-            mdm_frame_free(&c.frame[side][i]);
-        mdm_reader_free(&c.reader[side]);
+        mdm_packet_drop(&c.before[side]);
+        mdm_frames_free(&c.side[side].frames);
+        mdm_reader_free(&c.side[side].reader);
     }
     return status;
 }

@@ -116,7 +116,7 @@ static mdm_status swallow(void *user, mdm_turn *turn)
 static int add(mdm_flow *f, const char *name, mdm_status (*work)(void *, mdm_turn *), void *user, int queue)
 {
     int id;
-    assert_int_equal(mdm_flow_add(&id, f, &(mdm_node){.name = name, .work = work, .user = user, .queue = queue}),
+    assert_int_equal(mdm_flow_add(&id, f, &(mdm_flow_node){.name = name, .work = work, .user = user, .queue = queue}),
                      MDM_OK);
     return id;
 }
@@ -223,7 +223,7 @@ static void join_two(sink *to, mdm_join_order order, source from[2], int threads
     memset(to, 0, sizeof *to);
     assert_int_equal(mdm_flow_new(&f), MDM_OK);
     const int a = add(f, "first", make, &from[0], 0), b = add(f, "second", make, &from[1], 0);
-    assert_int_equal(mdm_flow_add(&c, f, &(mdm_node){.name = "sink", .work = swallow, .user = to, .order = order}),
+    assert_int_equal(mdm_flow_add(&c, f, &(mdm_flow_node){.name = "sink", .work = swallow, .user = to, .order = order}),
                      MDM_OK);
     assert_int_equal(mdm_flow_join(f, a, 0, c, 0), MDM_OK);
     assert_int_equal(mdm_flow_join(f, b, 0, c, 1), MDM_OK);
@@ -281,8 +281,9 @@ static void uneven_streams_do_not_stand_still(void **state)
         assert_int_equal(mdm_flow_new(&f), MDM_OK);
         const int a = add(f, "source", make_uneven, &from, 0);
         assert_int_equal(
-            mdm_flow_add(&c, f,
-                         &(mdm_node){.name = "sink", .work = swallow, .user = &to, .order = MDM_IN_TIME, .queue = 2}),
+            mdm_flow_add(
+                &c, f,
+                &(mdm_flow_node){.name = "sink", .work = swallow, .user = &to, .order = MDM_IN_TIME, .queue = 2}),
             MDM_OK);
         assert_int_equal(mdm_flow_join(f, a, 0, c, 0), MDM_OK);
         assert_int_equal(mdm_flow_join(f, a, 1, c, 1), MDM_OK);

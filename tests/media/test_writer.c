@@ -121,9 +121,9 @@ static mdm_status pass_through(const char *from, const char *to, int64_t bad)
     if (status == MDM_OK) {
         mdm_decode_node source = {.reader = reader, .frames = frames};
         mdm_encode_node sink = {.writer = writer, .sound = sound};
-        const mdm_node line[] = {{.name = "decode", .work = mdm_decode_turn, .user = &source},
-                                 {.name = "look", .work = look, .user = &bad, .queue = 1},
-                                 {.name = "encode", .work = mdm_encode_turn, .user = &sink, .queue = 1}};
+        const mdm_flow_node line[] = {{.name = "decode", .work = mdm_decode_turn, .user = &source},
+                                      {.name = "look", .work = look, .user = &bad, .queue = 1},
+                                      {.name = "encode", .work = mdm_encode_turn, .user = &sink, .queue = 1}};
         status = mdm_flow_line(line, 3);
     }
     mdm_frames_free(&frames);
