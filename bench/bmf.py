@@ -22,4 +22,5 @@ def environment(bmf, links):
         link = Path(links) / f'{name}.so.{major}'
         if name and not link.exists():
             link.symlink_to(path)
-    return dict(os.environ, LD_LIBRARY_PATH=f'{links}:{libs}:{bmf}/lib', PYTHONPATH=str(bmf.parent), BMF_LOG_LEVEL='WARNING')
+    # The system's zlib first: decord's is 1.2.3, and libpng would get that one.
+    return dict(os.environ, LD_LIBRARY_PATH=f'{links}:{libs}:{bmf}/lib', LD_PRELOAD='libz.so.1', PYTHONPATH=str(bmf.parent), BMF_LOG_LEVEL='WARNING')
