@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "stages/attack.h"
+#include "stages/frame_stage.h"
 #include "stages/stage.h"
 
 static int double_delay_us; /* per stage */
@@ -156,6 +157,8 @@ mdm_status mdm_stage_compose(mdm_clip_work *work)
     json_t *out = json_pack("{s:s, s:o}", "video", work->clip_id, "portraits", portraits ? portraits : json_object());
     return save_double(work, "masked.mp4", out);
 }
+
+const mdm_frame_stage mdm_frames_find, mdm_frames_compose; /* graphs are not run here */
 
 static bool recognised(const json_t *person, int attempts)
 {
