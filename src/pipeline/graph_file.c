@@ -165,7 +165,8 @@ static mdm_status read_root(mdm_graph_file *file)
     const char *mode = text_of(file->root, "mode");
     size_t i;
     json_t *node;
-    if (mode[0] && strcmp(mode, "Normal") != 0 && strcmp(mode, "normal") != 0)
+    /* A server without streams of its own has nothing to wait for: it is Normal. */
+    if (mode[0] && strcmp(mode, "Normal") != 0 && strcmp(mode, "normal") != 0 && strcmp(mode, "Server") != 0)
         return mdm_fail(MDM_ERR_INPUT,
                         "mode '%.30s' needs a program that feeds the graph; a file is run in mode Normal", mode);
     if (json_array_size(json_object_get(file->root, "input_streams")) ||

@@ -1,7 +1,7 @@
 """Graph files: the frames that come through are FFmpeg's own, both spellings are read, what is not supported is named with its node, a node of a
 user's paints, stages in a graph write what they write alone, a trace is valid, and the real BMF runs the same file with the same frames.
 """
-import hashlib, json, os, re, shutil, subprocess, sys, tempfile
+import hashlib, json, os, re, shutil, signal, subprocess, sys, tempfile, time
 from pathlib import Path
 
 from checks import bad, check, ffmpeg
@@ -84,7 +84,7 @@ def refusals():
     decode = node(0, 'c_ffmpeg_decoder', {'input_path': 'clip.mp4'}, outputs=[('v', 'video')])
     hashed = node(1, 'mmdm_hash', {'path': 'r.txt'}, ['v'], ['h'])
     for words, made in [
-            (['not valid JSON'], '{"nodes": ['), (['nodes'], graph()), (['Server', 'mode'], graph(decode, mode='Server')),
+            (['not valid JSON'], '{"nodes": ['), (['nodes'], graph()), (['Generator', 'mode'], graph(decode, mode='Generator')), (['streams of the graph'], graph(decode, mode='Server', input_streams=[{'identifier': 'x'}])),
             (['node 4 (mmdm_hush)', 'mmdm_hash'], graph(decode, node(4, 'mmdm_hush', {}, ['v']))),
             (['node 1 (mmdm_hash)', 'no node gives', "'w'"], graph(decode, node(1, 'mmdm_hash', {'path': 'r'}, ['w']))),
             (['node 1 (mmdm_hash)', 'premodule_id'], graph(decode, hashed | {'meta_info': {'premodule_id': 3}})),
@@ -103,6 +103,20 @@ def refusals():
         code, said = run(made)
         check(code in (65, 78) and all(w in said for w in words), f'{words}: {said.strip()[-150:]}')
     check(not Path('r.txt').exists(), 'and nothing was written')
+
+
+def stopping():
+    """A signal ends a graph in the middle: nothing is left of what it was writing."""
+    ffmpeg('-f', 'lavfi', '-i', 'testsrc2=size=640x480:rate=25:duration=120', '-c:v', 'libx264', '-preset', 'ultrafast', 'long.mp4')
+    decode = node(0, 'c_ffmpeg_decoder', {'input_path': 'long.mp4'}, outputs=[('v', 'video')])
+    Path('long.json').write_text(json.dumps(graph(decode, node(1, 'c_ffmpeg_encoder', {'output_path': 'stopped.mp4'}, ['v']), mode='Server')))
+    running = subprocess.Popen([MMDM, 'graph', 'run', 'long.json', '--trace', 'stopped.json'], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not any(n.startswith('stopped.mp4') for n in os.listdir()) and running.poll() is None:
+        time.sleep(.02)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+    left = [n for n in os.listdir() if n.startswith('stopped')]
+    check(running.returncode == 75 and 'stopped by a signal' in said and not left, f'a signal ends it, and nothing is left ({running.returncode}, {said.strip()}, {left})')
 
 
 def own_node():
@@ -214,6 +228,7 @@ with tempfile.TemporaryDirectory() as folder:
     ffmpeg('-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=20:duration=3', '-f', 'lavfi', '-i', 'sine=frequency=300:duration=3', '-c:v', 'libx264', '-bf', '2', '-c:a', 'aac', 'clip.mp4')
     whole_graphs()
     refusals()
+    stopping()
     own_node()
     in_bmf(stages(), 'inside', ['tracks.json', 'geometry.safetensors'])
     in_bmf(rendering(), 'compose', ['compose.json'])
