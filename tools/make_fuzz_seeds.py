@@ -30,6 +30,34 @@ def safetensors():
     put("safetensors", "empty", save({"x": np.zeros((0, 3), np.float32)}))
 
 
+def language_file():
+    """A LLaMA of one block, width 4, two heads, three tokens, as language_file.c wants it."""
+    d, h, words = 4, 4, 3
+    shapes = {"token_embd": (d, words), "output_norm": (d,), "output": (d, words), "blk.0.attn_norm": (d,), "blk.0.ffn_norm": (d,),
+              "blk.0.ffn_gate": (d, h), "blk.0.ffn_up": (d, h), "blk.0.ffn_down": (h, d)}
+    shapes |= {f"blk.0.attn_{n}": (d, d) for n in ("q", "k", "v", "output")}
+
+    def text(s):
+        return struct.pack("<Q", len(s)) + s.encode()
+
+    def key(name, kind, data):
+        return text(name) + struct.pack("<I", kind) + data
+    sizes = dict(embedding_length=d, block_count=1, feed_forward_length=h, context_length=8)
+    sizes |= {"attention.head_count": 2, "attention.head_count_kv": 2, "rope.dimension_count": 2}
+    keys = [key("general.architecture", 8, text("llama")), key("tokenizer.ggml.model", 8, text("llama")),
+            key("tokenizer.ggml.bos_token_id", 4, struct.pack("<I", 1)),
+            key("tokenizer.ggml.tokens", 9, struct.pack("<IQ", 8, words) + b"".join(map(text, ("<unk>", "<s>", "</s>")))),
+            key("tokenizer.ggml.scores", 9, struct.pack("<IQ3f", 6, words, 0, 0, 0)),
+            key("tokenizer.ggml.token_type", 9, struct.pack("<IQ3i", 5, words, 2, 3, 3))]
+    keys += [key("llama." + name, 4, struct.pack("<I", value)) for name, value in sizes.items()]
+    out, data = struct.pack("<4sIQQ", b"GGUF", 3, len(shapes), len(keys)) + b"".join(keys), b""
+    for name, shape in shapes.items():
+        out += text(name + ".weight") + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 0, len(data))
+        values = rng.random(shape, np.float32).tobytes()
+        data += values + bytes(-len(values) % 32)
+    put("language_file", "small", out + bytes(-len(out) % 32) + data)
+
+
 def gguf():
     def text(s):
         return struct.pack("<Q", len(s)) + s.encode()
@@ -277,5 +305,5 @@ def gemini():
     put("gemini", "refused", json.dumps({"promptFeedback": {"blockReason": "SAFETY"}}))
 
 
-for make in (gemini, whisper, caption, checkpoint, clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
+for make in (gemini, language_file, whisper, caption, checkpoint, clip_tokenizer, diffusion_config, torch_files, weights, safetensors, gguf, ctranslate2, tfjs, onnx, tflite, tracks, motion):
     make()

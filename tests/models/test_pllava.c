@@ -352,6 +352,30 @@ static void missing_files_are_told(void **state)
     assert_int_equal(mdm_pllava_open(&p, &(mdm_pllava_options){model, "q9", 4, 0, 1}), MDM_ERR_USAGE);
 }
 
+/* A good file passes; one that ends early, and one whose vocabulary is another, do not reach libllama. */
+static void files_are_looked_at_first(void **state)
+{
+    (void)state;
+    static const char seed[] = MMDM_SOURCE_DIR "/fuzz/corpus/language_file/small";
+    char path[128];
+    size_t bytes = 0, size = 0;
+    unsigned char *data = NULL;
+    ok(mdm_language_file_check(&bytes, seed));
+    assert_true(bytes > 0);
+    ok(mdm_file_read(&data, &size, seed, 1 << 20));
+    in_folder(path, "short.gguf");
+    ok(mdm_file_write(path, data, size - 64));
+    assert_int_equal(mdm_language_file_check(&bytes, path), MDM_ERR_INPUT);
+    for (size_t i = 0; i + 20 < size; i++) /* a head count of 3 does not divide the width */
+        if (!memcmp(data + i, "attention.head_count\4", 21))
+            data[i + 24] = 3;
+    in_folder(path, "heads.gguf");
+    ok(mdm_file_write(path, data, size));
+    assert_int_equal(mdm_language_file_check(&bytes, path), MDM_ERR_INPUT);
+    assert_non_null(strstr(mdm_error_message(), "3 heads"));
+    mdm_free(&data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +386,7 @@ int main(void)
         cmocka_unit_test(sampling_and_grammars),
         cmocka_unit_test(it_stops_when_asked_and_when_full),
         cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(files_are_looked_at_first),
         cmocka_unit_test(other_networks_are_refused),
         cmocka_unit_test(the_table_has_the_published_sizes),
         cmocka_unit_test(templates_are_laid_out),
