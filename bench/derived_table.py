@@ -17,6 +17,12 @@ def share(found, of):
     return f'{found}/{of} = {100 * found / of:.1f} % [{100 * low:.1f}, {100 * high:.1f}]'
 
 
+def within(found, of):
+    """Shorter: the interval in whole per cent"""
+    low, high = wilson(found, of)
+    return f'{found}/{of} [{100 * low:.0f}, {100 * high:.0f}]' if of else '-'
+
+
 def middle(values, digits=2):
     values = [v for v in values if v is not None and np.isfinite(v)]
     if not values:
@@ -178,7 +184,9 @@ def whole_part(clips, found):
             rows.append((f"{one['name']}: rank 1 among {rank['gallery']} (chance {100 * rank['chance']:.2f} %)", f"{share(rank['found'], rank['of'])}; the recordings themselves {rank['unmasked']['found']}/{rank['unmasked']['of']}"))
         w = one['worst'] or {}
         if w:
-            rows.append((f"{one['name']}: nearest to its person", f"{os.path.basename(w['person'].split('/private/')[0])}: {w['likeness']:.2f} (limit {w['threshold']:.2f})"))
+            name = os.path.basename(w['person'].split('/private/')[0])
+            kind = next((f"{r['race'] or 'AI-made'}, {r['gender']}, {r['age']}" for r in clips if r['name'] == name), 'a person')
+            rows.append((f"{one['name']}: nearest to its person", f"{kind}: {w['likeness']:.2f} (limit {w['threshold']:.2f})"))
     for name in ('gender', 'age', 'race'):
         of = [c for c in (context(r, name) for r in seen) if c]
         word = 'within one bin' if name == 'age' else 'the same'
@@ -243,10 +251,10 @@ def groups_part(clips):
             ok = {k: sum(bool(context(r, k).get('agree')) for r in seen) for k in ('gender', 'age', 'race')}
             x = [context(r, 'expression') for r in seen if context(r, 'expression')]
             self_ = sum(c['self_agree_frames'] or 0 for c in x)
-            rows.append([name, len(members), f'{100 * sum(a for a, _ in count) / sum(b for _, b in count):.1f} %', sum(not (r['evidence'] or {}).get('pass') for r in members), f"{sum(p['match_frames'] for p in again)}/{sum(p['frames'] for p in again)}",
-                         middle([p['mean'] for p in again]).split(',')[0].split(' ')[0], *(f'{100 * ok[k] / len(members):.0f} %' for k in ('gender', 'age', 'race')), f"{sum(c['agree_frames'] or 0 for c in x) / self_:.2f}" if self_ else '-',
+            rows.append([name, len(members), within(sum(a >= .98 * b for a, b in count), len(count)), sum(not (r['evidence'] or {}).get('pass') for r in members), f"{sum(p['match_frames'] for p in again)}/{sum(p['frames'] for p in again)}",
+                         middle([p['mean'] for p in again]).split(',')[0].split(' ')[0], *(within(ok[k], len(members)) for k in ('gender', 'age', 'race')), f"{sum(c['agree_frames'] or 0 for c in x) / self_:.2f}" if self_ else '-',
                          middle([(context(r, 'head_pose').get('mesh_error') or {}).get('yaw') for r in seen], 1).split(' ')[0], middle([context(r, 'gaze').get('error') for r in seen], 1).split(' ')[0]])
-    return table(('group', 'n', 'frames replaced', 'held back', 'MobileFaceNet matches', 'its mean', 'gender', 'age ±1', 'race', 'expression', 'yaw °', 'gaze °'), rows)
+    return table(('group', 'n', '≥ 98 % replaced', 'held back', 'MobileFaceNet matches', 'its mean', 'gender', 'age ±1', 'race', 'expression', 'yaw °', 'gaze °'), rows)
 
 
 # --- independence ---------------------------------------------------------------------------------------------------
@@ -325,6 +333,6 @@ def document(stills, clips, redraws, crossed, found):
     if clips:
         whole, both, seen = whole_part(clips, found)
         parts += ['### Clips', f"CPU a clip {middle([r.get('cpu') for r in clips], 0)} s", whole, '### Motion', motion_part(both, seen), '### Bars', bars_part(both, seen), '### Groups', groups_part(clips)]
-    if redraws:
+    if redraws or crossed:
         parts += ['### Redrawn contexts', f'{len(redraws)} whole runs, {len(crossed)} crossed', independence_part(redraws, crossed, stills)]
     return '\n\n'.join(parts)

@@ -3,8 +3,8 @@
 
   attack_pairs.py --out pairs.npz [--each 6] [--workers N] JOB...
 JOB is a job's folder that still has private/work (`mmdm run --keep-work`). Written: "faces" [n, 2, 150, 150, 3] uint8 (recording, result) in dlib's crop,
-grey outside the face's oval less a tenth, so that neither hair nor background, which both sides share, links them; "person" [n], a number for each clip and
-person; "frame" [n]. It holds real faces: keep it where the recordings are kept.
+grey outside the face's oval less a tenth, so that neither hair nor background, which both sides share, links them; "person" [n], a number for each recording
+and person in it, the same in every job; "frame" [n]. It holds real faces: keep it where the recordings are kept.
 needs: numpy pillow; for videos ffmpeg and ffprobe
 """
 import argparse
@@ -53,7 +53,7 @@ def crop(picture, points):
 
 
 def pairs_of(work, each):
-    """[(person id, frame, recording's face, result's face)] of a clip that was delivered"""
+    """[((recording, person id), frame, recording's face, result's face)] of a clip that was delivered"""
     load = lambda name: json.load(open(os.path.join(work, name)))
     if not os.path.exists(os.path.join(work, "evidence.json")) or not load("evidence.json")["pass"]:
         return []
@@ -71,7 +71,7 @@ def pairs_of(work, each):
         return []
     size = clip["video"]["width"], clip["video"]["height"]
     before, after = frames_of(clip["source"]["path"], numbers, *size), frames_of(os.path.join(work, compose["output"]), numbers, *size)
-    return [(p, n, crop(before[n], q), crop(after[n], q)) for p, n, q in wanted if n in before and n in after and before[n].shape == after[n].shape]
+    return [((clip["source"]["path"], p), n, crop(before[n], q), crop(after[n], q)) for p, n, q in wanted if n in before and n in after and before[n].shape == after[n].shape]
 
 
 def main():
@@ -81,18 +81,16 @@ def main():
     parse.add_argument("--each", type=int, default=6, help="frames of a track")
     parse.add_argument("--workers", type=int, default=os.cpu_count())
     a = parse.parse_args()
-    faces, person, frame, count = [], [], [], 0
+    faces, person, frame, ids = [], [], [], {}
     works = [work for job in a.jobs for work in sorted(glob.glob(os.path.join(job, "private/work/clip-*")))]
     with concurrent.futures.ProcessPoolExecutor(a.workers) as pool:
         for found in pool.map(pairs_of, works, [a.each] * len(works)):
-            ids = sorted({p for p, *_ in found})
             for p, n, before, after in found:
                 faces.append(np.stack([before, after]))
-                person.append(count + ids.index(p))
+                person.append(ids.setdefault(p, len(ids)))
                 frame.append(n)
-            count += len(ids)
     np.savez_compressed(a.out, faces=np.stack(faces), person=np.array(person), frame=np.array(frame))
-    print(f"{a.out}: {len(faces)} pairs of {count} persons")
+    print(f"{a.out}: {len(faces)} pairs of {len(ids)} persons")
 
 
 if __name__ == "__main__":
