@@ -83,7 +83,7 @@ def main():
     scale = torch.tensor(2.5, device=device, requires_grad=True)
     optimiser = torch.optim.AdamW([dict(params=parameters, lr=1e-4), dict(params=[scale], lr=1e-3)], weight_decay=1e-3)
     rows_of = {i: np.flatnonzero(person == i) for i in learned}
-    best, kept, began, step = look(valid, relit)["auc"], start, time.time(), 0
+    best, kept, began, step, losses = look(valid, relit)["auc"], start, time.time(), 0, []
     while time.time() - began < a.seconds:
         chosen = random.choice(learned, min(a.batch, len(learned)), replace=False)
         rows = [random.choice(rows_of[i], 2) for i in chosen]
@@ -97,6 +97,7 @@ def main():
         loss.backward()
         optimiser.step()
         step += 1
+        losses.append(loss.item())
         if step % 50 == 0:
             seen = look(valid, relit)["auc"]
             print(f"{time.time() - began:4.0f} s, step {step}: loss {loss.item():.3f}, others' AUC {seen:.3f}", flush=True)
@@ -104,7 +105,8 @@ def main():
                 best, kept = seen, {side: {k: w.detach().clone() for k, w in net[side].w.items()} for side in net}
     for side in net:
         net[side].w = kept[side]
-    result.update(steps=step, best_auc_of_validation=best, trained=dict(same_frame=look(tested), other_light=look(tested, relit)))
+    # a network that has learned nothing guesses: its loss is the logarithm of the batch, and its figures say nothing about the stand-ins
+    result.update(steps=step, loss=round(float(np.mean(losses[-50:])), 3), loss_of_guessing=round(float(np.log(min(a.batch, len(learned)))), 3), best_auc_of_validation=best, trained=dict(same_frame=look(tested), other_light=look(tested, relit)))
     print(json.dumps(result, indent=1))
     if a.out:
         with open(a.out, "w") as f:
