@@ -41,6 +41,7 @@ mdm_status mdm_options_new_drawing(mdm_options **out);   /* of mdm_draw_portrait
 mdm_status mdm_options_new_talking(mdm_options **out);   /* of mdm_animate_portrait */
 mdm_status mdm_options_new_exporting(mdm_options **out); /* of mdm_export_run */
 mdm_status mdm_options_new_captions(mdm_options **out);  /* of mdm_caption_clips */
+mdm_status mdm_options_new_serving(mdm_options **out);   /* of the local page, `mmdm serve` */
 void mdm_options_free(mdm_options **options);
 
 /* Value as on the command line ("age,gaze", "true", "1:30"). MDM_ERR_USAGE names the nearest option or value. */
@@ -66,7 +67,7 @@ typedef struct mdm_option_info {
     const char *fallback; /* default, or NULL */
     const char *argument; /* "LIST", or NULL for flags */
     const char *section, *help;
-    bool for_jobs, for_drawing, for_talking, for_exports, for_captions; /* which options have it */
+    bool for_jobs, for_drawing, for_talking, for_exports, for_captions, for_serving; /* which options have it */
 } mdm_option_info;
 int mdm_option_count(void);
 bool mdm_option_at(mdm_option_info *out, int index); /* false past the end */
@@ -143,6 +144,51 @@ mdm_status mdm_export_run(size_t *left_out, const mdm_options *options, const ch
 
 /* The formats: name and what it is; false past the end. */
 bool mdm_export_format_at(const char **name, const char **what, int index);
+
+/* What a recording is as its container says, without decoding more than one frame. `picture`: also a JPEG of a frame in its middle,
+ * at most 360 px high; may be NULL. MDM_ERR_INPUT: it is not a recording, and why. */
+typedef struct mdm_recording_info {
+    bool still;
+    int width, height; /* upright */
+    double seconds, fps;
+} mdm_recording_info;
+mdm_status mdm_look(mdm_recording_info *out, const char *path, const char *picture);
+
+/* Whether a file looks like a recording by its name or its first bytes; `name` may be another than the path's. */
+bool mdm_looks_like_recording(const char *path, const char *name);
+
+/* The stages of `mmdm run` in order, with their share of the time. */
+typedef struct mdm_stage_info {
+    const char *name;
+    double weight;
+} mdm_stage_info;
+bool mdm_stage_info_at(mdm_stage_info *out, int index); /* false past the end */
+
+/* The presets of --preset: contexts as lists separated by commas. */
+typedef struct mdm_preset_info {
+    const char *name, *help, *keep, *coarsen;
+} mdm_preset_info;
+bool mdm_preset_at(mdm_preset_info *out, int index); /* false past the end */
+
+/* The contexts of --keep and its like; coarse: --coarsen takes it. */
+typedef struct mdm_context_info {
+    const char *name;
+    bool coarse;
+    const char *const *values; /* of those that have a list ("male", ...), or NULL */
+    int count;
+} mdm_context_info;
+bool mdm_context_at(mdm_context_info *out, int index); /* false past the end */
+
+/* The motion of a clip's replaced faces, from its work folder, as JSON: {"tracks": [{"id", "first", "frames", "step", "curves": {"mouth":
+ * {"limit", "values": [...]}, ...}}]}, a value every `step` frames, null where no face was seen. Caller frees with mdm_text_free. */
+mdm_status mdm_motion_curves(char **out, const char *folder);
+
+/* Changes drawn over it: {"tracks": [{"id", "curves": {"mouth": [[frame, value], ...], ...}}]}. Checked, then kept in the work folder, from
+ * where compose takes them; the job's next run composes and verifies that clip again. MDM_ERR_CONFIG names what is wrong. */
+mdm_status mdm_motion_edit(const char *folder, const char *json);
+
+/* Wipes OUT/private/work, which --keep-work left. The dataset stays; what is made after this starts from the recordings again. */
+mdm_status mdm_wipe_work(const mdm_options *options);
 
 /* What verify measured, from the evidence in a clip's work folder: calls `say` with a line in plain words at a time. */
 mdm_status mdm_evidence_tell(const char *folder, void (*say)(void *user, const char *line), void *user);

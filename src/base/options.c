@@ -14,6 +14,11 @@
 static const bool coarsenable[MDM_CONTEXT_COUNT] = {
     [MDM_CONTEXT_AGE] = true, [MDM_CONTEXT_RACE] = true, [MDM_CONTEXT_GAZE] = true};
 
+bool mdm_context_is_coarse(mdm_context context)
+{
+    return coarsenable[context];
+}
+
 /* ---- nearest names ---------------------------------------------------------------------------------------------- */
 
 enum { LONGEST_NAME = 31 };
@@ -86,8 +91,9 @@ mdm_status mdm_option_find(const mdm_option **out, mdm_option_use use, const cha
     const mdm_option *table = mdm_option_table(&count);
     char wanted[64];
     const char *names[MOST];
-    static const char *const commands[] = {"`mmdm run`", "`mmdm portrait --backend`", "`mmdm animate --backend`",
-                                           "`mmdm export`", "`mmdm caption`"};
+    static const char *const commands[] = {
+        "`mmdm run`",  "`mmdm portrait --backend`", "`mmdm animate --backend`", "`mmdm export`", "`mmdm caption`",
+        "`mmdm serve`"};
     bool elsewhere[MDM_FOR_ALL] = {false};
     snprintf(wanted, sizeof wanted, "%s", name);
     for (char *c = wanted; *c; c++)

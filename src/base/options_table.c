@@ -10,6 +10,8 @@
 #define EXPORT_ROOM(name) sizeof(((mdm_settings *)0)->exporting.name)
 #define CAPTION(name)     offsetof(mdm_settings, caption.name)
 #define SPACE(name)       sizeof(((mdm_settings *)0)->caption.name)
+#define SERVING(name)     offsetof(mdm_settings, serving.name)
+#define WIDTH(name)       sizeof(((mdm_settings *)0)->serving.name)
 #define EVERY_CONTEXT                                                                                                  \
     "age, gender, race, expression, gaze, head_pose, eyes, mouth, glasses, speech, voice, prosody, scene"
 
@@ -23,6 +25,7 @@ static const char words[] = "A picture from words: mmdm portrait --backend";
 static const char exporting[] = "A dataset in other formats: mmdm export";
 static const char talking[] = "A talking portrait: mmdm animate --backend";
 static const char caption[] = "Clips in words: mmdm caption";
+static const char page[] = "The local page: mmdm serve";
 
 enum { ANALYSIS = MDM_STALE_INGEST | MDM_STALE_FIND | MDM_STALE_DESCRIBE | MDM_STALE_TRANSCRIBE };
 
@@ -426,6 +429,32 @@ static const mdm_option table[] = {
     {"device", 0, MDM_OPTION_NAME, "auto|cpu|cuda", "auto", "NAME", caption,
      "What computes; auto is the NVIDIA card where there is one.", CAPTION(device), 0, SPACE(device), MDM_STALE_NONE,
      MDM_FOR_CAPTIONS},
+
+    {"output", 'o', MDM_OPTION_TEXT, NULL, "mmdm-page", "FOLDER", page,
+     "Where uploads and jobs are kept; nobody but you gets into it.", FIELD(output), 0, MDM_MAX_PATH, MDM_STALE_NONE,
+     MDM_FOR_SERVING},
+    {"root", 0, MDM_OPTION_TEXT, NULL, "", "FOLDERS", page,
+     "Folders whose recordings may be picked on the page without copying, separated by ':'.", SERVING(roots), 0,
+     WIDTH(roots), MDM_STALE_NONE, MDM_FOR_SERVING},
+    {"port", 0, MDM_OPTION_INT, NULL, "8417", "NUMBER", page, "Of the page's address; 0 takes any that is free.",
+     SERVING(port), 0, 65535, MDM_STALE_NONE, MDM_FOR_SERVING},
+    {"listen", 0, MDM_OPTION_TEXT, NULL, "", "ADDRESS", page,
+     "Another address than this machine's own 127.0.0.1 and ::1. Needs --tls-cert and --tls-key, or --insecure.",
+     SERVING(listen), 0, WIDTH(listen), MDM_STALE_NONE, MDM_FOR_SERVING},
+    {"host", 0, MDM_OPTION_TEXT, NULL, "", "NAMES", page,
+     "Names by which browsers may reach the page besides localhost, separated by commas.", SERVING(hosts), 0,
+     WIDTH(hosts), MDM_STALE_NONE, MDM_FOR_SERVING},
+    {"tls-cert", 0, MDM_OPTION_TEXT, NULL, "", "FILE", page, "Certificate (PEM) to serve the page by TLS.",
+     SERVING(tls_cert), 0, WIDTH(tls_cert), MDM_STALE_NONE, MDM_FOR_SERVING},
+    {"tls-key", 0, MDM_OPTION_TEXT, NULL, "", "FILE", page, "The certificate's key (PEM).", SERVING(tls_key), 0,
+     WIDTH(tls_key), MDM_STALE_NONE, MDM_FOR_SERVING},
+    {"insecure", 0, MDM_OPTION_FLAG, NULL, "false", NULL, page,
+     "Allows --listen without TLS: everybody on the way can then read along.", SERVING(insecure), 0, 0, MDM_STALE_NONE,
+     MDM_FOR_SERVING},
+    {"quota", 0, MDM_OPTION_INT, NULL, "200", "GIB", page, "Uploaded recordings may take together.", SERVING(quota), 1,
+     1 << 20, MDM_STALE_NONE, MDM_FOR_SERVING},
+    {"largest", 0, MDM_OPTION_INT, NULL, "64", "GIB", page, "One uploaded recording may have.", SERVING(largest), 1,
+     1 << 20, MDM_STALE_NONE, MDM_FOR_SERVING},
 };
 
 static const mdm_preset presets[] = {

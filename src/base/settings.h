@@ -49,13 +49,14 @@ typedef enum mdm_mode { MDM_MODE_SCENE, MDM_MODE_PORTRAIT } mdm_mode;
 #define MDM_MAX_PERSONS_EXCLUDED 64
 
 /* Which of the table's options settings are made of: those of jobs, of `mmdm portrait --backend`, of
- * `mmdm animate --backend` of `mmdm export` or of `mmdm caption`. A row may be of all. */
+ * `mmdm animate --backend`, of `mmdm export`, of `mmdm caption` or of `mmdm serve`. A row may be of all. */
 typedef enum mdm_option_use {
     MDM_FOR_JOBS,
     MDM_FOR_DRAWING,
     MDM_FOR_TALKING,
     MDM_FOR_EXPORTS,
     MDM_FOR_CAPTIONS,
+    MDM_FOR_SERVING,
     MDM_FOR_ALL
 } mdm_option_use;
 
@@ -113,6 +114,15 @@ typedef struct mdm_caption_settings {
     double temperature, top_p, lora_alpha;
 } mdm_caption_settings;
 
+/* The local page (src/server). */
+typedef struct mdm_serving_settings {
+    char roots[4096], hosts[1024]; /* folders, separated by ':'; names, by ',' */
+    char listen[64];               /* "": this machine's own addresses */
+    char tls_cert[MDM_MAX_PATH], tls_key[MDM_MAX_PATH];
+    bool insecure;
+    int port, quota, largest; /* quota and largest in GiB */
+} mdm_serving_settings;
+
 typedef struct mdm_settings {
     mdm_option_use use; /* not MDM_FOR_ALL */
     mdm_treatment context[MDM_CONTEXT_COUNT];
@@ -158,9 +168,11 @@ typedef struct mdm_settings {
     mdm_talking_settings talking;
     mdm_exporting_settings exporting;
     mdm_caption_settings caption;
+    mdm_serving_settings serving;
 } mdm_settings;
 
 const char *mdm_context_name(mdm_context context); /* "head_pose" */
+bool mdm_context_is_coarse(mdm_context context);   /* it has rough groups, for --coarsen */
 
 /* "80,10,10": percent of training, validation and test; "80,20" has no validation. MDM_ERR_USAGE: not whole numbers that add up
  * to 100. */

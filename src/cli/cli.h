@@ -25,6 +25,8 @@ int mdm_cli_worker(const mdm_arguments *arguments);
 int mdm_cli_pack(const mdm_arguments *arguments);
 int mdm_cli_audit(const mdm_arguments *arguments);
 int mdm_cli_export(const mdm_arguments *arguments);
+int mdm_cli_look(const mdm_arguments *arguments);
+int mdm_cli_serve(const mdm_arguments *arguments);
 int mdm_cli_doctor(const mdm_arguments *arguments);
 int mdm_cli_models(const mdm_arguments *arguments);
 int mdm_cli_help(const mdm_arguments *arguments);

@@ -27,6 +27,8 @@ static const mdm_command table[] = {
     {"audit", "OUT", "A finished dataset measured again, without the recordings.", mdm_cli_audit},
     {"export", "OUT --format LIST -o FOLDER", "A finished dataset in the formats of other tools.", mdm_cli_export},
     {"caption", "CLIP...", "What happens in a clip, in words (docs/captions.md).", mdm_cli_caption},
+    {"serve", "[-o FOLDER]", "The local page: all of it in a browser, without commands.", mdm_cli_serve},
+    {"look", "RECORDING [PICTURE]", "What a recording is, and a picture of it.", mdm_cli_look},
     {"doctor", "", "What is installed, what can run, and how to get the rest.", mdm_cli_doctor},
     {"models", "list|verify|pull|convert", "Downloadable models; pull NAME gets one of yours.", mdm_cli_models},
     {"options", "[--markdown]", "Every option, with values and defaults.", mdm_cli_help},
@@ -103,6 +105,8 @@ static int dispatch(const mdm_command *command, mdm_arguments *arguments, int ar
         new_options = mdm_options_new_exporting;
     else if (command->run == mdm_cli_caption)
         new_options = mdm_options_new_captions;
+    else if (run == mdm_cli_serve)
+        new_options = mdm_options_new_serving;
     mdm_status status = new_options(&arguments->options);
     if (status == MDM_OK)
         status = mdm_options_parse(arguments->options, arguments->words, &arguments->word_count, argc, argv);

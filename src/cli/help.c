@@ -38,6 +38,7 @@ static int print_command(const mdm_command *command)
     int code = command->run == mdm_cli_help      ? 0
                : command->run == mdm_cli_export  ? print_options(mdm_options_new_exporting)
                : command->run == mdm_cli_caption ? print_options(mdm_options_new_captions)
+               : command->run == mdm_cli_serve   ? print_options(mdm_options_new_serving)
                                                  : print_options(mdm_options_new);
     if (code == 0 && strcmp(command->name, "portrait") == 0) {
         puts("\n\nmmdm portrait --backend NAME --describe TEXT | --plan PLAN.json -o PICTURE.png");

@@ -65,6 +65,11 @@ mdm_status mdm_options_new_captions(mdm_options **out)
     return new_options(out, MDM_FOR_CAPTIONS);
 }
 
+mdm_status mdm_options_new_serving(mdm_options **out)
+{
+    return new_options(out, MDM_FOR_SERVING);
+}
+
 void mdm_options_free(mdm_options **options)
 {
     if (!*options)
@@ -135,7 +140,8 @@ bool mdm_option_at(mdm_option_info *out, int index)
                              mdm_option_is_for(o, MDM_FOR_DRAWING),
                              mdm_option_is_for(o, MDM_FOR_TALKING),
                              mdm_option_is_for(o, MDM_FOR_EXPORTS),
-                             mdm_option_is_for(o, MDM_FOR_CAPTIONS)};
+                             mdm_option_is_for(o, MDM_FOR_CAPTIONS),
+                             mdm_option_is_for(o, MDM_FOR_SERVING)};
     return true;
 }
 
@@ -164,6 +170,35 @@ mdm_status mdm_options_markdown_text(char **out)
 void mdm_text_free(char **text)
 {
     mdm_free(text);
+}
+
+bool mdm_preset_at(mdm_preset_info *out, int index)
+{
+    int count;
+    const mdm_preset *presets = mdm_presets(&count);
+    if (index < 0 || index >= count)
+        return false;
+    *out = (mdm_preset_info){presets[index].name, presets[index].help, presets[index].keep, presets[index].coarsen};
+    return true;
+}
+
+bool mdm_context_at(mdm_context_info *out, int index)
+{
+    if (index < 0 || index >= MDM_CONTEXT_COUNT)
+        return false;
+    const mdm_context_values *values = mdm_plan_values((mdm_context)index);
+    *out = (mdm_context_info){mdm_context_name((mdm_context)index), mdm_context_is_coarse((mdm_context)index),
+                              values ? values->names : NULL, values ? values->count : 0};
+    return true;
+}
+
+bool mdm_stage_info_at(mdm_stage_info *out, int index)
+{
+    if (index < 0 || index >= MDM_STAGE_COUNT)
+        return false;
+    const mdm_stage_entry *entry = mdm_stage_at((mdm_stage_id)index);
+    *out = (mdm_stage_info){entry->stage.name, entry->weight};
+    return true;
 }
 
 /* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
@@ -309,6 +344,13 @@ mdm_status mdm_merge(mdm_outcome *out, const mdm_options *options)
 mdm_status mdm_pack_again(mdm_outcome *out, const mdm_options *options)
 {
     return go_on(out, options, MDM_GOAL_PACK);
+}
+
+mdm_status mdm_wipe_work(const mdm_options *options)
+{
+    mdm_settings settings;
+    MDM_TRY(settle(&settings, options));
+    return mdm_job_wipe(&settings);
 }
 
 mdm_status mdm_stage_run_one(const char *stage, const mdm_options *options, const char *folder, const char *source)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "mmdm.h"
 
 #define MAX_DEPTH 32
 
@@ -32,9 +33,9 @@ static const struct {
     {0, 4, "OggS"},         {0, 3, "GIF"},          {0, 4, "DKIF"},         {0, 9, "YUV4MPEG2"},
 };
 
-static bool looks_like_media(const char *path)
+bool mdm_looks_like_recording(const char *path, const char *name)
 {
-    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    const char *slash = strrchr(name, '/'), *dot = strrchr(slash ? slash : name, '.');
     for (size_t i = 0; dot && i < sizeof media_endings / sizeof media_endings[0]; i++)
         if (strcasecmp(dot + 1, media_endings[i]) == 0)
             return true;
@@ -125,7 +126,7 @@ static mdm_status add_path(mdm_inputs *inputs, const char *path, const struct st
         return depth > 0
                    ? MDM_OK
                    : mdm_fail(MDM_ERR_INPUT, "%s: neither a file nor a folder: save the stream to a file first", path);
-    if (depth > 0 && !looks_like_media(path)) {
+    if (depth > 0 && !mdm_looks_like_recording(path, path)) {
         inputs->skipped++;
         mdm_log(MDM_LOG_WARN, "%s: skipped: not a video or a picture", path);
         return MDM_OK;

@@ -7,30 +7,43 @@
 #include "base/json.h"
 #include "base/sha256.h"
 #include "base/trace.h"
+#include "face/motion_edit.h"
 #include "mmdm.h"
 #include "pipeline/job.h"
 #include "stages/gemini.h"
 #include "stages/transcribe_gemini.h"
 
-/* Key of everything that shapes the dataset: recordings, options and the plan as it is on disk. */
+/* Adds the hash of a file that a person may write, where there is one. */
+static mdm_status add_file(mdm_sha256 *hash, const char *folder, const char *name)
+{
+    char *path, digest[65] = "";
+    MDM_TRY(mdm_join_path(&path, folder, name));
+    mdm_status status = mdm_file_exists(path) ? mdm_sha256_file(digest, path) : MDM_OK;
+    mdm_free(&path);
+    mdm_sha256_add(hash, digest, strlen(digest));
+    return status;
+}
+
+/* Key of everything that shapes the dataset: recordings, options, and plan, decisions and edits as they are on disk. */
 mdm_status mdm_job_job_key(char out[65], const mdm_job *job)
 {
     mdm_sha256 hash;
     unsigned char digest[32];
-    char options[65], plan[65] = "";
+    char options[65];
     MDM_TRY(mdm_settings_key(options, &job->settings, ~0u));
-    if (mdm_file_exists(job->layout.plan))
-        MDM_TRY(mdm_sha256_file(plan, job->layout.plan));
     mdm_sha256_start(&hash);
     mdm_sha256_add(&hash, MDM_VERSION, sizeof MDM_VERSION);
     mdm_sha256_add(&hash, options, 64);
-    mdm_sha256_add(&hash, plan, strlen(plan));
+    MDM_TRY(add_file(&hash, job->layout.private_folder, "plan.json"));
+    MDM_TRY(add_file(&hash, job->layout.private_folder, "review.json"));
     for (size_t i = 0; i < job->inputs.count; i++) {
         char part[200];
         const mdm_input *input = &job->inputs.items[i];
         int n =
             snprintf(part, sizeof part, "%s %s %.6f %.6f\n", input->clip_id, input->sha256, input->start, input->end);
         mdm_sha256_add(&hash, part, (size_t)n);
+        if (job->clips && job->clips[i].folder)
+            MDM_TRY(add_file(&hash, job->clips[i].folder, MDM_MOTION_EDIT));
     }
     mdm_sha256_end(&hash, digest);
     mdm_sha256_text(out, digest);
@@ -144,6 +157,34 @@ static mdm_status apply(mdm_job *job)
     }
 }
 
+/* Said first, wiped after: a kill in between only means wiping again. */
+static mdm_status wipe(const mdm_layout *layout, mdm_journal *journal)
+{
+    MDM_TRY(mdm_journal_add_wiped(journal));
+    MDM_TRY(mdm_remove_tree(layout->claims, false));
+    MDM_TRY(mdm_remove_tree(layout->manifest, false));
+    return mdm_remove_tree(layout->work, true);
+}
+
+mdm_status mdm_job_wipe(const mdm_settings *settings)
+{
+    mdm_layout layout;
+    mdm_journal *journal = NULL;
+    if (!settings->output[0])
+        return mdm_fail(MDM_ERR_USAGE, "--output FOLDER is needed (-o FOLDER)");
+    MDM_TRY(mdm_layout_new(&layout, settings->output));
+    mdm_status status = mdm_file_exists(layout.private_folder)
+                            ? mdm_layout_open(&layout)
+                            : mdm_fail(MDM_ERR_INPUT, "%s: there is no job", settings->output);
+    if (status == MDM_OK)
+        status = mdm_journal_open(&journal, layout.journal);
+    if (status == MDM_OK)
+        status = wipe(&layout, journal);
+    mdm_journal_free(&journal);
+    mdm_layout_free(&layout);
+    return status;
+}
+
 static mdm_status finish(mdm_job_result *result, mdm_job *job)
 {
     MDM_TRY(mdm_job_pictures(job));
@@ -152,11 +193,7 @@ static mdm_status finish(mdm_job_result *result, mdm_job *job)
     MDM_TRY(save_result(job, result));
     if (job->settings.keep_work)
         return MDM_OK;
-    /* Said first, wiped after: a kill in between only means wiping again. */
-    MDM_TRY(mdm_journal_add_wiped(job->journal));
-    MDM_TRY(mdm_remove_tree(job->layout.claims, false));
-    MDM_TRY(mdm_remove_tree(job->layout.manifest, false));
-    return mdm_remove_tree(job->layout.work, true);
+    return wipe(&job->layout, job->journal);
 }
 
 /* --dry-run: which stages of which clips would run. */
@@ -247,6 +284,7 @@ static void forget_uploads(const mdm_job *job)
 static mdm_status work(mdm_job_result *result, mdm_job *job, mdm_job_goal goal)
 {
     MDM_TRY(mdm_display_new(&job->display, 0, job->settings.verbosity < 0));
+    mdm_event(json_pack("{s:s, s:I}", "event", "clips", "count", (json_int_t)job->clip_count));
     if (goal == MDM_GOAL_PACK)
         return pack_only(result, job);
     mdm_status status = analyze(job, goal);

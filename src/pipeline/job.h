@@ -76,6 +76,9 @@ typedef struct mdm_job_result {
 mdm_status mdm_job_run(mdm_job_result *result, const mdm_settings *settings, const char *const *inputs, size_t count,
                        mdm_job_goal goal);
 
+/* Wipes private/work of a job that kept it. */
+mdm_status mdm_job_wipe(const mdm_settings *settings);
+
 /* One stage on one work folder, in this process, for `mmdm find FOLDER` and its like. `source` may be NULL once
  * clip.json exists. */
 mdm_status mdm_stage_on_folder(mdm_stage_id stage, const char *folder, const char *source,

@@ -36,6 +36,24 @@ static json_t *load_if_there(const mdm_job_clip *clip, const char *name)
     return value;
 }
 
+/* private/review.json, where a person decides: {"clips": {"clip-0001": "rejected", ...}}. What is rejected is not delivered; what did
+ * not pass its checks is not either, whatever anybody says. */
+static bool is_rejected(const json_t *review, const char *clip_id)
+{
+    const char *decision = json_string_value(json_object_get(json_object_get(review, "clips"), clip_id));
+    return decision && strcmp(decision, "rejected") == 0;
+}
+
+static mdm_status load_review(json_t **out, const mdm_job *job)
+{
+    char *path;
+    *out = NULL;
+    MDM_TRY(mdm_join_path(&path, job->layout.private_folder, "review.json"));
+    mdm_status status = mdm_file_exists(path) ? mdm_json_load(out, path, 0) : MDM_OK;
+    mdm_free(&path);
+    return status;
+}
+
 static mdm_status find_media(char **out, const mdm_job_clip *clip)
 {
     const mdm_stage_entry *compose = mdm_stage_at(MDM_STAGE_COMPOSE);
@@ -65,13 +83,14 @@ static mdm_status find_pictures(delivery *d, const mdm_job_clip *clip)
     return status;
 }
 
-static mdm_status open_delivery(delivery *d, mdm_pack_clip *pack, const mdm_job *job, mdm_job_clip *clip)
+static mdm_status open_delivery(delivery *d, mdm_pack_clip *pack, const mdm_job *job, mdm_job_clip *clip,
+                                const json_t *review)
 {
     memset(d, 0, sizeof *d);
     memset(pack, 0, sizeof *pack);
     if (clip->status == MDM_OK) {
         d->evidence = load_if_there(clip, "evidence.json");
-        clip->passed = json_is_true(json_object_get(d->evidence, "pass"));
+        clip->passed = json_is_true(json_object_get(d->evidence, "pass")) && !is_rejected(review, clip->input->clip_id);
         d->clip = load_if_there(clip, "clip.json");
         d->plan = load_if_there(clip, "plan.json");
         d->transcript = load_if_there(clip, "transcript.json");
@@ -248,6 +267,8 @@ static void tell_reasons(const mdm_job_clip *clip, const json_t *evidence)
 {
     size_t i;
     json_t *reason;
+    if (json_is_true(json_object_get(evidence, "pass")))
+        mdm_log(MDM_LOG_INFO, "%s: left out: rejected in review", clip->input->clip_id);
     json_array_foreach(json_object_get(evidence, "reasons"), i, reason)
     {
         const char *text = json_string_value(json_object_get(reason, "text"));
@@ -330,13 +351,15 @@ mdm_status mdm_job_deliver(mdm_job_result *result, mdm_job *job)
 {
     delivery *deliveries = NULL;
     mdm_pack_clip *clips = NULL;
+    json_t *review;
     memset(result, 0, sizeof *result);
     result->clips = job->clip_count;
+    MDM_TRY(load_review(&review, job));
     mdm_status status = mdm_alloc(&deliveries, job->clip_count, sizeof *deliveries, "deliveries");
     if (status == MDM_OK)
         status = mdm_alloc(&clips, job->clip_count, sizeof *clips, "deliveries");
     for (size_t i = 0; i < job->clip_count && status == MDM_OK; i++)
-        status = open_delivery(&deliveries[i], &clips[i], job, &job->clips[i]);
+        status = open_delivery(&deliveries[i], &clips[i], job, &job->clips[i], review);
     if (status == MDM_OK)
         status = sort_out(result, job, deliveries);
     result->exit_code = outcome_code(job, result);
@@ -354,5 +377,6 @@ mdm_status mdm_job_deliver(mdm_job_result *result, mdm_job *job)
         close_delivery(&deliveries[i]);
     mdm_free(&deliveries);
     mdm_free(&clips);
+    json_decref(review);
     return status;
 }

@@ -1,10 +1,13 @@
 /* Taking clips through stages in worker processes, skipping what is finished. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/sha256.h"
 #include "base/trace.h"
+#include "face/motion_edit.h"
 #include "pipeline/job.h"
 
 /* Raised when a stage's result changes for the same input, so that old work is not taken for new. */
@@ -21,11 +24,49 @@ void mdm_job_clip_failed(mdm_job_clip *clip, mdm_status status, const char *mess
     snprintf(clip->message, sizeof clip->message, "%s", message);
 }
 
-static mdm_status plan_hash(char out[65], const mdm_job_clip *clip)
+/* Hash of what a stage reads of the clip's plan. Portraits and their motion depend on the persons, not on what is covered beside them. */
+static mdm_status plan_hash(char out[65], const json_t *plan, mdm_stage_id stage)
+{
+    static const char *const beside[] = {"regions", "words", "voice", "metadata", "cover"};
+    size_t i;
+    json_t *part = json_copy((json_t *)plan), *persons = json_array(), *person;
+    if (stage == MDM_STAGE_PORTRAIT || stage == MDM_STAGE_ANIMATE) {
+        for (size_t k = 0; k < sizeof beside / sizeof beside[0]; k++)
+            json_object_del(part, beside[k]);
+        json_array_foreach(json_object_get(plan, "persons"), i, person)
+        {
+            json_t *copy = json_copy(person);
+            if (stage == MDM_STAGE_PORTRAIT)
+                json_object_del(copy, "cover_frames");
+            json_array_append_new(persons, copy);
+        }
+        json_object_set(part, "persons", persons);
+    }
+    json_decref(persons);
+    char *text = json_dumps(part, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+    json_decref(part);
+    if (!text)
+        return mdm_fail(MDM_ERR_MEMORY, "no memory for a plan's hash");
+    mdm_sha256_hex(out, text, strlen(text));
+    free(text);
+    return MDM_OK;
+}
+
+static mdm_status load_if_there(json_t **out, const mdm_job_clip *clip, const char *name)
+{
+    char *path;
+    *out = NULL;
+    MDM_TRY(mdm_join_path(&path, clip->folder, name));
+    mdm_status status = mdm_file_exists(path) ? mdm_json_load(out, path, 0) : MDM_OK;
+    mdm_free(&path);
+    return status;
+}
+
+static mdm_status edit_hash(char out[65], const mdm_job_clip *clip)
 {
     char *path;
     out[0] = '\0';
-    MDM_TRY(mdm_join_path(&path, clip->folder, "plan.json"));
+    MDM_TRY(mdm_join_path(&path, clip->folder, MDM_MOTION_EDIT));
     mdm_status status = mdm_file_exists(path) ? mdm_sha256_file(out, path) : MDM_OK;
     mdm_free(&path);
     return status;
@@ -40,24 +81,25 @@ void mdm_job_clip_settings(mdm_settings *out, const mdm_job *job, const mdm_job_
     }
 }
 
-mdm_status mdm_job_keys(mdm_job *job, mdm_job_clip *clip)
+static mdm_status make_keys(mdm_job_clip *clip, const mdm_settings *settings, const json_t *plan, const char *edit)
 {
-    char plan[65], options[65];
-    mdm_settings settings;
-    mdm_job_clip_settings(&settings, job, clip);
-    MDM_TRY(plan_hash(plan, clip));
+    char hashed[65] = "", options[65];
     for (int s = 0; s < MDM_STAGE_COUNT; s++) {
         const mdm_stage_entry *entry = mdm_stage_at((mdm_stage_id)s);
         mdm_sha256 hash;
         unsigned char digest[32];
-        MDM_TRY(mdm_settings_key(options, &settings, entry->stale));
+        MDM_TRY(mdm_settings_key(options, settings, entry->stale));
         mdm_sha256_start(&hash);
         mdm_sha256_add(&hash, WORK_VERSION, sizeof WORK_VERSION);
         mdm_sha256_add(&hash, entry->stage.name, strlen(entry->stage.name) + 1);
         mdm_sha256_add(&hash, clip->input->sha256, 64);
         mdm_sha256_add(&hash, options, 64);
-        if (entry->needs_plan)
-            mdm_sha256_add(&hash, plan, strlen(plan));
+        if (entry->needs_plan && plan) {
+            MDM_TRY(plan_hash(hashed, plan, (mdm_stage_id)s));
+            mdm_sha256_add(&hash, hashed, 64);
+        }
+        if (s == MDM_STAGE_COMPOSE)
+            mdm_sha256_add(&hash, edit, strlen(edit));
         for (int n = 0; n < s; n++)
             if (entry->needs >> n & 1)
                 mdm_sha256_add(&hash, clip->key[n], 64);
@@ -65,6 +107,19 @@ mdm_status mdm_job_keys(mdm_job *job, mdm_job_clip *clip)
         mdm_sha256_text(clip->key[s], digest);
     }
     return MDM_OK;
+}
+
+mdm_status mdm_job_keys(mdm_job *job, mdm_job_clip *clip)
+{
+    char edit[65];
+    json_t *plan;
+    mdm_settings settings;
+    mdm_job_clip_settings(&settings, job, clip);
+    MDM_TRY(edit_hash(edit, clip));
+    MDM_TRY(load_if_there(&plan, clip, "plan.json"));
+    mdm_status status = make_keys(clip, &settings, plan, edit);
+    json_decref(plan);
+    return status;
 }
 
 /* ---- in the worker ------------------------------------------------------------------------------------------------- */

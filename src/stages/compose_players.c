@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "face/motion_edit.h"
 #include "face/motion_file.h"
 #include "face/standin_render.h"
 #include "stages/animate.h"
@@ -101,6 +102,8 @@ mdm_status mdm_compose_players_open(mdm_compose *compose)
     mdm_status status = mdm_alloc(&cast, 1, sizeof *cast, "cast");
     if (status == MDM_OK)
         status = mdm_motions_read(&players->motions, compose->work->folder);
+    if (status == MDM_OK)
+        status = mdm_motion_edit_apply(&players->motions, compose->work->folder);
     if (status == MDM_OK)
         status = mdm_alloc(&players->player, (size_t)players->motions.count, sizeof *players->player, "stand-ins");
     if (status == MDM_OK)

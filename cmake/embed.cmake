@@ -1,0 +1,15 @@
+# Writes a C file that holds other files: cmake -DOUT=FILE -DNAME=IDENTIFIER -DHEADER=INCLUDE -DFILES="a;b" -P embed.cmake
+# IDENTIFIER is a list of mdm_embedded {name, data, size}, ended by a NULL name.
+set(text "/* Made by cmake/embed.cmake. */\n#include \"base/embedded.h\"\n\n")
+set(rows "")
+set(number 0)
+foreach(file IN LISTS FILES)
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "(................................................................)" "\\1\n" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND text "static const unsigned char file_${number}[] = {\n${bytes}0};\n")
+  string(APPEND rows "    {\"${name}\", file_${number}, sizeof file_${number} - 1},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE ${OUT} "${text}\nconst mdm_embedded ${NAME}[] = {\n${rows}    {0, 0, 0}};\n")
