@@ -281,11 +281,13 @@ def weights():
     first = save({"a": np.ones(2, np.float32), "b": np.ones((1, 2), np.float16), "c": np.zeros(1, np.int8)})
     put("weights", "split", json.dumps(index).encode() + b"\0" + first)
 
+
 def http():
     put("http", "options", json.dumps({"preset": "interview", "keep": "age,gaze", "cover": ["1,2,3,4", "5,6,7,8"], "draw": "true"}))
     put("http", "range", "bytes=10-20")
     put("http", "last", "bytes=-5")
     put("http", "address", "/api/jobs/job-1/clips/clip-0001/media/masked")
+
 
 def whisper():
     sizes = (51864, 4, 64, 1, 1, 4, 64, 1, 1, 80, 2002)

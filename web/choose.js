@@ -54,8 +54,9 @@ export async function choose(place) {
   }
   state.values ??= {};
   if (!state.contexts) {
-    state.preset = form.presets[0].name;
-    state.contexts = ofPreset(form.presets[0], form);
+    const usual = form.presets.find((p) => p.name === "driver-monitoring") || form.presets[0];
+    state.preset = usual.name;
+    state.contexts = ofPreset(usual, form);
   }
   const command = h("pre", {}), problem = h("div", {}), start = button("Start", begin, { class: "main" });
   const rows = h("tbody", {});

@@ -28,9 +28,9 @@ export async function motionEditor(place, address, screen, saved) {
   const limit = () => track.curves[curve].limit;
 
   function range() {
-    const values = track.curves[curve].values.filter((v) => v !== null);
-    const low = Math.min(...values, 0), high = Math.max(...values, 0);
-    return [low - limit() * 0.6, high + limit() * 0.6];
+    const values = track.curves[curve].values.flatMap((v, i) => (v === null ? [] : [v, changed(curve, track.first + i * track.step)]));
+    const low = Math.min(...values, 0), high = Math.max(...values, 0), room = curve === "blink" ? 0.15 : limit() * 0.4;
+    return [low - room, high + room];
   }
 
   function path(value) {

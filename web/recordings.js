@@ -55,7 +55,7 @@ function folderPicker(roots, chosen, changed) {
   async function open(id, name) {
     const { entries, parent, cut } = await get(`/api/folders/${id}`);
     const row = (entry) => h("li", {}, h("span"),
-      entry.folder ? button(`${entry.name} /`, () => open(entry.id, entry.name), { class: "small", "aria-label": `Open folder ${entry.name}` })
+      entry.folder ? button(`${entry.name} /`, () => open(entry.id, entry.name), { class: "small start", "aria-label": `Open folder ${entry.name}` })
         : h("span", { class: "name" }, entry.name, " ", h("small", { class: "quiet" }, bytes(entry.size))),
       button(chosen.some((c) => c.id === entry.id) ? "Added" : entry.folder ? "Add the folder" : "Add", () => {
         if (!chosen.some((c) => c.id === entry.id)) chosen.push({ id: entry.id, name: entry.name, folder: entry.folder });
@@ -67,7 +67,7 @@ function folderPicker(roots, chosen, changed) {
       cut ? h("p", { class: "quiet" }, "Only the first 5000 are shown.") : null);
   }
   function top() {
-    show(place, h("ul", { class: "plain items" }, roots.map((root) => h("li", {}, h("span"), button(`${root.name} /`, () => open(root.id, root.name), { class: "small" }), h("span")))));
+    show(place, h("ul", { class: "plain items" }, roots.map((root) => h("li", { class: "row" }, button(`${root.name} /`, () => open(root.id, root.name), { class: "small" })))));
   }
   top();
   return place;
@@ -108,7 +108,7 @@ export async function recordings(place) {
     };
     const picked = (entry) => h("li", {}, h("span", { class: "tag" }, entry.folder ? "folder" : "file"), h("span", { class: "name" }, entry.name),
       button("Remove", () => { state.entries = state.entries.filter((e) => e !== entry); keep(); }, { class: "small", "aria-label": `Remove ${entry.name}` }));
-    show(list, state.entries.map(picked), uploads.map(row));
+    show(list, state.entries.map(picked), uploads.map(row), uploads.length + state.entries.length ? null : h("li", { class: "row quiet" }, "None yet."));
     const ready = uploads.filter((u) => u.state === "ready").length + state.entries.length, coming = uploads.filter((u) => u.state === "coming").length;
     show(next, h("button", { type: "button", class: "main", disabled: !ready || coming > 0, onclick: () => { location.hash = "#/new/choose"; } }, "Next: choose what to keep"),
       h("span", { class: "quiet" }, !ready ? "Add at least one recording." : coming ? `${coming} still on the way.` : `${ready === 1 ? "One recording or folder" : `${ready} recordings or folders`} ready.`));

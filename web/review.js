@@ -4,7 +4,7 @@ import { get, post, getForm } from "./api.js";
 import { player } from "./player.js";
 import { timeline, weakest } from "./timeline.js";
 import { motionEditor } from "./motion.js";
-import { contexts as words } from "./words.js";
+import { contexts as words, treatments } from "./words.js";
 
 const percent = (value) => `${Math.round(100 * value)} %`;
 
@@ -37,7 +37,7 @@ function personCard(job, id, person, data, form, changed) {
     const context = form.contexts.find((c) => c.name === name), now = name === "glasses" ? (person.standin.glasses ? "yes" : "no") : person.standin[name];
     return h("label", { class: "field" }, h("span", {}, words[name][0]), h("select", { name }, context.values.map((v) => h("option", { value: v, selected: v === now }, v.replaceAll("_", " ")))));
   });
-  const rows = Object.entries(evidence?.contexts || {}).map(([name, m]) => h("tr", {}, h("th", { scope: "row" }, words[name]?.[0] || name), h("td", {}, m.treatment), h("td", {}, measured(name, m)), h("td", {}, h("small", {}, m.judge, m.independent ? "" : " (took part in the making)"))));
+  const rows = Object.entries(evidence?.contexts || {}).map(([name, m]) => h("tr", {}, h("th", { scope: "row" }, words[name]?.[0] || name), h("td", {}, treatments[m.treatment]?.[0] || m.treatment), h("td", {}, measured(name, m)), h("td", {}, h("small", {}, m.judge, m.independent ? "" : " (took part in the making)"))));
   const form_ = h("form", { onsubmit: (e) => e.preventDefault() }, h("div", { class: "row" }, looks), button("Use this description", async () => {
     const standin = Object.fromEntries([...form_.querySelectorAll("select")].map((s) => [s.name, s.name === "glasses" ? s.value === "yes" : s.value]));
     await edit({ standin }, "The description is changed.");

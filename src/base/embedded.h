@@ -10,6 +10,7 @@ typedef struct mdm_embedded {
     size_t size;
 } mdm_embedded;
 
-extern const mdm_embedded mdm_web_files[]; /* web/ */
+extern const mdm_embedded mdm_preset_files[]; /* presets/ */
+extern const mdm_embedded mdm_web_files[];    /* web/ */
 
 #endif

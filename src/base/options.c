@@ -188,7 +188,7 @@ static mdm_status set_contexts(mdm_settings *settings, mdm_treatment treatment, 
 
 static mdm_status set_preset(mdm_settings *settings, const mdm_option *option, const char *value)
 {
-    enum { MOST = 16 };
+    enum { MOST = 32 };
     int count;
     const mdm_preset *presets = mdm_presets(&count);
     const char *names[MOST];

@@ -1,4 +1,4 @@
-/* The one options table, and the presets. */
+/* The one options table. */
 #include "base/options.h"
 
 #define FIELD(name)       offsetof(mdm_settings, name)
@@ -457,25 +457,8 @@ static const mdm_option table[] = {
      1 << 20, MDM_STALE_NONE, MDM_FOR_SERVING},
 };
 
-static const mdm_preset presets[] = {
-    {"driver-monitoring", "Drivers in front of a cabin camera: where they look and how awake they are.",
-     "expression,gaze,head_pose,eyes,mouth,glasses,scene", "age"},
-    {"interview", "People who talk to a camera: what they say and how.",
-     "age,gender,expression,gaze,head_pose,eyes,mouth,glasses,speech,prosody,scene", ""},
-    {"street", "Passers-by: the scene matters, the persons do not.", "head_pose,scene", ""},
-    {"everything", "All contexts but the raw voice.",
-     "age,gender,race,expression,gaze,head_pose,eyes,mouth,glasses,speech,prosody,scene", ""},
-    {"nothing", "Everything about the persons is drawn anew.", "", ""},
-};
-
 const mdm_option *mdm_option_table(int *count)
 {
     *count = (int)(sizeof table / sizeof table[0]);
     return table;
-}
-
-const mdm_preset *mdm_presets(int *count)
-{
-    *count = (int)(sizeof presets / sizeof presets[0]);
-    return presets;
 }

@@ -57,6 +57,15 @@ static void every_default_is_valid(void **state)
         char line[64];
         snprintf(line, sizeof line, "--preset %s", preset[i].name);
         assert_int_equal(parse(&settings, line), MDM_OK);
+        /* Its file says the same as a configuration. */
+        char path[512];
+        mdm_settings loaded;
+        mdm_settings_defaults(&loaded);
+        snprintf(path, sizeof path, "%s/presets/%s.yaml", MDM_SOURCE_DIR, preset[i].name);
+        assert_int_equal(mdm_settings_load(&loaded, path), MDM_OK);
+        assert_int_equal(mdm_settings_finish(&loaded), MDM_OK);
+        assert_memory_equal(loaded.context, settings.context, sizeof loaded.context);
+        assert_true(strlen(preset[i].help) > 20);
     }
 }
 
