@@ -184,20 +184,28 @@ static mdm_status read_tls(listener *l, const mdm_web *web, const char *cert, co
     return mdm_file_read((unsigned char **)&l->key, &size, key, 1 << 20);
 }
 
+/* No address of ours needs an escape: what comes with one is taken as it is written, and is then nothing of ours. */
+static size_t keep_escapes(void *user, struct MHD_Connection *connection, char *text)
+{
+    (void)user;
+    (void)connection;
+    return strlen(text);
+}
+
 static mdm_status start(listener *l, mdm_web *web)
 {
     for (int i = 0; i < l->count; i++) {
         struct MHD_OptionItem tls[] = {
             {MHD_OPTION_HTTPS_MEM_CERT, 0, l->cert}, {MHD_OPTION_HTTPS_MEM_KEY, 0, l->key}, {MHD_OPTION_END, 0, NULL}};
         struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-        l->daemons[i] =
-            MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
-                                 (web->tls ? MHD_USE_TLS : 0u),
-                             0, NULL, NULL, web_handle, web, MHD_OPTION_LISTEN_SOCKET, l->sockets[i],
-                             MHD_OPTION_CONNECTION_LIMIT, (unsigned)WEB_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, 30u,
-                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_NOTIFY_COMPLETED,
-                             web_completed, web, MHD_OPTION_NOTIFY_CONNECTION, web_connection, web,
-                             MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, web->tls ? tls : none, MHD_OPTION_END);
+        l->daemons[i] = MHD_start_daemon(
+            MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+                (web->tls ? MHD_USE_TLS : 0u),
+            0, NULL, NULL, web_handle, web, MHD_OPTION_LISTEN_SOCKET, l->sockets[i], MHD_OPTION_CONNECTION_LIMIT,
+            (unsigned)WEB_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, 30u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            (size_t)65536, MHD_OPTION_NOTIFY_COMPLETED, web_completed, web, MHD_OPTION_NOTIFY_CONNECTION,
+            web_connection, web, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+            MHD_OPTION_ARRAY, web->tls ? tls : none, MHD_OPTION_END);
         if (!l->daemons[i])
             return mdm_fail(MDM_ERR_INTERNAL, "the page cannot be served%s",
                             web->tls ? ": are --tls-cert and --tls-key a pair of PEM files?" : "");

@@ -112,12 +112,12 @@ def paths(server, outside):
     check("root: links are not shown", "link-out" not in entries and "link.mp4" not in entries, list(entries))
     check("root: what is not a recording is not shown", "notes.txt" not in entries, list(entries))
     # A folder that is swapped for a link after it was listed.
-    os.rename(outside + "/root/inner", outside + "/root/inner-before")
-    os.symlink("/etc", outside + "/root/inner")
+    os.rename(outside + "/offered/inner", outside + "/offered/inner-before")
+    os.symlink("/etc", outside + "/offered/inner")
     status = server.call("GET", "/api/folders/" + entries["inner"]["id"])[0]
     check("root: a folder swapped for a link", status == 404, status)
-    os.unlink(outside + "/root/inner")
-    os.rename(outside + "/root/inner-before", outside + "/root/inner")
+    os.unlink(outside + "/offered/inner")
+    os.rename(outside + "/offered/inner-before", outside + "/offered/inner")
     job = {"name": "x", "options": {}, "inputs": [{"entry": "../../etc/passwd"}]}
     check("an entry that is a path", server.call("POST", "/api/jobs", job)[0] == 422)
     job["inputs"] = [{"entry": "0" * 32}]
@@ -270,12 +270,12 @@ def main():
         print("skipped: .deps/clips is not there (./setup)")
         return 77
     outside = page.home()
-    os.makedirs(outside + "/root/inner")
-    os.symlink("/etc", outside + "/root/link-out")
-    os.symlink(clip, outside + "/root/link.mp4")
-    open(outside + "/root/notes.txt", "w").write("x")
-    server = page.Server(page.home(), "--root", outside + "/root").open()
-    server.root = outside + "/root"
+    os.makedirs(outside + "/offered/inner")
+    os.symlink("/etc", outside + "/offered/link-out")
+    os.symlink(clip, outside + "/offered/link.mp4")
+    open(outside + "/offered/notes.txt", "w").write("x")
+    server = page.Server(page.home(), "--root", outside + "/offered").open()
+    server.root = outside + "/offered"
     for part in (names, other_pages, others, guesses, headers, too_much, many, two_servers, not_recordings, slow):
         part(server)
     paths(server, outside)
