@@ -85,7 +85,7 @@ export async function choose(place) {
       return h("tr", {}, h("th", { scope: "row" }, h("label", { for: id }, title)),
         h("td", {}, h("select", { id, onchange: (e) => { state.contexts[context.name] = e.target.value; changed(); } },
           Object.entries(treatments).filter(([how]) => how !== "coarsen" || context.coarse).map(([how, [label]]) => h("option", { value: how, selected: state.contexts[context.name] === how }, label)))),
-        h("td", {}, what, h("br"), h("small", {}, `Measured: ${measured}.`)));
+        h("td", {}, what, h("br"), h("small", {}, measured ? `Measured: ${measured}.` : "Not measured.")));
     }));
   }
 

@@ -1,8 +1,19 @@
 // Step 5: the report, the card, the dataset.
 import { h, show, button, note, say } from "./dom.js";
-import { post, remove } from "./api.js";
+import { post, remove, getForm } from "./api.js";
+
+/** The command for another tool's format; a shell takes the path whatever is in it. */
+function otherFormats(job, formats) {
+  const command = h("pre", {}), folder = job.dataset.replace(/\/dataset$/, "");
+  const tell = (name) => { command.textContent = `mmdm export '${folder.replaceAll("'", "'\\''")}' --format ${name} -o FOLDER`; };
+  tell(formats[0].name);
+  return h("section", { class: "card" }, h("h2", {}, "In the format of another tool"),
+    h("label", { class: "field" }, h("span", {}, "Format"), h("select", { onchange: (e) => tell(e.target.value) }, formats.map((f) => h("option", { value: f.name }, `${f.name}: ${f.what}`)))),
+    h("p", { class: "quiet" }, "On the command line, into a folder of your choice:"), command);
+}
 
 export async function take(place, job) {
+  const { formats } = await getForm();
   const r = job.result;
   const open = job.clips.filter((clip) => clip.pass && !clip.decision);
   const link = (name, label) => h("a", { class: "button", href: `/api/jobs/${job.id}/files/${name}`, target: "_blank", rel: "noopener" }, label);
@@ -17,6 +28,7 @@ export async function take(place, job) {
         h("p", { class: "quiet" }, "Or use the folder:"), h("pre", { id: "folder" }, job.dataset),
         button("Copy the path", async () => { await navigator.clipboard.writeText(job.dataset); say("Copied."); }, { class: "small" })),
       h("section", { class: "card" }, h("h2", {}, "Use it"), h("pre", {}, `from datasets import load_dataset\ndata = load_dataset("videofolder", data_dir="${job.dataset}")`)),
+      otherFormats(job, formats),
     ] : note("warn", job.state === "running" ? "There is no dataset yet." : "No clip passed its checks, so there is no dataset. The review says why."),
     h("section", { class: "card" }, h("h2", {}, "Tidy up"),
       h("p", {}, job.state === "finished" ? "The working files and uploaded copies are gone." : "Working files show the recorded persons. When you are done, let them be wiped, with the recordings uploaded for this dataset; the dataset stays. Recordings in your own folders are never touched."),

@@ -12,7 +12,7 @@ export const contexts = {
   glasses: ["Glasses", "Whoever wears glasses keeps some.", "seen before and after"],
   speech: ["Words", "What is said stays, in a masked voice.", "words lost to a speech recogniser"],
   voice: ["Voice itself", "The voice stays recognisable: keep it only with consent.", "pitch and timbre"],
-  prosody: ["Melody of speech", "Pace and melody of speech stay.", "not measured"],
+  prosody: ["Melody of speech", "Pace and melody of speech stay.", ""],
   scene: ["Scene", "What is around the faces stays.", "pixels that nobody painted are compared"],
 };
 

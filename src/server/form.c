@@ -48,6 +48,8 @@ web_result web_form(web_request *request)
     mdm_context_info context;
     mdm_preset_info preset;
     mdm_stage_info stage;
+    const char *format, *what;
+    json_t *formats = json_array();
     for (int i = 0; mdm_context_at(&context, i); i++)
         json_array_append_new(contexts, json_pack("{s:s, s:b, s:o}", "name", context.name, "coarse", context.coarse,
                                                   "values", values_of(&context)));
@@ -56,9 +58,11 @@ web_result web_form(web_request *request)
                                                  "keep", preset.keep, "coarsen", preset.coarsen));
     for (int i = 0; mdm_stage_info_at(&stage, i); i++)
         json_array_append_new(stages, json_pack("{s:s, s:f}", "name", stage.name, "weight", stage.weight));
+    for (int i = 0; mdm_export_format_at(&format, &what, i); i++)
+        json_array_append_new(formats, json_pack("{s:s, s:s}", "name", format, "what", what));
     return web_json(request, 200,
-                    json_pack("{s:s, s:o, s:o, s:o, s:o}", "version", mdm_version(), "options", offered_options(),
-                              "contexts", contexts, "presets", presets, "stages", stages));
+                    json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "version", mdm_version(), "options", offered_options(),
+                              "contexts", contexts, "presets", presets, "stages", stages, "formats", formats));
 }
 
 static mdm_status find_offered(mdm_option_info *out, const char *name)

@@ -336,6 +336,49 @@ static void an_option_runs_again_only_what_depends_on_it(void **state)
     assert_true(composed.st_ino != again.st_ino);
 }
 
+/* What the local page writes: decisions keep a clip out of the dataset, a changed motion and a covered region leave the portrait alone. */
+static void what_a_person_changes_in_review_is_followed(void **state)
+{
+    static const char rejected[] = "{\"version\": 1, \"clips\": {\"clip-0001\": \"rejected\"}}", none[] = "{}",
+                      motion[] = "{\"tracks\": []}";
+    (void)state;
+    mdm_remove_tree(in_root("in"), false);
+    record("in/a.mp4", "faces 1\nwho alice\n");
+    record("in/b.mp4", "faces 1\nwho bob\n");
+    mdm_settings settings = settings_for("review");
+    mdm_job_result result;
+    struct stat portrait, composed, again;
+    settings.keep_work = true;
+    assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
+    assert_int_equal(result.delivered, 2);
+    assert_int_equal(mdm_file_write(in_root("review/private/review.json"), rejected, sizeof rejected - 1), MDM_OK);
+    assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
+    assert_int_equal(result.delivered, 1);
+    assert_int_equal(result.quarantined, 1);
+    assert_int_equal(mdm_file_write(in_root("review/private/review.json"), none, sizeof none - 1), MDM_OK);
+    assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
+    assert_int_equal(result.delivered, 2);
+
+    assert_int_equal(stat(in_root("review/private/work/clip-0001/portraits.json"), &portrait), 0);
+    assert_int_equal(stat(in_root("review/private/work/clip-0001/masked.mp4"), &composed), 0);
+    assert_int_equal(
+        mdm_file_write(in_root("review/private/work/clip-0001/motion-edit.json"), motion, sizeof motion - 1), MDM_OK);
+    assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
+    assert_int_equal(stat(in_root("review/private/work/clip-0001/masked.mp4"), &again), 0);
+    assert_true(composed.st_ino != again.st_ino);
+    composed = again;
+    json_t *plan;
+    assert_int_equal(mdm_json_load(&plan, in_root("review/private/plan.json"), 0), MDM_OK);
+    json_object_set_new(json_object_get(plan, "channels"), "cover", json_pack("[[i,i,i,i]]", 1, 2, 10, 10));
+    assert_int_equal(mdm_json_save(plan, in_root("review/private/plan.json")), MDM_OK);
+    json_decref(plan);
+    assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
+    assert_int_equal(stat(in_root("review/private/work/clip-0001/masked.mp4"), &again), 0);
+    assert_true(composed.st_ino != again.st_ino);
+    assert_int_equal(stat(in_root("review/private/work/clip-0001/portraits.json"), &again), 0);
+    assert_true(portrait.st_ino == again.st_ino);
+}
+
 static void a_plan_can_be_edited_between_analyze_and_apply(void **state)
 {
     (void)state;
@@ -419,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_killed_job_ends_with_the_same_bytes),
         cmocka_unit_test(ids_survive_new_recordings),
         cmocka_unit_test(an_option_runs_again_only_what_depends_on_it),
+        cmocka_unit_test(what_a_person_changes_in_review_is_followed),
         cmocka_unit_test(a_plan_can_be_edited_between_analyze_and_apply),
         cmocka_unit_test(two_runs_do_not_collide),
         cmocka_unit_test(a_torn_journal_line_is_cut_off),
