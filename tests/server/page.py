@@ -42,7 +42,10 @@ class Server:
         if cookie:
             all_headers["Cookie"] = cookie
         all_headers.update(headers or {})
-        connection.request(method, path, body=body, headers=all_headers)
+        try:
+            connection.request(method, path, body=body, headers=all_headers)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused by its head: the answer is there before the body is sent
         reply = connection.getresponse()
         data = reply.read()
         connection.close()
