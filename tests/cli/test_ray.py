@@ -33,16 +33,14 @@ def processes(word):
     return found
 
 
-def wait(what, name, program, log, seconds=240):
-    end = time.time() + seconds
-    while not what():
-        if time.time() > end or program.poll() is not None:
-            sys.exit(f'{name}: not within {seconds} s, or the program ended with {program.poll()}: {log.read_text()[-3000:]}')
-        time.sleep(0.2)
-
-
 def parent(pid):
     return int(re.search(r'PPid:\s+(\d+)', pathlib.Path('/proc', str(pid), 'status').read_text()).group(1))
+
+
+def commands(word):
+    """The `mmdm worker` of each actor, without the processes of their clips."""
+    found = [pid for pid in processes(word) if b'--stdio' in pathlib.Path('/proc', str(pid), 'cmdline').read_bytes()]
+    return [pid for pid in found if parent(pid) not in found]
 
 
 def main():
@@ -56,15 +54,23 @@ def main():
         assert '@' not in text, text
         (at / 'clips.py').write_text(text.replace('ray.init(', 'ray.init(num_cpus=4, include_dashboard=False, '
                                               '_node_ip_address="127.0.0.1", '))
-        environment = {**os.environ, 'MMDM_DOUBLE_MS': '700', 'RAY_DATA_DISABLE_PROGRESS_BARS': '1', 'RAY_AUTH_MODE': 'disabled',
+        environment = {**os.environ, 'MMDM_DOUBLE_MS': '1500', 'RAY_DATA_DISABLE_PROGRESS_BARS': '1', 'RAY_AUTH_MODE': 'disabled',
                        'RAY_raylet_start_wait_time_s': '200'}
-        with open(at / 'log', 'w') as log:
-            program = subprocess.Popen([sys.executable, str(at / 'clips.py')], env=environment, stdout=log, stderr=log)
         claims = at / 'out' / 'private' / 'claims'
         word = str(at / 'out')
-        wait(lambda: len(list(claims.glob('*.done'))) >= 2, 'the first clips', program, at / 'log')
-        workers = [pid for pid in processes(word) if b'worker' in pathlib.Path('/proc', str(pid), 'cmdline').read_bytes()]
-        workers = [pid for pid in workers if parent(pid) not in workers]  # the commands, not their clips' processes
+        started = lambda: len(list(claims.glob('*.done'))) >= 2
+        for _ in range(3):  # a busy machine may be too slow for Ray's own patience
+            with open(at / 'log', 'w') as log:
+                program = subprocess.Popen([sys.executable, str(at / 'clips.py')], env=environment, stdout=log, stderr=log)
+            end = time.time() + 300
+            while not started() and program.poll() is None and time.time() < end:
+                time.sleep(0.2)
+            if program.poll() is None:
+                break
+        assert program.poll() is None and started(), (at / 'log').read_text()[-3000:]
+        end = time.time() + 120
+        while len(workers := commands(word)) < 2 and time.time() < end:  # the pool of actors grows
+            time.sleep(0.2)
         assert len(workers) == 2, workers
         os.kill(parent(workers[0]), signal.SIGKILL)  # an actor: its command ends when its input does
         time.sleep(0.5)
