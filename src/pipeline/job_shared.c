@@ -2,6 +2,7 @@
  * that nobody has. Either way every piece of work is claimed and done in a folder of that claim (claim.h), so that a process that
  * was taken for dead, or was started twice, harms nothing. What all need first is one file, the manifest. */
 #define _POSIX_C_SOURCE 200809L
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -201,6 +202,24 @@ static mdm_status claim_folder(char **out, const sharing *s, const char *unit, i
     return mdm_format(out, "%s/%s.%d", s->job->layout.work, unit, epoch);
 }
 
+/* Made whole under another name first: whoever takes over from a holder that died over this must not begin from half a folder. */
+static mdm_status make_whole(const char *folder, const mdm_job_clip *from, const json_t *done)
+{
+    char *making, *path = NULL;
+    MDM_TRY(mdm_format(&making, "%s.making", folder));
+    mdm_status status =
+        mdm_file_exists(from->folder) ? mdm_link_tree(from->folder, making) : mdm_make_folder(making, 0700);
+    if (status == MDM_OK)
+        status = mdm_join_path(&path, making, "done.json");
+    if (status == MDM_OK && done)
+        status = mdm_json_save(done, path);
+    if (status == MDM_OK && rename(making, folder) != 0)
+        status = mdm_fail(MDM_ERR_WRITE, "%s: cannot put the folder in place: %s", folder, strerror(errno));
+    mdm_free(&path);
+    mdm_free(&making);
+    return status;
+}
+
 /* The claim's own folder begins as what the claim before it left, or as the base. done.json is read first: what it speaks of was
  * there before it. */
 static mdm_status make_folder(const sharing *s, mdm_job_clip *clip, const mdm_claim *claim, const char *unit)
@@ -215,18 +234,10 @@ static mdm_status make_folder(const sharing *s, mdm_job_clip *clip, const mdm_cl
     }
     if (status == MDM_OK)
         status = mdm_job_enter(clip, from ? from : clip->base);
-    json_t *done = json_incref(clip->done);
-    if (status == MDM_OK && mdm_file_exists(clip->folder))
-        status = mdm_link_tree(clip->folder, folder);
-    else if (status == MDM_OK)
-        status = mdm_make_folder(folder, 0700);
+    if (status == MDM_OK)
+        status = make_whole(folder, clip, clip->done);
     if (status == MDM_OK)
         status = mdm_job_enter(clip, folder);
-    if (status == MDM_OK && done) {
-        json_decref(clip->done);
-        clip->done = json_incref(done);
-    }
-    json_decref(done);
     mdm_free(&from);
     mdm_free(&folder);
     return status;
