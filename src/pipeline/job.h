@@ -145,6 +145,8 @@ typedef struct mdm_job_orders {
 } mdm_job_orders;
 mdm_status mdm_job_serve(const mdm_settings *settings, const mdm_job_orders *orders); /* a clip at a time, as told */
 mdm_status mdm_job_write_manifest(mdm_job *job);
+
+/* job_merge.c */
 mdm_status mdm_job_check_merge(mdm_job *job); /* MDM_ERR_AGAIN names how many clips have no proof yet */
 
 /* job_plan.c */
