@@ -68,7 +68,9 @@ export async function watch(place, job) {
       const over = event.state === "done" || event.state === "failed";
       const before = over && !event.seconds ? clip[event.stage]?.seconds : 0;
       clip[event.stage] = { state: event.state, fraction: over ? 1 : event.fraction, seconds: event.seconds || before || 0 };
-      if (event.state === "started") for (const later of form.stages.slice(form.stages.findIndex((s) => s.name === event.stage) + 1)) delete clip[later.name]; // another try
+      const at = form.stages.findIndex((s) => s.name === event.stage);
+      if (event.state === "started") for (const later of form.stages.slice(at + 1)) delete clip[later.name]; // another try
+      for (const earlier of form.stages.slice(0, at)) clip[earlier.name] ??= { state: "done", fraction: 1, seconds: 0 }; // by a run before this one
     } else if (event.event === "log") {
       lines = [...lines.slice(-199), event.level === "info" ? event.text : `${event.level}: ${event.text}`];
       log.textContent = lines.join("\n");

@@ -97,7 +97,7 @@ def watch(browser, server, job):
     browser.click("Stop")
     browser.see("Stopped.", 120)
     browser.click("Go on")
-    browser.until("document.querySelector('.stages .running, .stages .done')", 120)
+    browser.until("Boolean(document.querySelector('.stages .running, .stages .done'))", 120)
     server.kill()  # the job goes on without it
     time.sleep(1)
     again = page.Server(server.home).open()
