@@ -27,11 +27,11 @@ def check(name, good, found=""):
 
 
 def short_clip(path):
-    """Two seconds are enough: every stage has something to do."""
+    """Every stage has something to do, and there are views of the person two seconds apart, by which the judges are rated: one stand-in will do."""
     if os.environ.get("MMDM_PAGE_CLIP"):
         shutil.copy(CLIP, path)
         return
-    subprocess.run(["ffmpeg", "-v", "error", "-ss", "2", "-t", "2", "-i", CLIP, "-c:v", "libx264", "-crf", "18", "-an", path], check=True)
+    subprocess.run(["ffmpeg", "-v", "error", "-ss", "2", "-t", "5", "-i", CLIP, "-c:v", "libx264", "-crf", "18", "-an", path], check=True)
 
 
 def looked_at(browser, name):
@@ -97,7 +97,7 @@ def watch(browser, server, job):
     browser.click("Stop")
     browser.see("Stopped.", 120)
     browser.click("Go on")
-    browser.until("Boolean(document.querySelector('.stages .running, .stages .done'))", 120)
+    page.wait_for(lambda: server.call("GET", f"/api/jobs/{job}")[1]["state"] == "running", 120)
     server.kill()  # the job goes on without it
     time.sleep(1)
     again = page.Server(server.home).open()
@@ -258,7 +258,7 @@ def main():
         check("the working files are gone", not os.path.exists(f"{server.home}/jobs/{job}/private/work"))
         check("the dataset is there", os.path.exists(f"{server.home}/jobs/{job}/dataset/SHA256SUMS"))
         check("the uploaded copies are gone", not os.listdir(server.home + "/uploads"))
-        check("no error in the browser", not [p for p in browser.problems if "ERR_CONNECTION" not in p and "409" not in p and "404" not in p], browser.problems)
+        check("no error in the browser", not [p for p in browser.problems if "ERR_CONNECTION" not in p and "ERR_INCOMPLETE" not in p and "409" not in p and "404" not in p], browser.problems)
     finally:
         browser.stop()
         server.kill()
