@@ -138,10 +138,12 @@ static void know_rest(casting_job *job)
 }
 
 /* A face seen from below goes on looking so when the warp turns it: it is drawn as the person's is usually seen. */
-static void know_pitch(casting_job *job)
+static mdm_status know_pitch(casting_job *job)
 {
-    job->pitch =
-        json_object_get(json_object_get(job->person, "keep"), "head_pose") ? mdm_rehearsal_pitch(job->rehearsal) : 0;
+    job->pitch = 0;
+    return json_object_get(json_object_get(job->person, "keep"), "head_pose")
+               ? mdm_rehearsal_pitch(&job->pitch, job->rehearsal)
+               : MDM_OK;
 }
 
 /* ---- candidates ---- */
@@ -487,7 +489,9 @@ static mdm_status cast_person(casting_job *job, json_t *records)
         if (!status)
             status = know_source(job);
         if (!status)
-            know_rest(job), know_pitch(job);
+            status = know_pitch(job);
+        if (!status)
+            know_rest(job);
         if (!status)
             status = know_others(job, id);
         if (!status)

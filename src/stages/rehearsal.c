@@ -179,13 +179,15 @@ void mdm_rehearsal_keep_rest(float rest[MDM_RESTS], mdm_rehearsal *r)
         mdm_rest_measure(rest, (const float(*)[3])r->scene[0].motion.neutral);
 }
 
-float mdm_rehearsal_pitch(const mdm_rehearsal *r)
+mdm_status mdm_rehearsal_pitch(float *out, const mdm_rehearsal *r)
 {
-    const mdm_motion *m = r->scene_count ? &r->scene[0].motion : NULL;
-    float *pitch = NULL, usual = 0;
+    float *pitch;
     size_t n = 0;
-    if (!m || mdm_alloc(&pitch, (size_t)m->count, sizeof *pitch, "pitches"))
-        return 0;
+    *out = 0;
+    if (!r->scene_count)
+        return MDM_OK;
+    const mdm_motion *m = &r->scene[0].motion;
+    MDM_TRY(mdm_alloc(&pitch, (size_t)m->count, sizeof *pitch, "pitches"));
     for (int i = 0; i < m->count; i++) {
         double angles[3];
         mdm_pose_angles(angles, &m->pose[i]);
@@ -193,9 +195,9 @@ float mdm_rehearsal_pitch(const mdm_rehearsal *r)
             pitch[n++] = (float)angles[1];
     }
     if (n)
-        usual = mdm_median(pitch, n);
+        *out = mdm_median(pitch, n);
     mdm_free(&pitch);
-    return usual;
+    return MDM_OK;
 }
 
 void mdm_rehearsal_rest_of(float rest[MDM_RESTS], const mdm_rehearsal *r, const mdm_mesh *mesh)

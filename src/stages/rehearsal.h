@@ -26,7 +26,7 @@ const mdm_casting_face *mdm_rehearsal_person(const mdm_rehearsal *rehearsal, int
 void mdm_rehearsal_keep_rest(float rest[MDM_RESTS], mdm_rehearsal *rehearsal);
 
 /* The person's usual pitch in the longest track, degrees as mdm_pose_angles has it; 0 where it is not known. */
-float mdm_rehearsal_pitch(const mdm_rehearsal *rehearsal);
+mdm_status mdm_rehearsal_pitch(float *out, const mdm_rehearsal *rehearsal);
 
 /* The expression that the face of a portrait rests with. */
 void mdm_rehearsal_rest_of(float rest[MDM_RESTS], const mdm_rehearsal *rehearsal, const mdm_mesh *mesh);

@@ -87,7 +87,11 @@ mdm_status mdm_verify_faces(mdm_verifier *v, const mdm_image *source, const mdm_
 /* Uncovered faces, readable text and untouched pixels of one frame, every scene_every frames. */
 mdm_status mdm_verify_scene(mdm_verifier *v, const mdm_image *source, const mdm_image *result, int number);
 
-/* Counts, for every face that was replaced in this frame and is MDM_MOTION_SMALLEST wide, whether a detector finds it in the
+/* Whether one of these detections lies where `box` is. */
+bool mdm_verify_has_face(const mdm_face_detection *found, int count, const float box[4]);
+/* Whether a face that is MDM_MOTION_SMALLEST wide was replaced in this frame. */
+bool mdm_verify_any_replaced(const mdm_verifier *v, int number);
+/* Counts, for every such face, whether a detector finds it in the
  * recording and still finds a face there in the result: what CenterFace found in both is handed over. */
 void mdm_verify_detected(mdm_verifier *v, const mdm_face_detection *source, int sources,
                          const mdm_face_detection *result, int results, int number);

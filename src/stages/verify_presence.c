@@ -6,7 +6,7 @@
 
 #define SAME_PLACE 0.3f /* intersection over union of a face's box and what was detected */
 
-static bool has_face(const mdm_face_detection *found, int count, const float box[4])
+bool mdm_verify_has_face(const mdm_face_detection *found, int count, const float box[4])
 {
     for (int i = 0; i < count; i++) {
         const float there[4] = {found[i].x, found[i].y, found[i].width, found[i].height};
@@ -16,18 +16,34 @@ static bool has_face(const mdm_face_detection *found, int count, const float box
     return false;
 }
 
+/* The box of a track whose face was replaced in this frame and is wide enough, or NULL. */
+static const float *replaced_box(const mdm_verifier *v, int index, int number)
+{
+    mdm_track *track = &v->found.tracks.track[index];
+    const mdm_track_frame *at = mdm_track_at(track, number);
+    return at && at->box[2] >= MDM_MOTION_SMALLEST &&
+                   v->track[index].reading[number - track->first].state == MDM_VERIFY_REPLACED
+               ? at->box
+               : NULL;
+}
+
+bool mdm_verify_any_replaced(const mdm_verifier *v, int number)
+{
+    for (int i = 0; i < v->found.tracks.count; i++)
+        if (replaced_box(v, i, number))
+            return true;
+    return false;
+}
+
 void mdm_verify_detected(mdm_verifier *v, const mdm_face_detection *source, int sources,
                          const mdm_face_detection *result, int results, int number)
 {
     for (int i = 0; i < v->found.tracks.count; i++) {
-        mdm_track *track = &v->found.tracks.track[i];
-        const mdm_track_frame *at = mdm_track_at(track, number);
-        if (!at || at->box[2] < MDM_MOTION_SMALLEST ||
-            v->track[i].reading[number - track->first].state != MDM_VERIFY_REPLACED ||
-            !has_face(source, sources, at->box))
+        const float *box = replaced_box(v, i, number);
+        if (!box || !mdm_verify_has_face(source, sources, box))
             continue;
         v->track[i].detected[0]++;
-        v->track[i].detected[1] += has_face(result, results, at->box);
+        v->track[i].detected[1] += mdm_verify_has_face(result, results, box);
     }
 }
 
