@@ -349,11 +349,7 @@ static mdm_status prepare(mdm_standin *s, const mdm_image *portrait, const mdm_m
     float points[MDM_MESH_POINTS][3], render[MDM_RENDER_VERTICES][3], ring[MDM_OVAL][3], *rgb = NULL;
     size_t n = (size_t)s->width * (size_t)s->height * 3;
     mdm_pose pose;
-    for (int i = 0; i < MDM_MESH_POINTS; i++) {
-        points[i][0] = (mesh->point[i][0] + 0.5f) * scale - 0.5f;
-        points[i][1] = (mesh->point[i][1] + 0.5f) * scale - 0.5f;
-        points[i][2] = mesh->point[i][2] * scale;
-    }
+    mdm_mesh_enlarged(points, mesh, scale);
     mdm_pose_fit(&pose, (const float(*)[3])points, canonical);
     mdm_to_head(s->shape, (const float(*)[3])points, MDM_MESH_VERTICES, &pose);
     mdm_ring_points(ring, (const float(*)[3])s->shape);

@@ -102,6 +102,15 @@ void mdm_face_roi_from_detection(mdm_face_roi *roi, const mdm_face_detection *fa
     make_roi(roi, (const float[4]){face->x, face->y, face->width, face->height}, face->point[0], face->point[1]);
 }
 
+void mdm_mesh_enlarged(float (*points)[3], const mdm_mesh *mesh, float scale)
+{
+    for (int i = 0; i < MDM_MESH_POINTS; i++) {
+        points[i][0] = (mesh->point[i][0] + 0.5f) * scale - 0.5f;
+        points[i][1] = (mesh->point[i][1] + 0.5f) * scale - 0.5f;
+        points[i][2] = mesh->point[i][2] * scale;
+    }
+}
+
 void mdm_face_roi_from_mesh(mdm_face_roi *roi, const mdm_mesh *mesh)
 {
     float low[2] = {mesh->point[0][0], mesh->point[0][1]}, high[2] = {low[0], low[1]};

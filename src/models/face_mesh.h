@@ -27,6 +27,8 @@ typedef struct mdm_face_roi {
  * eyes: MediaPipe's rule. */
 void mdm_face_roi_from_detection(mdm_face_roi *roi, const mdm_face_detection *face);
 void mdm_face_roi_from_mesh(mdm_face_roi *roi, const mdm_mesh *mesh);
+/* The points in a picture shown `scale` times as large, px; `points` may be the mesh's own. */
+void mdm_mesh_enlarged(float (*points)[3], const mdm_mesh *mesh, float scale);
 
 typedef struct mdm_face_mesh mdm_face_mesh;
 

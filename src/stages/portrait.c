@@ -300,13 +300,10 @@ static mdm_status draw_best(candidate *best, casting_job *job)
 static mdm_status enlarge(candidate *best, casting_job *job)
 {
     mdm_image large = {0};
-    mdm_mesh mesh = best->mesh;
+    mdm_mesh mesh = {0};
     mdm_face_roi roi;
     MDM_TRY(mdm_facegen_upsample_run(&large, job->upsample, &best->picture));
-    const float scale = (float)large.width / (float)best->picture.width;
-    for (int i = 0; i < MDM_MESH_POINTS; i++)
-        for (int k = 0; k < 3; k++)
-            mesh.point[i][k] = k < 2 ? (mesh.point[i][k] + 0.5f) * scale - 0.5f : mesh.point[i][k] * scale;
+    mdm_mesh_enlarged(mesh.point, &best->mesh, (float)large.width / (float)best->picture.width);
     mdm_face_roi_from_mesh(&roi, &mesh);
     mdm_status status = mdm_face_mesh_settle(&mesh, job->mesher, &large, &roi, 2);
     if (!status && mesh.presence > 0.5f) {
