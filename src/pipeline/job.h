@@ -135,6 +135,13 @@ void mdm_job_unit_name(char out[64], const mdm_job_clip *clip, mdm_job_unit unit
 mdm_status mdm_job_use_base(mdm_job *job, mdm_job_clip *clip);
 mdm_status mdm_job_use_result(bool *there, mdm_job *job, mdm_job_clip *clip);
 
+/* job_part.c: a job that processes share. Joining it takes the options from job.json; those given beside recordings have to be the same. */
+mdm_status mdm_job_write_manifest(mdm_job *job);
+mdm_status mdm_job_join(mdm_job *job, const char *const *inputs, size_t count);
+
+/* job_claimed.c: does all pieces of one kind, or only that of one clip; ends when each is ended, by whomever. */
+mdm_status mdm_job_claimed(mdm_job *job, mdm_job_unit unit, const size_t *only);
+
 /* job_shared.c: a process that shares a job with others (--shard, --claim). */
 mdm_status mdm_job_share(mdm_job_result *result, mdm_job *job, const char *const *inputs, size_t count,
                          mdm_job_goal goal);
@@ -144,7 +151,6 @@ typedef struct mdm_job_orders {
     void *user;
 } mdm_job_orders;
 mdm_status mdm_job_serve(const mdm_settings *settings, const mdm_job_orders *orders); /* a clip at a time, as told */
-mdm_status mdm_job_write_manifest(mdm_job *job);
 
 /* job_merge.c */
 mdm_status mdm_job_check_merge(mdm_job *job); /* MDM_ERR_AGAIN names how many clips have no proof yet */
