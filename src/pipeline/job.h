@@ -132,6 +132,7 @@ mdm_status mdm_job_enter(mdm_job_clip *clip, const char *folder); /* folder beco
  * there; mdm_job_use_result goes to the claimed result of the plan in the base, or stays there. */
 typedef enum mdm_job_unit { MDM_UNIT_ANALYSIS, MDM_UNIT_RESULT } mdm_job_unit;
 void mdm_job_unit_name(char out[64], const mdm_job_clip *clip, mdm_job_unit unit); /* by clip->key, as it is now */
+bool mdm_job_take_failure(mdm_job_clip *clip, const json_t *record); /* the clip's, if a unit's record is of one */
 mdm_status mdm_job_use_base(mdm_job *job, mdm_job_clip *clip);
 mdm_status mdm_job_use_result(bool *there, mdm_job *job, mdm_job_clip *clip);
 

@@ -111,13 +111,8 @@ static mdm_status look(piece *p, mdm_job_clip *clip, const sharing *s, const cha
 {
     json_t *record;
     MDM_TRY(mdm_claim_record(&record, s->job->layout.claims, unit));
-    const char *message = json_string_value(json_object_get(record, "message"));
-    const int status = (int)json_integer_value(json_object_get(record, "status"));
-    if (record) {
-        p->state = status ? FAILED : ENDED;
-        if (status)
-            mdm_job_clip_failed(clip, (mdm_status)status, message ? message : "");
-    }
+    if (record)
+        p->state = mdm_job_take_failure(clip, record) ? FAILED : ENDED;
     json_decref(record);
     return MDM_OK;
 }
@@ -199,12 +194,6 @@ static mdm_status on_ended(void *user, size_t index, mdm_status ended, const cha
     return status;
 }
 
-/* A piece with nothing left to do has only to be ended. */
-static mdm_status end_at_once(sharing *s, size_t index)
-{
-    return on_ended(s, index, MDM_OK, "");
-}
-
 static mdm_next on_next(void *user, size_t *clip, unsigned *todo)
 {
     sharing *s = user;
@@ -219,8 +208,8 @@ static mdm_next on_next(void *user, size_t *clip, unsigned *todo)
         if (p->state != WAITING || t - p->looked < pause)
             continue;
         s->status = try_piece(todo, p, &s->job->clips[i], s);
-        if (s->status == MDM_OK && p->state == WORKING && !*todo)
-            s->status = end_at_once(s, i);
+        if (s->status == MDM_OK && p->state == WORKING && !*todo) /* it has only to be ended */
+            s->status = on_ended(s, i, MDM_OK, "");
         *clip = i;
         if (s->status == MDM_OK && p->state == WORKING)
             return MDM_NEXT_TASK;

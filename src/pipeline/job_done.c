@@ -99,6 +99,15 @@ void mdm_job_unit_name(char out[64], const mdm_job_clip *clip, mdm_job_unit unit
     snprintf(out, 64, "%s.%c.%.16s", clip->input->clip_id, unit == MDM_UNIT_ANALYSIS ? 'a' : 'r', hash);
 }
 
+bool mdm_job_take_failure(mdm_job_clip *clip, const json_t *record)
+{
+    const int status = (int)json_integer_value(json_object_get(record, "status"));
+    const char *message = json_string_value(json_object_get(record, "message"));
+    if (status)
+        mdm_job_clip_failed(clip, (mdm_status)status, message ? message : "");
+    return status != 0;
+}
+
 /* Folder of a claimed unit that ended well, NULL where there is none. A record names a folder beside the others, nothing else. */
 static mdm_status claimed_folder(char **out, const mdm_job *job, const mdm_job_clip *clip, mdm_job_unit unit)
 {

@@ -36,12 +36,8 @@ static mdm_status check_clip(bool *proven, mdm_job *job, mdm_job_clip *clip)
     MDM_TRY(mdm_job_use_result(proven, job, clip));
     mdm_job_unit_name(unit, clip, MDM_UNIT_RESULT);
     MDM_TRY(mdm_claim_record(&record, job->layout.claims, unit));
-    const int failed = (int)json_integer_value(json_object_get(record, "status"));
-    const char *message = json_string_value(json_object_get(record, "message"));
     mdm_status status = *proven ? check_files(clip, record) : MDM_OK;
-    if (failed)
-        mdm_job_clip_failed(clip, (mdm_status)failed, message ? message : "");
-    *proven = *proven || failed;
+    *proven = mdm_job_take_failure(clip, record) || *proven;
     json_decref(record);
     return status;
 }
