@@ -27,8 +27,8 @@ typedef struct instance {
     char label[80];
     const mdm_module *module;
     json_t *option;
-    void *state; /* of the module, which is opened once the first packets tell what it gets */
-    bool opened, finished;
+    void *state; /* of the module, which is opened once the first packets tell what it gets; NULL until then */
+    bool finished;
     mdm_frames *frames;
     input in[MDM_MODULE_PORTS];
     mdm_port out[MDM_MODULE_PORTS];
@@ -73,7 +73,7 @@ void FreeCString(char *text)
 
 static void free_instance(instance *i)
 {
-    if (i->opened && i->state)
+    if (i->state)
         i->module->close(i->state);
     for (int n = 0; n < MDM_MODULE_PORTS; n++) {
         for (size_t k = 0; k < i->in[n].count; k++)
@@ -383,8 +383,7 @@ static mdm_status open_module(instance *i)
     if (i->inputs < i->module->least_inputs || i->inputs > i->module->most_inputs)
         return mdm_fail(MDM_ERR_INPUT, "%s: %d input streams, expected %d to %d", i->label, i->inputs,
                         i->module->least_inputs, i->module->most_inputs);
-    const mdm_status status = i->module->open(&i->state, &start);
-    i->opened = status == MDM_OK;
+    const mdm_status status = mdm_module_open(&i->state, i->module, &start);
     memcpy(i->out, start.out, sizeof i->out);
     return status;
 }
@@ -433,7 +432,7 @@ static mdm_status take_turn(instance *i, unsigned which, bool last)
         }
     }
     mdm_turn turn = {.in = in, .inputs = i->inputs, .last = last, .give = give, .engine = i};
-    const mdm_status status = i->opened ? i->module->turn(i->state, &turn) : MDM_OK;
+    const mdm_status status = i->module->turn(i->state, &turn);
     i->finished = last || turn.done;
     for (int n = 0; n < i->inputs; n++)
         mdm_packet_drop(&in[n]);
@@ -450,7 +449,7 @@ static mdm_status process(instance *i)
     bmf_task_get_output_stream_ids(i->task, i->out_id);
     MDM_TRY(take_packets(i));
     while (!i->finished && ((which = ready_inputs(i)) || at_end(i))) {
-        if (!i->opened)
+        if (!i->state)
             MDM_TRY(open_module(i));
         MDM_TRY(take_turn(i, which, i->inputs > 0 && at_end(i)));
     }

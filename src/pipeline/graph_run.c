@@ -40,7 +40,7 @@ static mdm_status open_node(opened *all, const mdm_graph_file *file, int index, 
                               .inputs = node->inputs,
                               .used = outputs_used(file, index)};
     all[index].node = node;
-    const mdm_status status = node->module->open(&all[index].state, &start);
+    const mdm_status status = mdm_module_open(&all[index].state, node->module, &start);
     memcpy(all[index].out, start.out, sizeof start.out);
     if (status != MDM_OK && strncmp(mdm_error_message(), node->label, strlen(node->label)) != 0)
         return mdm_fail_context(status, "%s", node->label);

@@ -30,6 +30,17 @@ mdm_status mdm_module_find(const mdm_module **out, const char *name)
                     name, near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+mdm_status mdm_module_open(void **state, const mdm_module *module, mdm_module_start *start)
+{
+    *state = NULL;
+    const mdm_status status = module->open(state, start);
+    if (status == MDM_OK || !*state)
+        return status;
+    module->close(*state);
+    *state = NULL;
+    return status;
+}
+
 static bool is_in(const char *const *list, const char *name)
 {
     for (; list && *list; list++)

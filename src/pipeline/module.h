@@ -37,7 +37,7 @@ typedef struct mdm_module {
     int least_inputs, most_inputs;
     const char *outputs[3]; /* their names, NULL at the end */
     mdm_join_order order;
-    mdm_status (*open)(void **state, mdm_module_start *start);
+    mdm_status (*open)(void **state, mdm_module_start *start); /* what is in *state is closed, also where it fails */
     mdm_status (*turn)(void *state, mdm_turn *turn);
     void (*close)(void *state);
 } mdm_module;
@@ -45,6 +45,9 @@ typedef struct mdm_module {
 /* MDM_ERR_INPUT naming the nearest one. */
 mdm_status mdm_module_find(const mdm_module **out, const char *name);
 const mdm_module *mdm_module_at(int index); /* NULL past the last */
+
+/* *state is for the module's turns, and its close; NULL where it could not be opened. */
+mdm_status mdm_module_open(void **state, const mdm_module *module, mdm_module_start *start);
 
 /* ---- for modules ------------------------------------------------------------------------------------------------------ */
 

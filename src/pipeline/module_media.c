@@ -53,12 +53,12 @@ static mdm_status keep_first(void *engine, int output, mdm_packet *packet)
     return MDM_OK;
 }
 
+/* The first frame read is the one from which the sound's times count. */
 static mdm_status open_sound(decoder *d, mdm_module_start *start, const char *path, double from, double to)
 {
     const mdm_video_info *info = mdm_reader_video(d->video.reader);
     const mdm_frame *first = mdm_packet_frame(d->first);
     const double origin = (double)first->pts * info->time_base[0] / info->time_base[1];
-    (void)from; /* the first frame read is the one from which the sound's times count */
     MDM_TRY(mdm_audio_open(&d->sound.audio, path,
                            &(mdm_audio_options){.origin = origin, .from = 0, .to = to > 0 ? to - from : 0}));
     if (!d->sound.audio) {
@@ -99,11 +99,8 @@ static mdm_status open_decoder(void **state, mdm_module_start *start)
 {
     decoder *d;
     MDM_TRY(mdm_alloc(&d, 1, sizeof *d, "a decoder"));
-    const mdm_status status = begin_decoder(d, start);
-    if (status != MDM_OK)
-        close_decoder(d);
-    *state = status == MDM_OK ? d : NULL;
-    return status;
+    *state = d;
+    return begin_decoder(d, start);
 }
 
 /* Whichever is behind. */
@@ -326,11 +323,8 @@ static mdm_status open_encoder(void **state, mdm_module_start *start)
 {
     encoder *e;
     MDM_TRY(mdm_alloc(&e, 1, sizeof *e, "an encoder"));
-    const mdm_status status = begin_encoder(e, start);
-    if (status != MDM_OK)
-        close_encoder(e);
-    *state = status == MDM_OK ? e : NULL;
-    return status;
+    *state = e;
+    return begin_encoder(e, start);
 }
 
 static mdm_status write_frame(void *engine, int output, mdm_packet *packet)

@@ -77,11 +77,8 @@ static mdm_status open_node(void **state, mdm_module_start *start)
 {
     user_node *n;
     MDM_TRY(mdm_alloc(&n, 1, sizeof *n, "a node"));
-    const mdm_status status = begin_node(n, start);
-    if (status != MDM_OK)
-        close_node(n);
-    *state = status == MDM_OK ? n : NULL;
-    return status;
+    *state = n;
+    return begin_node(n, start);
 }
 
 static mdm_status turn_node(void *state, mdm_turn *turn)

@@ -119,16 +119,12 @@ static mdm_status open_frames(void **state, mdm_module_start *start, const mdm_f
     stage_node *n;
     MDM_TRY(mdm_module_video_in(start, 0));
     MDM_TRY(mdm_alloc(&n, 1, sizeof *n, "a stage"));
+    *state = n;
     n->frames = frames;
-    mdm_status status = begin_stage(n, start);
-    if (status == MDM_OK)
-        status = mdm_frames_new(&n->spare);
-    if (status != MDM_OK)
-        close_stage(n);
     start->out[0] = start->in[0];
     start->out[1] = (mdm_port){.kind = MDM_PORT_JSON};
-    *state = status == MDM_OK ? n : NULL;
-    return status;
+    MDM_TRY(begin_stage(n, start));
+    return mdm_frames_new(&n->spare);
 }
 
 static mdm_status open_find(void **state, mdm_module_start *start)
@@ -188,15 +184,11 @@ static mdm_status open_files(void **state, mdm_module_start *start)
     const char *name = strchr(start->node, '_'); /* "node 4 (mmdm_describe)" */
     char stage[32];
     MDM_TRY(mdm_alloc(&n, 1, sizeof *n, "a stage"));
-    snprintf(stage, sizeof stage, "%.*s", name ? (int)strcspn(name + 1, ")") : 0, name ? name + 1 : "");
-    mdm_status status = mdm_stage_find_name(&n->stage, stage);
-    if (status == MDM_OK)
-        status = begin_stage(n, start);
-    if (status != MDM_OK)
-        close_stage(n);
+    *state = n;
     start->out[0] = (mdm_port){.kind = MDM_PORT_JSON};
-    *state = status == MDM_OK ? n : NULL;
-    return status;
+    snprintf(stage, sizeof stage, "%.*s", name ? (int)strcspn(name + 1, ")") : 0, name ? name + 1 : "");
+    MDM_TRY(mdm_stage_find_name(&n->stage, stage));
+    return begin_stage(n, start);
 }
 
 static mdm_status turn_files(void *state, mdm_turn *turn)
@@ -229,16 +221,11 @@ static mdm_status open_job(void **state, mdm_module_start *start)
     const char *source;
     MDM_TRY(mdm_module_text(&source, start, start->option, "input_path", NULL));
     MDM_TRY(mdm_alloc(&n, 1, sizeof *n, "a job"));
-    mdm_status status = read_settings(&n->settings, start);
-    if (status == MDM_OK)
-        status = mdm_strdup(&n->source, source);
-    if (status == MDM_OK)
-        status = mdm_strdup(&n->node, start->node);
-    if (status != MDM_OK)
-        close_stage(n);
+    *state = n;
     start->out[0] = (mdm_port){.kind = MDM_PORT_JSON};
-    *state = status == MDM_OK ? n : NULL;
-    return status;
+    MDM_TRY(read_settings(&n->settings, start));
+    MDM_TRY(mdm_strdup(&n->source, source));
+    return mdm_strdup(&n->node, start->node);
 }
 
 static mdm_status turn_job(void *state, mdm_turn *turn)
