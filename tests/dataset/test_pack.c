@@ -12,35 +12,11 @@
 
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/options.h"
+#include "common/scratch.h"
 #include "dataset/html.h"
 #include "dataset/pack.h"
-
-static char root[64];
-
-static int make_root(void **state)
-{
-    (void)state;
-    snprintf(root, sizeof root, "/tmp/mdm-pack-%ld", (long)getpid());
-    return mdm_make_folder(root, 0700) != MDM_OK;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(root, false) != MDM_OK;
-}
-
-static const char *in_root(const char *name)
-{
-    static char paths[64][256];
-    static int next;
-    char *path = paths[next++ % 64];
-    snprintf(path, sizeof paths[0], "%s/%s", root, name);
-    return path;
-}
 
 static json_t *parsed(const char *text)
 {
@@ -49,15 +25,6 @@ static json_t *parsed(const char *text)
     if (!value)
         fail_msg("%s in %s", error.text, text);
     return value;
-}
-
-static char *text_of(const char *name)
-{
-    unsigned char *text;
-    size_t size;
-    if (mdm_file_read(&text, &size, in_root(name), 1 << 24) != MDM_OK)
-        fail_msg("%s", mdm_error_message());
-    return (char *)text;
 }
 
 /* A clip of persons `a` and, if not 0, `b`. */
@@ -114,8 +81,8 @@ static void pack_into(const char *name, const mdm_pack_clip *clips, size_t count
     json_t *policy = parsed("{\"age\": \"redraw\", \"gaze\": \"keep\"}"),
            *channels = parsed("{\"voice\": \"mask\", \"cover\": [[7, 7, 7, 7]]}");
     const mdm_pack_info info = {&settings, policy, channels, NULL, NULL, NULL, "0"};
-    assert_int_equal(mdm_make_folder(in_root(name), 0755), MDM_OK);
-    if (mdm_pack(in_root(name), &info, clips, count) != MDM_OK)
+    assert_int_equal(mdm_make_folder(scratch(name), 0755), MDM_OK);
+    if (mdm_pack(scratch(name), &info, clips, count) != MDM_OK)
         fail_msg("%s", mdm_error_message());
     json_decref(policy);
     json_decref(channels);
@@ -126,8 +93,8 @@ static void secrets_stay_behind(void **state)
     (void)state;
     static const char *const files[] = {"a/README.md", "a/train/metadata.jsonl", "a/audit/report.json",
                                         "a/audit/report.html"};
-    assert_int_equal(mdm_file_write(in_root("m.mp4"), "video", 5), MDM_OK);
-    mdm_pack_clip clips[] = {clip_of("clip-0001", 1, 0, in_root("m.mp4")), clip_of("clip-0002", 2, 0, NULL)};
+    assert_int_equal(mdm_file_write(scratch("m.mp4"), "video", 5), MDM_OK);
+    mdm_pack_clip clips[] = {clip_of("clip-0001", 1, 0, scratch("m.mp4")), clip_of("clip-0002", 2, 0, NULL)};
     pack_into("a", clips, 2);
     pack_into("b", clips, 2);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
@@ -189,15 +156,15 @@ static void persons_are_in_one_part_only(void **state)
     static char ids[12][16];
     for (int i = 0; i < 12; i++) {
         snprintf(ids[i], sizeof ids[i], "clip-%04d", i + 1);
-        clips[i] = clip_of(ids[i], i + 1, i < 3, in_root("m.mp4"));
+        clips[i] = clip_of(ids[i], i + 1, i < 3, scratch("m.mp4"));
     }
     pack_into("parts", clips, 12);
     int tested = 0, together = 0;
     for (int i = 0; i < 12; i++) {
         char name[64];
         snprintf(name, sizeof name, "parts/test/%s.mp4", ids[i]);
-        tested += mdm_file_exists(in_root(name));
-        together += i < 3 && mdm_file_exists(in_root(name));
+        tested += mdm_file_exists(scratch(name));
+        together += i < 3 && mdm_file_exists(scratch(name));
     }
     assert_true(tested >= 2 && tested <= 4); /* a fifth of ten groups; the tied one counts three clips */
     assert_true(together == 0 || together == 3);
@@ -212,14 +179,14 @@ static void persons_are_in_one_part_only(void **state)
 static void stills_lie_beside_videos(void **state)
 {
     (void)state;
-    assert_int_equal(mdm_file_write(in_root("s.png"), "still", 5), MDM_OK);
-    mdm_pack_clip clips[] = {clip_of("clip-0001", 1, 0, in_root("m.mp4")),
-                             clip_of("clip-0002", 2, 0, in_root("s.png"))};
+    assert_int_equal(mdm_file_write(scratch("s.png"), "still", 5), MDM_OK);
+    mdm_pack_clip clips[] = {clip_of("clip-0001", 1, 0, scratch("m.mp4")),
+                             clip_of("clip-0002", 2, 0, scratch("s.png"))};
     pack_into("mixed", clips, 2);
-    assert_true(mdm_file_exists(in_root("mixed/stills/train/clip-0002.png")));
-    assert_true(mdm_file_exists(in_root("mixed/train/clip-0001.mp4")));
+    assert_true(mdm_file_exists(scratch("mixed/stills/train/clip-0002.png")));
+    assert_true(mdm_file_exists(scratch("mixed/train/clip-0001.mp4")));
     pack_into("only", clips + 1, 1);
-    assert_true(mdm_file_exists(in_root("only/train/clip-0002.png")));
+    assert_true(mdm_file_exists(scratch("only/train/clip-0002.png")));
     free_clip(&clips[0]), free_clip(&clips[1]);
 }
 
@@ -238,8 +205,8 @@ static void sound_that_left_is_told_of(void **state)
         if (sent)
             snprintf(settings.transcribe, sizeof settings.transcribe, "gemini");
         const mdm_pack_info info = {.settings = &settings, .version = "0"};
-        assert_int_equal(mdm_pack_card(in_root("card.md"), &info, 0, 0, &(mdm_pack_content){0}), MDM_OK);
-        assert_int_equal(mdm_file_read(&card, &size, in_root("card.md"), 1 << 20), MDM_OK);
+        assert_int_equal(mdm_pack_card(scratch("card.md"), &info, 0, 0, &(mdm_pack_content){0}), MDM_OK);
+        assert_int_equal(mdm_file_read(&card, &size, scratch("card.md"), 1 << 20), MDM_OK);
         assert_int_equal(strstr((char *)card, "was sent to Google") != NULL, sent);
         assert_int_equal(mdm_report_json(&report, &info, NULL, 0), MDM_OK);
         assert_int_equal(json_object_get(report, "sound_sent") != NULL, sent);
@@ -272,5 +239,5 @@ int main(void)
         cmocka_unit_test(persons_are_in_one_part_only), cmocka_unit_test(stills_lie_beside_videos),
         cmocka_unit_test(sound_that_left_is_told_of),   cmocka_unit_test(text_is_escaped),
     };
-    return cmocka_run_group_tests(tests, make_root, remove_root);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -11,41 +11,22 @@
 
 #include <cmocka.h>
 
-#include "base/file.h"
+#include "common/scratch.h"
 #include "pipeline/inputs.h"
 
-static char root[64];
-
-static int make_root(void **state)
+static int begin(void **state)
 {
-    (void)state;
-    snprintf(root, sizeof root, "/tmp/mdm-inputs-%ld", (long)getpid());
     mdm_log_set(MDM_LOG_ERROR, false);
-    return mdm_make_folder(root, 0700) != MDM_OK;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(root, false) != MDM_OK;
-}
-
-static const char *in_root(const char *name)
-{
-    static char paths[64][256];
-    static int next;
-    char *path = paths[next++ % 64];
-    snprintf(path, sizeof paths[0], "%s/%s", root, name);
-    return path;
+    return make_folder(state);
 }
 
 static void put(const char *name, const void *data, size_t size)
 {
-    char folder[256];
-    snprintf(folder, sizeof folder, "%s", in_root(name));
-    *strrchr(folder, '/') = '\0';
-    assert_int_equal(mdm_make_folder(folder, 0700), MDM_OK);
-    assert_int_equal(mdm_file_write(in_root(name), data, size), MDM_OK);
+    char parent[512];
+    snprintf(parent, sizeof parent, "%s", scratch(name));
+    *strrchr(parent, '/') = '\0';
+    assert_int_equal(mdm_make_folder(parent, 0700), MDM_OK);
+    assert_int_equal(mdm_file_write(scratch(name), data, size), MDM_OK);
 }
 
 static bool holds(const mdm_inputs *inputs, const char *name)
@@ -72,10 +53,10 @@ static void folders_are_searched_for_media(void **state)
         16);
     put("a/.hidden.mp4", "4", 1);
     put("a/out/dataset/train/clip-0001.mp4", "5", 1);
-    assert_int_equal(symlink(in_root("a"), in_root("a/loop")), 0);
-    assert_int_equal(symlink(in_root("a/nowhere"), in_root("a/dangling.mp4")), 0);
-    const char *paths[] = {in_root("a")};
-    assert_int_equal(mdm_inputs_collect(&inputs, paths, 1, in_root("a/out")), MDM_OK);
+    assert_int_equal(symlink(scratch("a"), scratch("a/loop")), 0);
+    assert_int_equal(symlink(scratch("a/nowhere"), scratch("a/dangling.mp4")), 0);
+    const char *paths[] = {scratch("a")};
+    assert_int_equal(mdm_inputs_collect(&inputs, paths, 1, scratch("a/out")), MDM_OK);
     assert_int_equal(inputs.count, 4);
     assert_int_equal(inputs.skipped, 1);
     assert_true(holds(&inputs, "a/one.mp4") && holds(&inputs, "er/two.MKV") && holds(&inputs, "photo.jpg"));
@@ -83,15 +64,15 @@ static void folders_are_searched_for_media(void **state)
     mdm_inputs_free(&inputs);
 
     /* A file named outright is taken whatever it is called; what is not there is an error. */
-    const char *named[] = {in_root("a/notes.txt")};
+    const char *named[] = {scratch("a/notes.txt")};
     assert_int_equal(mdm_inputs_collect(&inputs, named, 1, NULL), MDM_OK);
     assert_int_equal(inputs.count, 1);
     mdm_inputs_free(&inputs);
-    const char *absent[] = {in_root("a/none.mp4")};
+    const char *absent[] = {scratch("a/none.mp4")};
     assert_int_equal(mdm_inputs_collect(&inputs, absent, 1, NULL), MDM_ERR_INPUT);
     assert_non_null(strstr(mdm_error_message(), "none.mp4"));
-    assert_int_equal(mdm_make_folder(in_root("empty"), 0700), MDM_OK);
-    const char *empty[] = {in_root("empty")};
+    assert_int_equal(mdm_make_folder(scratch("empty"), 0700), MDM_OK);
+    const char *empty[] = {scratch("empty")};
     assert_int_equal(mdm_inputs_collect(&inputs, empty, 1, NULL), MDM_ERR_INPUT);
     assert_non_null(strstr(mdm_error_message(), "no video or picture"));
 }
@@ -105,9 +86,9 @@ static void ids_follow_content_not_names_or_order(void **state)
     put("b/y.mp4", "second", 6);
     put("b/z.mp4", "first", 5);
     put("b/empty.mp4", "", 0);
-    const char *one[] = {in_root("b/x.mp4"), in_root("b/y.mp4"), in_root("b/z.mp4"), in_root("b/empty.mp4")};
-    const char *other[] = {in_root("b/empty.mp4"), in_root("b/z.mp4"), in_root("b/y.mp4")};
-    assert_int_equal(mdm_journal_open(&journal, in_root("journal")), MDM_OK);
+    const char *one[] = {scratch("b/x.mp4"), scratch("b/y.mp4"), scratch("b/z.mp4"), scratch("b/empty.mp4")};
+    const char *other[] = {scratch("b/empty.mp4"), scratch("b/z.mp4"), scratch("b/y.mp4")};
+    assert_int_equal(mdm_journal_open(&journal, scratch("journal")), MDM_OK);
     assert_int_equal(mdm_inputs_collect(&a, one, 4, NULL), MDM_OK);
     assert_int_equal(mdm_inputs_hash(&a, journal, NULL), MDM_OK);
     assert_int_equal(mdm_inputs_name(&a, journal), MDM_OK);
@@ -133,9 +114,9 @@ static void parts_of_a_recording_are_clips_of_their_own(void **state)
     (void)state;
     mdm_inputs inputs;
     mdm_journal *journal;
-    const char *paths[] = {in_root("b/x.mp4"), in_root("b/y.mp4")};
+    const char *paths[] = {scratch("b/x.mp4"), scratch("b/y.mp4")};
     const double cuts[] = {20.5, 41};
-    assert_int_equal(mdm_journal_open(&journal, in_root("journal2")), MDM_OK);
+    assert_int_equal(mdm_journal_open(&journal, scratch("journal2")), MDM_OK);
     assert_int_equal(mdm_inputs_collect(&inputs, paths, 2, NULL), MDM_OK);
     assert_int_equal(mdm_inputs_hash(&inputs, journal, NULL), MDM_OK);
     assert_int_equal(mdm_inputs_split(&inputs, 0, cuts, 2), MDM_OK);
@@ -159,5 +140,5 @@ int main(void)
         cmocka_unit_test(ids_follow_content_not_names_or_order),
         cmocka_unit_test(parts_of_a_recording_are_clips_of_their_own),
     };
-    return cmocka_run_group_tests(tests, make_root, remove_root);
+    return cmocka_run_group_tests(tests, begin, remove_folder);
 }

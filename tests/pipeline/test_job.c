@@ -15,69 +15,17 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/random.h"
-#include "pipeline/doubles.h"
-#include "pipeline/job.h"
+#include "pipeline/jobs.h"
 
-static char root[64];
-
-static int make_root(void **state)
+static int begin(void **state)
 {
-    (void)state;
-    snprintf(root, sizeof root, "/tmp/mdm-job-%ld", (long)getpid());
     mdm_log_set(MDM_LOG_ERROR, false);
-    return mdm_remove_tree(root, false) != MDM_OK || mdm_make_folder(root, 0700) != MDM_OK;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(root, false) != MDM_OK;
-}
-
-static const char *in_root(const char *name)
-{
-    static char paths[16][512];
-    static int next;
-    char *path = paths[next++ % 16];
-    snprintf(path, sizeof paths[0], "%s/%s", root, name);
-    return path;
-}
-
-static void record(const char *name, const char *text)
-{
-    assert_int_equal(mdm_make_folder(in_root("in"), 0700), MDM_OK);
-    assert_int_equal(mdm_file_write(in_root(name), text, strlen(text)), MDM_OK);
-}
-
-static mdm_settings settings_for(const char *out)
-{
-    mdm_settings settings;
-    mdm_settings_defaults(&settings);
-    snprintf(settings.output, sizeof settings.output, "%s", in_root(out));
-    settings.jobs = 2;
-    settings.verbosity = -1;
-    settings.context[MDM_CONTEXT_SPEECH] = MDM_KEEP;
-    return settings;
-}
-
-static mdm_status run(mdm_job_result *result, const mdm_settings *settings, mdm_job_goal goal)
-{
-    const char *inputs[] = {in_root("in")};
-    return mdm_job_run(result, settings, inputs, goal == MDM_GOAL_APPLY ? 0 : 1, goal);
-}
-
-static char *text_of(const char *name)
-{
-    unsigned char *text;
-    size_t size;
-    if (mdm_file_read(&text, &size, in_root(name), 1 << 24) != MDM_OK)
-        fail_msg("%s", mdm_error_message());
-    return (char *)text;
+    return make_folder(state);
 }
 
 static void six_recordings(void)
 {
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/holiday.mp4", "faces 2\nwho alice bob\nage 50-59\n");
     record("in/zoo.mp4", "faces 1\nwho alice\nage 20-29\n");
     record("in/car.mp4", "faces 0\n");
@@ -95,19 +43,19 @@ static void a_job_delivers_everything(void **state)
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(result.delivered, 6);
     assert_int_equal(result.exit_code, 0);
-    assert_true(mdm_file_exists(in_root("plain/dataset/train/metadata.jsonl")));
-    assert_true(mdm_file_exists(in_root("plain/dataset/audit/report.html")));
-    assert_false(mdm_file_exists(in_root("plain/private/work")));
+    assert_true(mdm_file_exists(scratch("plain/dataset/train/metadata.jsonl")));
+    assert_true(mdm_file_exists(scratch("plain/dataset/audit/report.html")));
+    assert_false(mdm_file_exists(scratch("plain/private/work")));
     struct stat info;
-    assert_int_equal(stat(in_root("plain/private"), &info), 0);
+    assert_int_equal(stat(scratch("plain/private"), &info), 0);
     assert_int_equal(info.st_mode & 0777, 0700);
-    assert_int_equal(stat(in_root("plain/dataset/README.md"), &info), 0);
+    assert_int_equal(stat(scratch("plain/dataset/README.md"), &info), 0);
     assert_int_equal(info.st_mode & 0777, 0644);
 
     /* alice is one person in two clips. */
     json_t *plan, *person;
     size_t i, shared = 0;
-    assert_int_equal(mdm_json_load(&plan, in_root("plain/private/plan.json"), 0), MDM_OK);
+    assert_int_equal(mdm_json_load(&plan, scratch("plain/private/plan.json"), 0), MDM_OK);
     json_array_foreach(json_object_get(plan, "persons"), i, person) shared +=
         json_object_size(json_object_get(person, "clips")) == 2;
     assert_int_equal(shared, 1);
@@ -117,7 +65,7 @@ static void a_job_delivers_everything(void **state)
     char *before = text_of("plain/dataset/SHA256SUMS");
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(result.delivered, 6);
-    assert_false(mdm_file_exists(in_root("plain/private/work/clip-0001")));
+    assert_false(mdm_file_exists(scratch("plain/private/work/clip-0001")));
     char *after = text_of("plain/dataset/SHA256SUMS");
     assert_string_equal(before, after);
     free(before), free(after);
@@ -161,10 +109,10 @@ static void nothing_of_a_source_is_in_the_dataset(void **state)
     assert_int_equal(result.quarantined, 1);
     assert_int_equal(result.exit_code, 3);
     char hash[65];
-    mdm_sha256_file(hash, in_root("in/holiday.mp4"));
-    const char *words[] = {"holiday", "zoo.mp4", "secret-name", "SECRET-AGE", "told to", root, hash, "private/"};
-    assert_free_of(in_root("clean/dataset"), words, sizeof words / sizeof words[0]);
-    assert_true(mdm_file_exists(in_root("clean/private/quarantine")));
+    mdm_sha256_file(hash, scratch("in/holiday.mp4"));
+    const char *words[] = {"holiday", "zoo.mp4", "secret-name", "SECRET-AGE", "told to", folder, hash, "private/"};
+    assert_free_of(scratch("clean/dataset"), words, sizeof words / sizeof words[0]);
+    assert_true(mdm_file_exists(scratch("clean/private/quarantine")));
     char *report = text_of("clean/dataset/audit/report.json");
     assert_non_null(strstr(report, "\"timing\""));
     free(report);
@@ -173,7 +121,7 @@ static void nothing_of_a_source_is_in_the_dataset(void **state)
 static void bad_clips_do_not_harm_others(void **state)
 {
     (void)state;
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/a.mp4", "faces 1\n# a\n");
     record("in/b.mp4", "crash compose\n# b\n");
     record("in/c.mp4", "fail find\n# c\n");
@@ -186,18 +134,18 @@ static void bad_clips_do_not_harm_others(void **state)
     assert_int_equal(result.delivered, 1);
     assert_int_equal(result.failed, 3);
     assert_int_equal(result.exit_code, 3);
-    mdm_remove_tree(in_root("in/a.mp4"), false);
+    mdm_remove_tree(scratch("in/a.mp4"), false);
     settings = settings_for("allbad");
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(result.delivered, 0);
     assert_true(result.exit_code == 65 || result.exit_code == 70);
-    assert_false(mdm_file_exists(in_root("allbad/dataset")));
+    assert_false(mdm_file_exists(scratch("allbad/dataset")));
 }
 
 static void persons_who_are_recognised_get_another_stand_in(void **state)
 {
     (void)state;
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/a.mp4", "faces 1\nretry 2\n");
     record("in/b.mp4", "faces 1\nretry 9\n");
     mdm_settings settings = settings_for("retry");
@@ -206,7 +154,7 @@ static void persons_who_are_recognised_get_another_stand_in(void **state)
     assert_int_equal(result.delivered, 2);
     json_t *plan, *person;
     size_t i, covered = 0, redrawn = 0;
-    assert_int_equal(mdm_json_load(&plan, in_root("retry/private/plan.json"), 0), MDM_OK);
+    assert_int_equal(mdm_json_load(&plan, scratch("retry/private/plan.json"), 0), MDM_OK);
     json_array_foreach(json_object_get(plan, "persons"), i, person)
     {
         covered += strcmp(json_string_value(json_object_get(person, "action")), "cover") == 0;
@@ -221,14 +169,14 @@ static void persons_who_are_recognised_get_another_stand_in(void **state)
 static void persons_nobody_can_judge_are_covered(void **state)
 {
     (void)state;
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/a.mp4", "faces 1\nblind\n");
     mdm_settings settings = settings_for("blind");
     mdm_job_result result;
     json_t *plan;
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(result.delivered, 1);
-    assert_int_equal(mdm_json_load(&plan, in_root("blind/private/plan.json"), 0), MDM_OK);
+    assert_int_equal(mdm_json_load(&plan, scratch("blind/private/plan.json"), 0), MDM_OK);
     const json_t *person = json_array_get(json_object_get(plan, "persons"), 0);
     assert_string_equal(json_string_value(json_object_get(person, "action")), "cover");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(person, "standin"), "attempt")), 0);
@@ -278,9 +226,9 @@ static void a_killed_job_ends_with_the_same_bytes(void **state)
         kills++;
         char **names;
         size_t count;
-        if (!mdm_file_exists(in_root("killed/dataset")))
+        if (!mdm_file_exists(scratch("killed/dataset")))
             continue;
-        assert_int_equal(mdm_list_folder(&names, &count, in_root("killed/dataset/train")), MDM_OK);
+        assert_int_equal(mdm_list_folder(&names, &count, scratch("killed/dataset/train")), MDM_OK);
         for (size_t i = 0; i < count; i++)
             assert_null(strstr(names[i], ".tmp"));
         mdm_names_free(&names, count);
@@ -295,7 +243,7 @@ static void a_killed_job_ends_with_the_same_bytes(void **state)
 static void ids_survive_new_recordings(void **state)
 {
     (void)state;
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/b.mp4", "faces 1\nwho bob\n");
     mdm_settings settings = settings_for("ids");
     mdm_job_result result;
@@ -309,7 +257,7 @@ static void ids_survive_new_recordings(void **state)
     }
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(result.delivered, 6);
-    const char *where = mdm_file_exists(in_root("ids/dataset/train/clip-0001.mp4")) ? "ids/dataset/train/clip-0001.mp4"
+    const char *where = mdm_file_exists(scratch("ids/dataset/train/clip-0001.mp4")) ? "ids/dataset/train/clip-0001.mp4"
                                                                                     : "ids/dataset/test/clip-0001.mp4";
     char *after = text_of(where);
     assert_string_equal(before, after);
@@ -319,20 +267,20 @@ static void ids_survive_new_recordings(void **state)
 static void an_option_runs_again_only_what_depends_on_it(void **state)
 {
     (void)state;
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/a.mp4", "faces 1\n# a\n");
     mdm_settings settings = settings_for("options");
     mdm_job_result result;
     struct stat found, composed, again;
     settings.keep_work = true;
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
-    assert_int_equal(stat(in_root("options/private/work/clip-0001/tracks.json"), &found), 0);
-    assert_int_equal(stat(in_root("options/private/work/clip-0001/masked.mp4"), &composed), 0);
+    assert_int_equal(stat(scratch("options/private/work/clip-0001/tracks.json"), &found), 0);
+    assert_int_equal(stat(scratch("options/private/work/clip-0001/masked.mp4"), &composed), 0);
     settings.words = MDM_WORDS_TONE;
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
-    assert_int_equal(stat(in_root("options/private/work/clip-0001/tracks.json"), &again), 0);
+    assert_int_equal(stat(scratch("options/private/work/clip-0001/tracks.json"), &again), 0);
     assert_true(found.st_ino == again.st_ino);
-    assert_int_equal(stat(in_root("options/private/work/clip-0001/masked.mp4"), &again), 0);
+    assert_int_equal(stat(scratch("options/private/work/clip-0001/masked.mp4"), &again), 0);
     assert_true(composed.st_ino != again.st_ino);
 }
 
@@ -342,7 +290,7 @@ static void what_a_person_changes_in_review_is_followed(void **state)
     static const char rejected[] = "{\"version\": 1, \"clips\": {\"clip-0001\": \"rejected\"}}", none[] = "{}",
                       motion[] = "{\"tracks\": []}";
     (void)state;
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/a.mp4", "faces 1\nwho alice\n");
     record("in/b.mp4", "faces 1\nwho bob\n");
     mdm_settings settings = settings_for("review");
@@ -351,55 +299,55 @@ static void what_a_person_changes_in_review_is_followed(void **state)
     settings.keep_work = true;
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(result.delivered, 2);
-    assert_int_equal(mdm_file_write(in_root("review/private/review.json"), rejected, sizeof rejected - 1), MDM_OK);
+    assert_int_equal(mdm_file_write(scratch("review/private/review.json"), rejected, sizeof rejected - 1), MDM_OK);
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(result.delivered, 1);
     assert_int_equal(result.quarantined, 1);
-    assert_int_equal(mdm_file_write(in_root("review/private/review.json"), none, sizeof none - 1), MDM_OK);
+    assert_int_equal(mdm_file_write(scratch("review/private/review.json"), none, sizeof none - 1), MDM_OK);
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
     assert_int_equal(result.delivered, 2);
 
-    assert_int_equal(stat(in_root("review/private/work/clip-0001/portraits.json"), &portrait), 0);
-    assert_int_equal(stat(in_root("review/private/work/clip-0001/masked.mp4"), &composed), 0);
+    assert_int_equal(stat(scratch("review/private/work/clip-0001/portraits.json"), &portrait), 0);
+    assert_int_equal(stat(scratch("review/private/work/clip-0001/masked.mp4"), &composed), 0);
     assert_int_equal(
-        mdm_file_write(in_root("review/private/work/clip-0001/motion-edit.json"), motion, sizeof motion - 1), MDM_OK);
+        mdm_file_write(scratch("review/private/work/clip-0001/motion-edit.json"), motion, sizeof motion - 1), MDM_OK);
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
-    assert_int_equal(stat(in_root("review/private/work/clip-0001/masked.mp4"), &again), 0);
+    assert_int_equal(stat(scratch("review/private/work/clip-0001/masked.mp4"), &again), 0);
     assert_true(composed.st_ino != again.st_ino);
     composed = again;
     json_t *plan;
-    assert_int_equal(mdm_json_load(&plan, in_root("review/private/plan.json"), 0), MDM_OK);
+    assert_int_equal(mdm_json_load(&plan, scratch("review/private/plan.json"), 0), MDM_OK);
     json_object_set_new(json_object_get(plan, "channels"), "cover", json_pack("[[i,i,i,i]]", 1, 2, 10, 10));
-    assert_int_equal(mdm_json_save(plan, in_root("review/private/plan.json")), MDM_OK);
+    assert_int_equal(mdm_json_save(plan, scratch("review/private/plan.json")), MDM_OK);
     json_decref(plan);
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_OK);
-    assert_int_equal(stat(in_root("review/private/work/clip-0001/masked.mp4"), &again), 0);
+    assert_int_equal(stat(scratch("review/private/work/clip-0001/masked.mp4"), &again), 0);
     assert_true(composed.st_ino != again.st_ino);
-    assert_int_equal(stat(in_root("review/private/work/clip-0001/portraits.json"), &again), 0);
+    assert_int_equal(stat(scratch("review/private/work/clip-0001/portraits.json"), &again), 0);
     assert_true(portrait.st_ino == again.st_ino);
 }
 
 static void a_plan_can_be_edited_between_analyze_and_apply(void **state)
 {
     (void)state;
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/a.mp4", "faces 1\n# a\n");
     mdm_settings settings = settings_for("edit");
     mdm_job_result result;
     assert_int_equal(run(&result, &settings, MDM_GOAL_ANALYZE), MDM_OK);
-    assert_false(mdm_file_exists(in_root("edit/dataset")));
+    assert_false(mdm_file_exists(scratch("edit/dataset")));
     json_t *plan;
-    assert_int_equal(mdm_json_load(&plan, in_root("edit/private/plan.json"), 0), MDM_OK);
+    assert_int_equal(mdm_json_load(&plan, scratch("edit/private/plan.json"), 0), MDM_OK);
     json_t *person = json_array_get(json_object_get(plan, "persons"), 0);
     json_object_set_new(json_object_get(person, "standin"), "seed_key", json_string("my-own-choice"));
-    assert_int_equal(mdm_json_save(plan, in_root("edit/private/plan.json")), MDM_OK);
+    assert_int_equal(mdm_json_save(plan, scratch("edit/private/plan.json")), MDM_OK);
     assert_int_equal(run(&result, &settings, MDM_GOAL_APPLY), MDM_OK);
     assert_int_equal(result.delivered, 1);
     char *video = text_of("edit/dataset/train/clip-0001.mp4");
     assert_non_null(strstr(video, "my-own-choice"));
     free(video);
     json_object_set_new(person, "action", json_string("explode"));
-    assert_int_equal(mdm_json_save(plan, in_root("edit/private/plan.json")), MDM_OK);
+    assert_int_equal(mdm_json_save(plan, scratch("edit/private/plan.json")), MDM_OK);
     assert_int_equal(run(&result, &settings, MDM_GOAL_APPLY), MDM_ERR_CONFIG);
     assert_non_null(strstr(mdm_error_message(), "expected replace or cover"));
     json_decref(plan);
@@ -408,12 +356,12 @@ static void a_plan_can_be_edited_between_analyze_and_apply(void **state)
 static void two_runs_do_not_collide(void **state)
 {
     (void)state;
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/a.mp4", "faces 1\n# a\n");
     mdm_settings settings = settings_for("lock");
     mdm_job_result result;
-    assert_int_equal(mdm_make_folder(in_root("lock/private"), 0700), MDM_OK);
-    int fd = open(in_root("lock/private/lock"), O_CREAT | O_RDWR, 0600);
+    assert_int_equal(mdm_make_folder(scratch("lock/private"), 0700), MDM_OK);
+    int fd = open(scratch("lock/private/lock"), O_CREAT | O_RDWR, 0600);
     assert_int_equal(flock(fd, LOCK_EX), 0);
     assert_int_equal(run(&result, &settings, MDM_GOAL_RUN), MDM_ERR_AGAIN);
     assert_int_equal(mdm_exit_code(MDM_ERR_AGAIN), 75);
@@ -426,28 +374,28 @@ static void a_torn_journal_line_is_cut_off(void **state)
     (void)state;
     mdm_journal *journal;
     const char *id;
-    assert_int_equal(mdm_journal_open(&journal, in_root("j")), MDM_OK);
+    assert_int_equal(mdm_journal_open(&journal, scratch("j")), MDM_OK);
     assert_int_equal(mdm_journal_clip_id(&id, journal, "aa"), MDM_OK);
     assert_string_equal(id, "clip-0001");
     assert_int_equal(mdm_journal_add_done(journal, "clip-0001", "find", "k"), MDM_OK);
     mdm_journal_free(&journal);
-    FILE *file = fopen(in_root("j"), "a");
+    FILE *file = fopen(scratch("j"), "a");
     fputs("{\"record\":\"done\",\"subj", file);
     fclose(file);
-    assert_int_equal(mdm_journal_open(&journal, in_root("j")), MDM_OK);
+    assert_int_equal(mdm_journal_open(&journal, scratch("j")), MDM_OK);
     assert_true(mdm_journal_is_done(journal, "clip-0001", "find", "k"));
     assert_int_equal(mdm_journal_clip_id(&id, journal, "bb"), MDM_OK);
     assert_string_equal(id, "clip-0002");
     mdm_journal_free(&journal);
-    assert_int_equal(mdm_journal_open(&journal, in_root("j")), MDM_OK);
+    assert_int_equal(mdm_journal_open(&journal, scratch("j")), MDM_OK);
     assert_int_equal(mdm_journal_forget(journal, "clip-0001", "find"), MDM_OK);
     assert_false(mdm_journal_is_done(journal, "clip-0001", "find", "k"));
     mdm_journal_free(&journal);
     char *text = text_of("j");
     text[3] = '#';
-    assert_int_equal(mdm_file_write(in_root("j"), text, strlen(text)), MDM_OK);
+    assert_int_equal(mdm_file_write(scratch("j"), text, strlen(text)), MDM_OK);
     free(text);
-    assert_int_equal(mdm_journal_open(&journal, in_root("j")), MDM_ERR_INPUT);
+    assert_int_equal(mdm_journal_open(&journal, scratch("j")), MDM_ERR_INPUT);
     assert_non_null(strstr(mdm_error_message(), "j:1:"));
 }
 
@@ -467,5 +415,5 @@ int main(void)
         cmocka_unit_test(two_runs_do_not_collide),
         cmocka_unit_test(a_torn_journal_line_is_cut_off),
     };
-    return cmocka_run_group_tests(tests, make_root, remove_root);
+    return cmocka_run_group_tests(tests, begin, remove_folder);
 }

@@ -13,73 +13,20 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/random.h"
-#include "pipeline/doubles.h"
-#include "pipeline/job.h"
+#include "pipeline/jobs.h"
 #include "pipeline/manifest.h"
 
-static char root[64];
-
-static int make_root(void **state)
+static int begin(void **state)
 {
-    (void)state;
-    snprintf(root, sizeof root, "/tmp/mdm-shared-%ld", (long)getpid());
     mdm_log_set(MDM_LOG_ERROR, false);
     mdm_pool_catch_signals(); /* here, so that no child is signalled before it does */
-    return mdm_remove_tree(root, false) != MDM_OK || mdm_make_folder(root, 0700) != MDM_OK;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    return mdm_remove_tree(root, false) != MDM_OK;
-}
-
-static const char *in_root(const char *name)
-{
-    static char paths[16][512];
-    static int next;
-    char *path = paths[next++ % 16];
-    snprintf(path, sizeof paths[0], "%s/%s", root, name);
-    return path;
-}
-
-static void record(const char *name, const char *text)
-{
-    assert_int_equal(mdm_make_folder(in_root("in"), 0700), MDM_OK);
-    assert_int_equal(mdm_file_write(in_root(name), text, strlen(text)), MDM_OK);
-}
-
-static mdm_settings settings_for(const char *out)
-{
-    mdm_settings settings;
-    mdm_settings_defaults(&settings);
-    snprintf(settings.output, sizeof settings.output, "%s", in_root(out));
-    settings.jobs = 2;
-    settings.verbosity = -1;
-    settings.lease = 2;
-    settings.context[MDM_CONTEXT_SPEECH] = MDM_KEEP;
-    return settings;
-}
-
-static mdm_status run(mdm_job_result *result, const mdm_settings *settings, mdm_job_goal goal)
-{
-    const char *inputs[] = {in_root("in")};
-    return mdm_job_run(result, settings, inputs, goal == MDM_GOAL_RUN || goal == MDM_GOAL_PLAN ? 1 : 0, goal);
-}
-
-static char *text_of(const char *name)
-{
-    unsigned char *text;
-    size_t size;
-    if (mdm_file_read(&text, &size, in_root(name), 1 << 24) != MDM_OK)
-        fail_msg("%s", mdm_error_message());
-    return (char *)text;
+    return make_folder(state);
 }
 
 /* Persons shared by clips, stand-ins drawn again over several rounds, a clip that fails in analysis and one that fails later. */
 static void some_recordings(void)
 {
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/holiday.mp4", "faces 2\nwho alice bob\nage 50-59\nretry 1\n");
     record("in/zoo.mp4", "faces 1\nwho alice\nage 20-29\n");
     record("in/car.mp4", "faces 0\n");
@@ -111,9 +58,9 @@ static void assert_same(const char *out, const char *expected)
     assert_string_equal(got, expected);
     free(got);
     snprintf(name, sizeof name, "%s/private/work", out);
-    assert_false(mdm_file_exists(in_root(name)));
+    assert_false(mdm_file_exists(scratch(name)));
     snprintf(name, sizeof name, "%s/private/claims", out);
-    assert_false(mdm_file_exists(in_root(name)));
+    assert_false(mdm_file_exists(scratch(name)));
 }
 
 static void shards_give_the_bytes_of_one_process(void **state)
@@ -204,7 +151,7 @@ static void no_unit_was_done_twice(const char *out)
     char name[64], seen[64][32];
     size_t clips = 0;
     snprintf(name, sizeof name, "%s/dataset/train", out);
-    assert_int_equal(mdm_list_folder(&names, &count, in_root(name)), MDM_OK);
+    assert_int_equal(mdm_list_folder(&names, &count, scratch(name)), MDM_OK);
     for (size_t i = 0; i < count; i++) {
         assert_null(strstr(names[i], ".tmp"));
         if (strncmp(names[i], "clip-", 5) != 0)
@@ -343,7 +290,7 @@ static void hear(void *user, const char *id, mdm_status status, const char *mess
 static void a_worker_does_what_it_is_told(void **state)
 {
     (void)state;
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/a.mp4", "faces 1\n# a\n");
     record("in/b.mp4", "faces 1\n# b\n");
     mdm_settings settings = settings_for("told");
@@ -361,7 +308,7 @@ static void a_worker_does_what_it_is_told(void **state)
 static void what_was_changed_after_it_was_made_is_not_merged(void **state)
 {
     (void)state;
-    mdm_remove_tree(in_root("in"), false);
+    mdm_remove_tree(scratch("in"), false);
     record("in/a.mp4", "faces 1\n# a\n");
     mdm_settings settings = settings_for("changed");
     mdm_job_result result;
@@ -371,10 +318,10 @@ static void what_was_changed_after_it_was_made_is_not_merged(void **state)
     settings.claim = true;
     assert_int_equal(run(&result, &settings, MDM_GOAL_APPLY), MDM_OK);
     settings.claim = false;
-    assert_int_equal(mdm_list_folder(&names, &count, in_root("changed/private/work")), MDM_OK);
+    assert_int_equal(mdm_list_folder(&names, &count, scratch("changed/private/work")), MDM_OK);
     for (size_t i = 0; i < count; i++)
         if (strstr(names[i], ".r."))
-            assert_int_equal(mdm_format(&path, "%s/%s/masked.mp4", in_root("changed/private/work"), names[i]), MDM_OK);
+            assert_int_equal(mdm_format(&path, "%s/%s/masked.mp4", scratch("changed/private/work"), names[i]), MDM_OK);
     mdm_names_free(&names, count);
     assert_non_null(path);
     char *before;
@@ -489,15 +436,15 @@ static void a_damaged_manifest_is_refused_with_its_line(void **state)
     double *weights;
     size_t count;
     snprintf(line, sizeof line, "%s%s", head, good);
-    assert_int_equal(mdm_file_write(in_root("m"), line, strlen(line)), MDM_OK);
-    assert_int_equal(mdm_manifest_weights(&weights, &count, in_root("m")), MDM_OK);
+    assert_int_equal(mdm_file_write(scratch("m"), line, strlen(line)), MDM_OK);
+    assert_int_equal(mdm_manifest_weights(&weights, &count, scratch("m")), MDM_OK);
     assert_int_equal(count, 1);
     assert_true(weights[0] == 3.5);
     mdm_free(&weights);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         snprintf(line, sizeof line, "%s%s", head, bad[i]);
-        assert_int_equal(mdm_file_write(in_root("m"), line, strlen(line)), MDM_OK);
-        assert_int_equal(mdm_manifest_weights(&weights, &count, in_root("m")), MDM_ERR_INPUT);
+        assert_int_equal(mdm_file_write(scratch("m"), line, strlen(line)), MDM_OK);
+        assert_int_equal(mdm_manifest_weights(&weights, &count, scratch("m")), MDM_ERR_INPUT);
         assert_non_null(strstr(mdm_error_message(), "m:2:"));
     }
 }
@@ -550,5 +497,5 @@ int main(void)
         cmocka_unit_test(a_damaged_manifest_is_refused_with_its_line),
         cmocka_unit_test(each_worker_sees_one_card),
     };
-    return cmocka_run_group_tests(tests, make_root, remove_root);
+    return cmocka_run_group_tests(tests, begin, remove_folder);
 }
