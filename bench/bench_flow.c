@@ -8,18 +8,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/flow.h"
 #include "base/memory.h"
 #include "faces.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void tell(mdm_buffer *out, const char *engine, double seconds, long packets, int nodes)
 {
@@ -65,9 +58,9 @@ static double run_ours(long packets, int nodes, int threads)
             bench_must(mdm_flow_join(flow, before, 0, id, 0), "stream");
         before = id;
     }
-    const double from = now();
+    const double from = mdm_now();
     bench_must(mdm_flow_run(flow, threads), "run");
-    const double seconds = now() - from;
+    const double seconds = mdm_now() - from;
     mdm_flow_free(&flow);
     if (seen != packets)
         bench_must(mdm_fail(MDM_ERR_INTERNAL, "%ld packets of %ld arrived", seen, packets), "run");
@@ -114,10 +107,10 @@ static double run_bmf(void *engine, const char *modules, long packets, int nodes
     void *graph = make_graph((const char *)text.data, false, false);
     if (!graph)
         bench_must(mdm_fail(MDM_ERR_INTERNAL, "BMF does not take the graph"), "BMF");
-    const double from = now();
+    const double from = mdm_now();
     if (start(graph) != 0 || finish(graph) != 0)
         bench_must(mdm_fail(MDM_ERR_INTERNAL, "BMF does not run the graph"), "BMF");
-    const double seconds = now() - from;
+    const double seconds = mdm_now() - from;
     release(graph);
     mdm_buffer_free(&text);
     return seconds;

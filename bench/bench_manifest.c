@@ -5,20 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/random.h"
 #include "pipeline/claim.h"
 #include "pipeline/manifest.h"
 #include "pipeline/shard.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static double began;
 
@@ -26,11 +19,11 @@ static void tell(const char *what, size_t clips)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    const double seconds = now() - began;
+    const double seconds = mdm_now() - began;
     printf("%-28s %8.2f s %10.0f clips/s %6ld MiB at most so far\n", what, seconds, (double)clips / seconds,
            usage.ru_maxrss / 1024);
     fflush(stdout);
-    began = now();
+    began = mdm_now();
 }
 
 static void die(void)
@@ -103,7 +96,7 @@ int main(int argc, char **argv)
     snprintf(claims, sizeof claims, "%s/claims", folder);
     if (make(&items, &weights, count))
         die();
-    began = now();
+    began = mdm_now();
     const double all = began;
     const mdm_manifest_head head = {"bench", true};
     if (mdm_manifest_write(path, &head, items, weights, count))
@@ -120,13 +113,13 @@ int main(int argc, char **argv)
         mdm_shard_deal(shard_of, weights, count, shards) || mdm_shard_order(order, weights, count))
         die();
     tell("clips dealt to shards", count);
-    const double before = now() - all;
+    const double before = mdm_now() - all;
     if (write_records(claims, count))
         die();
     tell("(workers leave records)", count);
     if (read_records(claims, count))
         die();
-    const double merged = before + now() - began;
+    const double merged = before + mdm_now() - began;
     tell("merge: records checked", count);
     printf("%-28s %8.2f s %10.0f clips/s\n", "all but the records' writing", merged, (double)count / merged);
     return 0;

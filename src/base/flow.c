@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/trace.h"
 
@@ -387,10 +388,10 @@ static mdm_status take_turns(bool *done, burst *b)
     for (int t = 0; t < b->turns; t++) {
         mdm_turn turn = {.in = b->taken[t], .inputs = n->inputs, .last = b->last, .give = give, .engine = n};
         if (status == MDM_OK && !(*done && !b->last)) {
-            const double from = mdm_trace_is_on() ? mdm_trace_now() : 0;
+            const double from = mdm_trace_is_on() ? mdm_now() : 0;
             status = n->is.work(n->is.user, &turn);
             if (mdm_trace_is_on())
-                mdm_trace_span(n->is.name, from, mdm_trace_now(), b->waiting[t]);
+                mdm_trace_span(n->is.name, from, mdm_now(), b->waiting[t]);
             *done = *done || turn.done;
         }
         for (int i = 0; i < n->inputs; i++)
@@ -423,9 +424,9 @@ static void *work(void *user)
         if (other && !(is_quick(n) && is_quick(other)))
             pthread_cond_signal(&f->changed);
         pthread_mutex_unlock(&f->lock);
-        const double from = mdm_trace_now();
+        const double from = mdm_now();
         mdm_status status = take_turns(&done, &b);
-        const double seconds = mdm_trace_now() - from;
+        const double seconds = mdm_now() - from;
         pthread_mutex_lock(&f->lock);
         n->turns += (uint64_t)b.turns;
         n->seconds += seconds;

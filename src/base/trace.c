@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -41,13 +40,6 @@ mdm_status mdm_trace_open(const char *path)
 bool mdm_trace_is_on(void)
 {
     return file >= 0;
-}
-
-double mdm_trace_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 void mdm_trace_span(const char *what, double from, double to, int waiting)

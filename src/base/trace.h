@@ -11,9 +11,7 @@
 mdm_status mdm_trace_open(const char *path);
 bool mdm_trace_is_on(void);
 
-double mdm_trace_now(void); /* seconds of the monotonic clock */
-
-/* From and to: of mdm_trace_now. `waiting`: packets in the queue; -1: it has none. Does nothing where no trace is open. */
+/* From and to: of mdm_now. `waiting`: packets in the queue; -1: it has none. Does nothing where no trace is open. */
 void mdm_trace_span(const char *name, double from, double to, int waiting);
 
 mdm_status mdm_trace_close(void);

@@ -1,12 +1,11 @@
 /* Captions of clips: from the options to words. The model is opened once. */
-#define _GNU_SOURCE /* clock_gettime */
 #include "pipeline/caption.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -48,13 +47,6 @@ typedef struct result {
 } result;
 
 static const char *const steps[4] = {"show", "see", "read", "write"};
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool go_on(void *user, double done, double total)
 {
@@ -205,11 +197,11 @@ static mdm_status caption_one(job *j, const char *clip, int number)
     mdm_status status = MDM_OK;
     snprintf(name, sizeof name, "clip %d", number);
     for (int i = 0; i < 4 && !status; i++) {
-        const double begun = now();
+        const double begun = mdm_now();
         mdm_display_started(j->display, name, steps[i], 1);
         status = work[i](j, &r, clip);
         mdm_display_ended(j->display, name, steps[i], 1, status ? "failed" : "done");
-        r.seconds[i] = now() - begun;
+        r.seconds[i] = mdm_now() - begun;
     }
     if (!status)
         status = finish_caption(j, &r);

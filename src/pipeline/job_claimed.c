@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/sha256.h"
@@ -28,13 +28,6 @@ typedef struct sharing {
     size_t first;  /* of `order` that may still be waiting */
     mdm_status status;
 } sharing;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static mdm_stage_id first_stage(mdm_job_unit unit)
 {
@@ -122,7 +115,7 @@ static mdm_status try_piece(unsigned *todo, piece *p, mdm_job_clip *clip, const 
 {
     char unit[64];
     *todo = 0;
-    p->looked = now();
+    p->looked = mdm_now();
     if (clip->status != MDM_OK) {
         p->state = FAILED;
         return MDM_OK;
@@ -197,7 +190,7 @@ static mdm_status on_ended(void *user, size_t index, mdm_status ended, const cha
 static mdm_next on_next(void *user, size_t *clip, unsigned *todo)
 {
     sharing *s = user;
-    const double pause = fmin(1, s->job->settings.lease / 4), t = now();
+    const double pause = fmin(1, s->job->settings.lease / 4), t = mdm_now();
     bool waiting = false;
     while (s->first < s->job->clip_count && s->pieces[s->order[s->first]].state >= ENDED)
         s->first++;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/sha256.h"
@@ -154,9 +155,9 @@ static mdm_status run_stages(mdm_worker *worker, void *user)
         const mdm_stage *stage = &mdm_stage_at((mdm_stage_id)s)->stage;
         if (task->todo >> s & 1) {
             MDM_TRY(mdm_worker_stage_started(worker, s));
-            const double from = mdm_trace_now();
+            const double from = mdm_now();
             mdm_status status = stage->run(&work);
-            mdm_trace_span(stage->name, from, mdm_trace_now(), -1);
+            mdm_trace_span(stage->name, from, mdm_now(), -1);
             if (status != MDM_OK)
                 return mdm_fail_context(status, "%s", stage->name);
             MDM_TRY(mdm_worker_stage_done(worker, s));

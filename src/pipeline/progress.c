@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -25,13 +25,6 @@ struct mdm_display {
     active running[MAX_ACTIVE];
     int count;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void clear_line(const mdm_display *display)
 {
@@ -58,7 +51,7 @@ mdm_status mdm_display_new(mdm_display **out, double total, bool quiet)
     display->json = mdm_log_is_json();
     display->terminal = !display->json && !quiet && isatty(STDERR_FILENO);
     display->total = total;
-    display->start = now();
+    display->start = mdm_now();
     if (display->terminal)
         mdm_log_to(log_above, display);
     return MDM_OK;
@@ -105,7 +98,7 @@ void mdm_display_started(mdm_display *display, const char *clip, const char *sta
     snprintf(a->clip, sizeof a->clip, "%s", clip);
     snprintf(a->stage, sizeof a->stage, "%s", stage);
     a->weight = weight;
-    a->start = now();
+    a->start = mdm_now();
 }
 
 void mdm_display_moved(mdm_display *display, const char *clip, const char *stage, double weight, double fraction)
@@ -115,8 +108,8 @@ void mdm_display_moved(mdm_display *display, const char *clip, const char *stage
     if (!a)
         return;
     a->fraction = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
-    if (now() - a->last_event > 1) { /* one a second is enough for a reader */
-        a->last_event = now();
+    if (mdm_now() - a->last_event > 1) { /* one a second is enough for a reader */
+        a->last_event = mdm_now();
         send_event(display, clip, stage, "running", a->fraction, a->last_event - a->start);
     }
 }
@@ -124,7 +117,7 @@ void mdm_display_moved(mdm_display *display, const char *clip, const char *stage
 void mdm_display_ended(mdm_display *display, const char *clip, const char *stage, double weight, const char *state)
 {
     active *a = find_active(display, clip, stage);
-    double seconds = a ? now() - a->start : 0;
+    double seconds = a ? mdm_now() - a->start : 0;
     display->finished += weight;
     if (a)
         *a = display->running[--display->count];
@@ -147,7 +140,7 @@ static void print_time(char *out, size_t room, double seconds)
 void mdm_display_draw(mdm_display *display)
 {
     enum { BAR = 20 };
-    double t = now(), done = display->finished;
+    double t = mdm_now(), done = display->finished;
     if (!display->terminal || t - display->last_draw < 0.2)
         return;
     for (int i = 0; i < display->count; i++)

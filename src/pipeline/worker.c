@@ -12,9 +12,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #define MAX_PAYLOAD ((uint32_t)1 << 20)
@@ -51,13 +51,6 @@ typedef struct child {
 } child;
 
 static volatile sig_atomic_t stop_asked;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void on_stop(int number)
 {
@@ -121,7 +114,7 @@ mdm_status mdm_worker_stage_done(mdm_worker *worker, int stage)
 static bool progress_update(void *user, double done, double total)
 {
     mdm_worker *worker = user;
-    double t = now();
+    double t = mdm_now();
     if (t - worker->last_progress < 0.2)
         return true;
     worker->last_progress = t;
@@ -219,7 +212,7 @@ static mdm_status start_child(child *slot, mdm_task *tasks, size_t task, int pla
     }
     close(ends[1]);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    *slot = (child){.pid = pid, .fd = ends[0], .task = task, .stage = -1, .heard = now()};
+    *slot = (child){.pid = pid, .fd = ends[0], .task = task, .stage = -1, .heard = mdm_now()};
     slot->inbox.max = (size_t)MAX_PAYLOAD * 2;
     return MDM_OK;
 }
@@ -329,7 +322,7 @@ static mdm_status hear_child(child *from, mdm_task *task, const mdm_pool_events 
             *closed = true;
             return MDM_OK;
         }
-        from->heard = now();
+        from->heard = mdm_now();
         MDM_TRY(mdm_buffer_append(&from->inbox, piece, (size_t)n));
         MDM_TRY(take_messages(from, task, events));
     }
@@ -391,11 +384,11 @@ static mdm_status serve_children(child *children, struct pollfd *polls, int *run
             --*running;
             if (events->finished)
                 MDM_TRY(events->finished(events->user, task));
-        } else if (limits->stall > 0 && now() - c->heard > limits->stall) {
+        } else if (limits->stall > 0 && mdm_now() - c->heard > limits->stall) {
             mdm_log(MDM_LOG_WARN, "%s: no sign of life for %.0f s, its worker is ended", tasks[c->task].name,
                     limits->stall);
             kill(c->pid, SIGKILL);
-            c->heard = now();
+            c->heard = mdm_now();
         }
     }
     return MDM_OK;
