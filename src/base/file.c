@@ -232,6 +232,16 @@ bool mdm_file_exists(const char *path)
     return stat(path, &info) == 0;
 }
 
+bool mdm_file_exists_in(const char *folder, const char *name)
+{
+    char *path;
+    if (mdm_join_path(&path, folder, name) != MDM_OK)
+        return false;
+    const bool there = mdm_file_exists(path);
+    mdm_free(&path);
+    return there;
+}
+
 mdm_status mdm_file_size(uint64_t *size, const char *path)
 {
     struct stat info;

@@ -35,6 +35,7 @@ mdm_status mdm_temp_commit(const char *temporary, const char *path);
 void mdm_temp_discard(const char *temporary);
 
 bool mdm_file_exists(const char *path);
+bool mdm_file_exists_in(const char *folder, const char *name);
 mdm_status mdm_file_size(uint64_t *size, const char *path);
 mdm_status mdm_copy_file(const char *from, const char *to); /* atomic, never a link */
 

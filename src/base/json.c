@@ -39,6 +39,12 @@ mdm_status mdm_json_load_from(json_t **out, const char *folder, const char *name
     return status;
 }
 
+mdm_status mdm_json_load_if_there(json_t **out, const char *folder, const char *name, size_t max)
+{
+    *out = NULL;
+    return mdm_file_exists_in(folder, name) ? mdm_json_load_from(out, folder, name, max) : MDM_OK;
+}
+
 mdm_status mdm_json_save(const json_t *value, const char *path)
 {
     char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));

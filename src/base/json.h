@@ -14,6 +14,8 @@ mdm_status mdm_json_load(json_t **out, const char *path, size_t max);
 mdm_status mdm_json_parse(json_t **out, const char *text, size_t size, const char *where);
 /* The same of FOLDER/NAME. */
 mdm_status mdm_json_load_from(json_t **out, const char *folder, const char *name, size_t max);
+/* The same, NULL in *out where there is no such file. */
+mdm_status mdm_json_load_if_there(json_t **out, const char *folder, const char *name, size_t max);
 /* Pretty, sorted keys, final newline, atomic. */
 mdm_status mdm_json_save(const json_t *value, const char *path);
 

@@ -26,13 +26,9 @@ typedef struct delivery {
 
 static json_t *load_if_there(const mdm_job_clip *clip, const char *name)
 {
-    char *path;
     json_t *value = NULL;
-    if (!clip->folder || mdm_join_path(&path, clip->folder, name) != MDM_OK)
-        return NULL;
-    if (mdm_file_exists(path))
-        (void)mdm_json_load(&value, path, (size_t)512 << 20);
-    mdm_free(&path);
+    if (clip->folder)
+        (void)mdm_json_load_if_there(&value, clip->folder, name, (size_t)512 << 20);
     return value;
 }
 
@@ -42,16 +38,6 @@ static bool is_rejected(const json_t *review, const char *clip_id)
 {
     const char *decision = json_string_value(json_object_get(json_object_get(review, "clips"), clip_id));
     return decision && strcmp(decision, "rejected") == 0;
-}
-
-static mdm_status load_review(json_t **out, const mdm_job *job)
-{
-    char *path;
-    *out = NULL;
-    MDM_TRY(mdm_join_path(&path, job->layout.private_folder, "review.json"));
-    mdm_status status = mdm_file_exists(path) ? mdm_json_load(out, path, 0) : MDM_OK;
-    mdm_free(&path);
-    return status;
 }
 
 static mdm_status find_media(char **out, const mdm_job_clip *clip)
@@ -354,7 +340,7 @@ mdm_status mdm_job_deliver(mdm_job_result *result, mdm_job *job)
     json_t *review;
     memset(result, 0, sizeof *result);
     result->clips = job->clip_count;
-    MDM_TRY(load_review(&review, job));
+    MDM_TRY(mdm_json_load_if_there(&review, job->layout.private_folder, "review.json", 0));
     mdm_status status = mdm_alloc(&deliveries, job->clip_count, sizeof *deliveries, "deliveries");
     if (status == MDM_OK)
         status = mdm_alloc(&clips, job->clip_count, sizeof *clips, "deliveries");

@@ -15,12 +15,7 @@ static const char *stage_name(mdm_stage_id stage)
 
 static bool has_file(const mdm_job_clip *clip, const char *name)
 {
-    char *path;
-    if (!name || mdm_join_path(&path, clip->folder, name) != MDM_OK)
-        return false;
-    bool there = mdm_file_exists(path);
-    mdm_free(&path);
-    return there;
+    return name && mdm_file_exists_in(clip->folder, name);
 }
 
 static bool folder_says(const mdm_job_clip *clip, mdm_stage_id stage)
@@ -68,23 +63,19 @@ mdm_status mdm_job_stage_forget(mdm_job *job, mdm_job_clip *clip, mdm_stage_id s
 
 mdm_status mdm_job_enter(mdm_job_clip *clip, const char *folder)
 {
-    char *path = NULL, *entered = NULL; /* `folder` may be the clip's own string */
+    char *entered; /* `folder` may be the clip's own string */
     json_decref(clip->done);
     clip->done = NULL;
-    mdm_status status = mdm_strdup(&entered, folder);
-    if (status == MDM_OK)
-        status = mdm_join_path(&path, folder, "done.json");
-    if (status == MDM_OK && mdm_file_exists(path))
-        status = mdm_json_load(&clip->done, path, 0);
+    MDM_TRY(mdm_strdup(&entered, folder));
+    mdm_status status = mdm_json_load_if_there(&clip->done, folder, "done.json", 0);
     if (status == MDM_OK && clip->done && !json_is_object(clip->done))
-        status = mdm_fail(MDM_ERR_INPUT, "%s: expected an object of stages and keys", path);
+        status = mdm_fail(MDM_ERR_INPUT, "%s/done.json: expected an object of stages and keys", folder);
     if (status == MDM_OK) {
         mdm_free(&clip->folder);
         clip->folder = entered;
     } else {
         mdm_free(&entered);
     }
-    mdm_free(&path);
     return status;
 }
 

@@ -91,18 +91,13 @@ static mdm_status next_round(bool *over, mdm_job *job)
 /* ---- the whole ---- */
 
 /* A clip without a part of the plan failed its analysis: it is reported when all is merged. */
-static mdm_status leave_out_unplanned(mdm_job *job)
+static void leave_out_unplanned(mdm_job *job)
 {
     for (size_t i = 0; i < job->clip_count; i++) {
-        char *path;
-        if (job->clips[i].status != MDM_OK)
-            continue;
-        MDM_TRY(mdm_join_path(&path, job->clips[i].base, "plan.json"));
-        if (!mdm_file_exists(path))
-            mdm_job_clip_failed(&job->clips[i], MDM_ERR_INPUT, "it is not in the plan");
-        mdm_free(&path);
+        mdm_job_clip *clip = &job->clips[i];
+        if (clip->status == MDM_OK && !mdm_file_exists_in(clip->base, "plan.json"))
+            mdm_job_clip_failed(clip, MDM_ERR_INPUT, "it is not in the plan");
     }
-    return MDM_OK;
 }
 
 static mdm_status begin_results(mdm_job *job)
@@ -111,7 +106,8 @@ static mdm_status begin_results(mdm_job *job)
         return mdm_fail(MDM_ERR_USAGE, "%s: there is no plan: `mmdm plan -o %s` makes it, once, for all",
                         job->layout.plan, job->layout.out);
     MDM_TRY(mdm_job_load_plan(job));
-    return leave_out_unplanned(job);
+    leave_out_unplanned(job);
+    return MDM_OK;
 }
 
 static mdm_status share_results(mdm_job *job)

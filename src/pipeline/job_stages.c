@@ -53,16 +53,6 @@ static mdm_status plan_hash(char out[65], const json_t *plan, mdm_stage_id stage
     return MDM_OK;
 }
 
-static mdm_status load_if_there(json_t **out, const mdm_job_clip *clip, const char *name)
-{
-    char *path;
-    *out = NULL;
-    MDM_TRY(mdm_join_path(&path, clip->folder, name));
-    mdm_status status = mdm_file_exists(path) ? mdm_json_load(out, path, 0) : MDM_OK;
-    mdm_free(&path);
-    return status;
-}
-
 static mdm_status edit_hash(char out[65], const mdm_job_clip *clip)
 {
     char *path;
@@ -117,7 +107,7 @@ mdm_status mdm_job_keys(mdm_job *job, mdm_job_clip *clip)
     mdm_settings settings;
     mdm_job_clip_settings(&settings, job, clip);
     MDM_TRY(edit_hash(edit, clip));
-    MDM_TRY(load_if_there(&plan, clip, "plan.json"));
+    MDM_TRY(mdm_json_load_if_there(&plan, clip->folder, "plan.json", 0));
     mdm_status status = make_keys(clip, &settings, plan, edit);
     json_decref(plan);
     return status;

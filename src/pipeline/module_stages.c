@@ -90,21 +90,11 @@ static mdm_status begin_stage(stage_node *n, const mdm_module_start *start)
     return MDM_OK;
 }
 
-static bool has_clip(const char *folder)
-{
-    char *path;
-    if (mdm_join_path(&path, folder, "clip.json") != MDM_OK)
-        return false;
-    const bool there = mdm_file_exists(path);
-    mdm_free(&path);
-    return there;
-}
-
 /* ---- stages that take frames -------------------------------------------------------------------------------------------- */
 
 static mdm_status begin_frames(stage_node *n)
 {
-    if (!has_clip(n->folder)) {
+    if (!mdm_file_exists_in(n->folder, "clip.json")) {
         if (!n->work.source)
             return mdm_fail(MDM_ERR_INPUT, "%s: %s has no clip.json; name the recording as 'input_path'", n->node,
                             n->folder);

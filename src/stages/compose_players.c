@@ -90,12 +90,8 @@ static mdm_status ready(struct mdm_players *players, mdm_compose *compose, const
 
 mdm_status mdm_compose_players_open(mdm_compose *compose)
 {
-    char *path;
     mdm_cast *cast = NULL;
-    MDM_TRY(mdm_join_path(&path, compose->work->folder, "motion.json"));
-    const bool there = mdm_file_exists(path);
-    mdm_free(&path);
-    if (!there)
+    if (!mdm_file_exists_in(compose->work->folder, "motion.json"))
         return MDM_OK;
     MDM_TRY(mdm_alloc(&compose->players, 1, sizeof *compose->players, "stand-ins"));
     struct mdm_players *players = compose->players;

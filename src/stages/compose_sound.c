@@ -103,11 +103,9 @@ static mdm_status voice_key(char **key, const mdm_compose *compose)
     const int main_track = mdm_compose_main_track(compose);
     const int id = main_track < 0 ? -1 : compose->found.tracks.track[main_track].id;
     const char *best = NULL;
-    char *path;
     json_t *plan = NULL, *person, *track;
     size_t i, k;
-    MDM_TRY(mdm_join_path(&path, compose->work->folder, "plan.json"));
-    mdm_status status = mdm_file_exists(path) ? mdm_json_load(&plan, path, 0) : MDM_OK;
+    mdm_status status = mdm_json_load_if_there(&plan, compose->work->folder, "plan.json", 0);
     json_array_foreach(json_object_get(plan, "persons"), i, person)
     {
         const char *seed_key = json_string_value(json_object_get(json_object_get(person, "standin"), "seed_key"));
@@ -121,7 +119,6 @@ static mdm_status voice_key(char **key, const mdm_compose *compose)
     if (status == MDM_OK)
         status = mdm_format(key, "%s/voice", best ? best : compose->work->clip_id);
     json_decref(plan);
-    mdm_free(&path);
     return status;
 }
 
