@@ -266,11 +266,11 @@ static void tell_reasons(const mdm_job_clip *clip, const json_t *evidence)
 static mdm_status write_changes(const mdm_job *job, const delivery *deliveries)
 {
     char *path;
+    MDM_TRY(mdm_join_path(&path, job->layout.private_folder, "labels.json"));
     json_t *clips = json_object();
     for (size_t i = 0; i < job->clip_count; i++)
         if (deliveries[i].changes)
             json_object_set(clips, job->clips[i].input->clip_id, deliveries[i].changes);
-    MDM_TRY(mdm_join_path(&path, job->layout.private_folder, "labels.json"));
     json_t *root = json_pack("{s:i, s:o}", "version", 1, "clips", clips);
     mdm_status status = mdm_json_save(root, path);
     json_decref(root);

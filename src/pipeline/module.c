@@ -6,7 +6,8 @@
 #include "base/log.h"
 #include "base/options.h"
 
-const mdm_module *mdm_module_at(int index)
+/* NULL past the last. */
+static const mdm_module *module_at(int index)
 {
     static const mdm_module *const first[] = {&mdm_module_decoder,    &mdm_module_filter, &mdm_module_encoder,
                                               &mdm_module_hash,       &mdm_module_node,   &mdm_module_job,
@@ -20,7 +21,7 @@ mdm_status mdm_module_find(const mdm_module **out, const char *name)
 {
     const char *names[64];
     int count = 0;
-    for (; (*out = mdm_module_at(count)); count++) {
+    for (; (*out = module_at(count)); count++) {
         names[count] = (*out)->name;
         if (strcmp(names[count], name) == 0)
             return MDM_OK;

@@ -44,7 +44,6 @@ typedef struct mdm_module {
 
 /* MDM_ERR_INPUT naming the nearest one. */
 mdm_status mdm_module_find(const mdm_module **out, const char *name);
-const mdm_module *mdm_module_at(int index); /* NULL past the last */
 
 /* *state is for the module's turns, and its close; NULL where it could not be opened. */
 mdm_status mdm_module_open(void **state, const mdm_module *module, mdm_module_start *start);
